@@ -1,0 +1,15 @@
+package averaging
+
+// Last is the baseline: the checkpoint itself. It is the same average as lawa:k=1.
+type Last struct{}
+
+// Spec implements Scheme.
+func (Last) Spec() string { return "last" }
+
+// K implements Scheme.
+func (Last) K() int { return 1 }
+
+// Coefficients implements Scheme.
+func (Last) Coefficients(_ []Point, endpoint int) (Coefficients, error) {
+	return uniform(endpoint, 1), nil
+}

@@ -1,0 +1,107 @@
+// Command lawa-replay trains once and replays any averaging scheme against the stored trajectory.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Version is the program's own.
+const Version = "0.1.0"
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 3
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// run executes one command line and says how it ended.
+func run(ctx context.Context, args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &usage):
+		fmt.Fprintf(os.Stderr, "lawa-replay: %v\n", err)
+		if usage.command != "" {
+			fmt.Fprintf(os.Stderr, "(%s --help says what it takes)\n", usage.command)
+		}
+		return exitUsage
+	}
+	fmt.Fprintf(os.Stderr, "lawa-replay: %v\n", err)
+	return exitFailed
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "lawa-replay",
+		Short: "Replay weight-averaging schemes against a stored training trajectory",
+		Long: `lawa-replay answers what averaging the checkpoints of a run would have given.
+
+A trainer saves the weights at the end of every epoch: the trajectory. Any
+averaging scheme (uniform over the latest k, called LAWA; and others) is then
+evaluated at any epoch of it, without training again, and the figures are drawn.`,
+		Example: `  lawa-replay demo
+  lawa-replay train --model resnet8:width=8,stem-stride=2 --data mnist --epochs 20 --out run
+  lawa-replay sweep run --k 1,2,4-8,10 --bn recompute --out sweep
+  lawa-replay plot k-sensitivity sweep --out k.pdf`,
+		Version:       Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("unknown command %q", args[0]), cmd.CommandPath()}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err, cmd.CommandPath()} })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(newDemo(), newTrain(), newSweep(), newPlot(), newInspect(), newVerify())
+	for _, c := range root.Commands() {
+		args := c.Args
+		c.Args = func(cmd *cobra.Command, a []string) error {
+			if err := args(cmd, a); err != nil {
+				return usageError{err, cmd.CommandPath()}
+			}
+			return nil
+		}
+	}
+	return root
+}
+
+// usageError marks errors in the command line, as against those in the world.
+type usageError struct {
+	error
+	command string
+}
+
+func (u usageError) Unwrap() error { return u.error }
+
+// wrong marks err as one of usage.
+func wrong(cmd *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err, cmd.CommandPath()}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"lawa-replay/dataset"
+	"lawa-replay/evaluator"
+	"lawa-replay/internal/torch"
+	"lawa-replay/model"
+	"lawa-replay/trainer"
+	"lawa-replay/trajectory"
+)
+
+type trainOptions struct {
+	model, data, dataDir, device, out, name string
+	resume                                  bool
+	threads                                 int
+	config                                  trainer.Config
+}
+
+func newTrain() *cobra.Command {
+	var o trainOptions
+	c := &cobra.Command{
+		Use:   "train --out RUN",
+		Short: "Train a network and record its trajectory",
+		Long: `Train a network with SGD and record the weights at the end of every epoch.
+
+The run is evaluated on the validation split after each epoch, by its own
+batch-norm statistics: the baseline. Ctrl-C, or a kill, loses nothing that was
+recorded; --resume goes on from the newest checkpoint, and on a CPU ends with the
+same bits as a run that was not interrupted.
+
+Networks: resnet8, resnet14, resnet20, resnet32, … resnet110, the CIFAR family of
+He et al. (2015), with width=16, stem-stride=1, shortcut=A|B.
+Data: mnist (found by itself), fashion-mnist (with --data-dir); train=N and val=N
+take the first N examples, shift=N and flip=true augment the training images.`,
+		Example: `  lawa-replay train --model resnet8:width=8,stem-stride=2 --data mnist:train=6000,shift=2 --epochs 20 --out run
+  lawa-replay train --out run --resume`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTrain(cmd.Context(), cmd, o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.out, "out", "", "folder of the trajectory")
+	f.StringVar(&o.model, "model", "resnet20", "network")
+	f.StringVar(&o.data, "data", "mnist", "data set")
+	f.StringVar(&o.dataDir, "data-dir", "", "folder with the data set's files")
+	f.StringVar(&o.device, "device", "cpu", "cpu, cuda or cuda:N")
+	f.StringVar(&o.name, "run", "", "the run's name (default: the folder's)")
+	f.BoolVar(&o.resume, "resume", false, "go on with the run in --out, with its own settings")
+	f.IntVar(&o.threads, "threads", runtime.NumCPU(), "threads of the training step; another number rounds otherwise")
+	f.IntVar(&o.config.Epochs, "epochs", 20, "epochs to train")
+	f.IntVar(&o.config.BatchSize, "batch-size", 128, "examples per step")
+	f.Int64Var(&o.config.Seed, "seed", 1, "seed of the weights, the data order and the augmentation")
+	f.Float64Var(&o.config.LR, "lr", 0.1, "peak learning rate")
+	f.Float64Var(&o.config.Momentum, "momentum", 0.9, "momentum")
+	f.BoolVar(&o.config.Nesterov, "nesterov", false, "Nesterov momentum")
+	f.Float64Var(&o.config.WeightDecay, "weight-decay", 5e-4, "weight decay, on every parameter")
+	f.StringVar(&o.config.Schedule, "schedule", "cosine", "cosine, constant, or step:every=30,gamma=0.1 (in epochs)")
+	f.Float64Var(&o.config.Warmup, "warmup", 0, "epochs of linear warm-up")
+	f.Float64Var(&o.config.LabelSmoothing, "label-smoothing", 0, "label smoothing of the training loss")
+	f.IntVar(&o.config.CheckpointEvery, "checkpoint-every", 0, "record every so many steps instead of every epoch")
+	return c
+}
+
+func runTrain(ctx context.Context, cmd *cobra.Command, o trainOptions) error {
+	if o.out == "" {
+		return wrong(cmd, errors.New("--out is missing: the folder of the trajectory"))
+	}
+	device, err := torch.ParseDevice(o.device)
+	if err != nil {
+		return wrong(cmd, err)
+	}
+	if err := device.Open(); err != nil {
+		return err
+	}
+	var rec *trajectory.Recorder
+	if o.resume {
+		for _, flag := range []string{"model", "data", "epochs", "batch-size", "seed", "lr", "momentum", "nesterov", "weight-decay", "schedule", "warmup", "label-smoothing", "checkpoint-every", "run"} {
+			if cmd.Flags().Changed(flag) {
+				return wrong(cmd, fmt.Errorf("--%s cannot be given with --resume: the run keeps its settings", flag))
+			}
+		}
+		if rec, err = trajectory.Append(o.out); err != nil {
+			return err
+		}
+		defer rec.Close()
+		for _, w := range rec.Warnings {
+			say("warning: %s", w)
+		}
+		o.model, o.data = rec.Meta.Model, rec.Meta.Data
+		if o.config, err = trainer.Resume(rec.Trajectory); err != nil {
+			return err
+		}
+	}
+	if err := o.config.Check(); err != nil {
+		return wrong(cmd, err)
+	}
+	set, err := dataset.Open(o.data, o.dataDir)
+	if err != nil {
+		return err
+	}
+	net, err := model.New(o.model, set.Train.Channels, set.Train.Classes)
+	if err != nil {
+		return wrong(cmd, err)
+	}
+	if !o.resume {
+		training, err := json.Marshal(o.config)
+		if err != nil {
+			return err
+		}
+		if o.name == "" {
+			o.name = filepath.Base(filepath.Clean(o.out))
+		}
+		rec, err = trajectory.Create(o.out, trajectory.Meta{
+			Run: o.name, Model: net.Spec, Data: set.Spec, Seed: o.config.Seed, BatchSize: o.config.BatchSize,
+			StepsPerEpoch: trainer.StepsPerEpoch(set.Train.N, o.config.BatchSize), Devices: []string{device.String()},
+			Software: software(), Training: training,
+		})
+		if err != nil {
+			return err
+		}
+		defer rec.Close()
+	}
+	return train(ctx, o, net, set, device, rec)
+}
+
+// software names what computes, for the record.
+func software() string { return fmt.Sprintf("lawa-replay %s, libtorch %s", Version, torch.Version()) }
+
+// train runs the trainer with a progress bar, and evaluates each checkpoint for the log.
+func train(ctx context.Context, o trainOptions, net *model.Network, set *dataset.Set, device torch.Device, rec *trajectory.Recorder) error {
+	val, err := set.Val.On(device)
+	if err != nil {
+		return err
+	}
+	defer val.Free()
+	engine := evaluator.NewEngine(net, device, 0, runtime.NumCPU())
+	steps := int64(o.config.Epochs) * rec.Meta.StepsPerEpoch
+	say("training %s on %s: %d parameters, %d steps in %d epochs", rec.Meta.Model, rec.Meta.Data, net.Parameters(), steps, o.config.Epochs)
+	bar := newProgress("train", int(steps))
+	defer bar.close()
+	hooks := trainer.Hooks{
+		Step: func(step, _ int64, _ float64) { bar.set(int(step)) },
+		Checkpoint: func(c *trajectory.Checkpoint, values []float32) error {
+			// Even when interrupted: a checkpoint whose weights are stored is worth its line.
+			if err := engine.Record(context.WithoutCancel(ctx), c, values, val); err != nil {
+				return err
+			}
+			bar.describe(fmt.Sprintf("train: epoch %s, top-1 %.2f %%", trajectory.EpochName(c.Epoch), float64(c.Metrics["val/top1"])))
+			return nil
+		},
+	}
+	err = trainer.Run(ctx, o.config, net, set, device, o.threads, rec, hooks)
+	bar.close()
+	n := len(rec.Checkpoints)
+	if errors.Is(err, context.Canceled) {
+		say("interrupted: %d checkpoints are recorded in %s; go on with: lawa-replay train --out %s --resume", n, o.out, o.out)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	last := rec.Checkpoints[n-1]
+	say("done: %d checkpoints in %s, %.1f s of training; top-1 %.2f %% and loss %.4f on val at epoch %s", n, o.out, last.Seconds, float64(last.Metrics["val/top1"]), float64(last.Metrics["val/loss"]), trajectory.EpochName(last.Epoch))
+	return nil
+}

@@ -1,0 +1,191 @@
+// Package dataset reads data sets, keeps them decoded as bytes, and serves them as batches.
+//
+// It believes that pixels stay uint8 until a batch is needed, that a split is known by a digest of what is
+// in it rather than by its name, and that augmentation belongs to the training step alone: evaluation and
+// batch-norm statistics always see the images as they are.
+package dataset
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+
+	"lawa-replay/internal/spec"
+)
+
+// Set is a data set with its two splits.
+type Set struct {
+	Spec       string // canonical text that Open reads
+	Train, Val *Split
+	Augment    Augment
+}
+
+// Split is a list of labelled images.
+type Split struct {
+	Name                    string // train or val
+	N                       int
+	Channels, Height, Width int
+	Classes                 int
+	Images                  []uint8 // N×Channels×Height×Width
+	Labels                  []int64 // N, each below Classes
+	Mean, Std               []float32
+
+	digest func() string
+}
+
+// Digest is a digest of the split's content, shape and normalisation, in hexadecimal.
+func (s *Split) Digest() string { return s.digest() }
+
+func (s *Split) seal() *Split {
+	s.digest = sync.OnceValue(func() string {
+		h := sha256.New()
+		fmt.Fprintf(h, "images %d %d %d %d %d %v %v\n", s.N, s.Channels, s.Height, s.Width, s.Classes, s.Mean, s.Std)
+		h.Write(s.Images)
+		buf := make([]byte, 0, 8*len(s.Labels))
+		for _, l := range s.Labels {
+			buf = binary.LittleEndian.AppendUint64(buf, uint64(l))
+		}
+		h.Write(buf)
+		return hex.EncodeToString(h.Sum(nil))
+	})
+	return s
+}
+
+// Size is the bytes of one image.
+func (s *Split) Size() int { return s.Channels * s.Height * s.Width }
+
+// Head returns the first n examples.
+func (s *Split) Head(n int) *Split {
+	h := *s
+	h.N, h.Images, h.Labels = n, s.Images[:n*s.Size()], s.Labels[:n]
+	return h.seal()
+}
+
+// Shuffled returns n examples drawn without repetition by a generator seeded with seed.
+func (s *Split) Shuffled(seed uint64, n int) *Split {
+	order := rand.New(rand.NewPCG(seed, 0)).Perm(s.N)[:n]
+	h := *s
+	h.N, h.Images, h.Labels = n, make([]uint8, n*s.Size()), make([]int64, n)
+	s.Gather(h.Images, h.Labels, order, Augment{}, nil)
+	return h.seal()
+}
+
+// Gather copies the examples of the given indices, augmented with draws of rng, into images and labels.
+func (s *Split) Gather(images []uint8, labels []int64, indices []int, augment Augment, rng *rand.Rand) {
+	size := s.Size()
+	for j, i := range indices {
+		labels[j] = s.Labels[i]
+		dst, src := images[j*size:(j+1)*size], s.Images[i*size:(i+1)*size]
+		if augment == (Augment{}) {
+			copy(dst, src)
+			continue
+		}
+		augment.apply(dst, src, s.Height, s.Width, rng)
+	}
+}
+
+// Augment is what random changes training images undergo.
+type Augment struct {
+	Shift int  // up to so many pixels in each direction, black moving in
+	Flip  bool // left to right, every other time
+}
+
+func (a Augment) apply(dst, src []uint8, height, width int, rng *rand.Rand) {
+	dy, dx, flip := 0, 0, false
+	if a.Shift > 0 {
+		dy, dx = rng.IntN(2*a.Shift+1)-a.Shift, rng.IntN(2*a.Shift+1)-a.Shift
+	}
+	if a.Flip {
+		flip = rng.IntN(2) == 1
+	}
+	clear(dst)
+	for at := 0; at < len(src); at += height * width {
+		for y := max(0, dy); y < min(height, height+dy); y++ {
+			to := dst[at+y*width : at+(y+1)*width]
+			from := src[at+(y-dy)*width : at+(y-dy+1)*width]
+			copy(to[max(0, dx):], from[max(0, -dx):width-max(0, dx)])
+			if flip {
+				slices.Reverse(to)
+			}
+		}
+	}
+}
+
+// readers has a line for each kind of data set.
+var readers = map[string]func(*spec.Spec, string) (*Set, error){
+	"mnist":         openMNIST,
+	"fashion-mnist": openFashionMNIST,
+}
+
+// Open reads the data set that text names, from dir, or where the data set is found by itself if dir is
+// empty. Options of all image sets: train=N and val=N take the first N examples; shift=N and flip=true
+// augment training.
+func Open(text, dir string) (*Set, error) {
+	s, err := spec.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("data %w", err)
+	}
+	open, ok := readers[s.Name]
+	if !ok {
+		names := []string{}
+		for name := range readers {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		return nil, spec.Unknown("data set", s.Name, names)
+	}
+	train, val := s.Int("train", 0, 1), s.Int("val", 0, 1)
+	augment := Augment{s.Int("shift", 0, 0), s.Bool("flip", false)}
+	if err := s.Done(); err != nil {
+		return nil, fmt.Errorf("data %w", err)
+	}
+	set, err := open(s, dir)
+	if err != nil {
+		return nil, fmt.Errorf("data set %s: %w", s.Name, err)
+	}
+	if h, w := set.Train.Height, set.Train.Width; augment.Shift >= min(h, w) {
+		return nil, fmt.Errorf("data %q: shift=%d on images of %d×%d", text, augment.Shift, h, w)
+	}
+	set.Augment = augment
+	set.Spec = s.Name
+	options := []string{}
+	for _, o := range []struct {
+		n     int
+		split **Split
+		key   string
+	}{{train, &set.Train, "train"}, {val, &set.Val, "val"}} {
+		if o.n == 0 {
+			continue
+		}
+		if o.n > (*o.split).N {
+			return nil, fmt.Errorf("data %q: %s=%d, the split holds %d examples", text, o.key, o.n, (*o.split).N)
+		}
+		*o.split = (*o.split).Head(o.n)
+		options = append(options, fmt.Sprintf("%s=%d", o.key, o.n))
+	}
+	if augment.Shift > 0 {
+		options = append(options, fmt.Sprintf("shift=%d", augment.Shift))
+	}
+	if augment.Flip {
+		options = append(options, "flip=true")
+	}
+	for i, o := range options {
+		set.Spec += []string{":", ","}[min(i, 1)] + o
+	}
+	return set, nil
+}
+
+// Split returns a split by its name.
+func (s *Set) Split(name string) (*Split, error) {
+	switch name {
+	case "train":
+		return s.Train, nil
+	case "val":
+		return s.Val, nil
+	}
+	return nil, spec.Unknown("split", name, []string{"train", "val"})
+}

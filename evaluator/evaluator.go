@@ -1,0 +1,418 @@
+// Package evaluator turns averages into numbers: it plans a sweep, evaluates each average once, and
+// writes the table.
+//
+// It believes that forward passes cost far more than averages, so everything is done to run fewer of
+// them: equal averages share one evaluation, a store remembers what was evaluated before, the training
+// log is read first, and several models share each pass over the data. On a CPU every worker has one
+// thread, because many small networks side by side are faster than one spread over the cores.
+package evaluator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"lawa-replay/averaging"
+	"lawa-replay/bn"
+	"lawa-replay/dataset"
+	"lawa-replay/evaluator/results"
+	"lawa-replay/internal/atomicfile"
+	"lawa-replay/trajectory"
+)
+
+// Sweep is what to evaluate: schemes × endpoints × policies × splits, over one or more trajectories of
+// the same network. The baseline (last, with the checkpoint's own statistics) always comes along.
+type Sweep struct {
+	Dir            string // where the store and results.parquet go
+	Trajectories   []*trajectory.Trajectory
+	Endpoints      [][]int // for each trajectory, indices of checkpoints
+	Schemes        []averaging.Scheme
+	Policies       []bn.Policy
+	Set            *dataset.Set
+	Splits         []string
+	BNSplit        *dataset.Split // for policy recompute
+	BNBatch        int
+	AllowNonFinite bool
+	AllowGaps      bool
+	Provenance     map[string]any    // written into the table's metadata
+	Start          func(missing int) // told how many evaluations are to be made
+	Progress       func(done, total int)
+}
+
+// Summary counts what a sweep did.
+type Summary struct {
+	Evaluations int // different ones that the sweep needs
+	Missing     int // of them, neither in the store nor in the training log
+	Evaluated   int // of those, evaluated now
+	Recorded    int // of them, taken from the training log
+}
+
+// ResultsFile is the name of the table in a sweep's folder.
+const ResultsFile = "results.parquet"
+
+// cell is one evaluation that the sweep needs.
+type cell struct {
+	run     int
+	average int
+	policy  int
+	split   int
+	key     string
+	inputs  Inputs
+}
+
+// Run evaluates what the store in s.Dir does not have and writes the table. When ctx ends it returns
+// ctx's error, and what was finished is in the store.
+func (s *Sweep) Run(ctx context.Context, engine *Engine) (Summary, error) {
+	var sum Summary
+	store, err := OpenStore(filepath.Join(s.Dir, "store"))
+	if err != nil {
+		return sum, err
+	}
+	unlock, err := atomicfile.Lock(s.Dir)
+	if err != nil {
+		return sum, err
+	}
+	defer unlock()
+	if err := atomicfile.RemoveLeftovers(s.Dir); err != nil {
+		return sum, err
+	}
+	p, err := s.prepare(engine)
+	if err != nil {
+		return sum, err
+	}
+	sum.Evaluations = len(p.cells)
+	known, err := s.known(p, store, &sum)
+	if err != nil {
+		return sum, err
+	}
+	missing := map[string]cell{}
+	for key, c := range p.cells {
+		if _, ok := known[key]; !ok {
+			missing[key] = c
+		}
+	}
+	sum.Missing = len(missing)
+	if s.Start != nil {
+		s.Start(len(missing))
+	}
+	if len(missing) > 0 {
+		err := s.evaluate(ctx, engine, p, missing, store, &sum)
+		if err != nil {
+			return sum, err
+		}
+		for key := range missing {
+			e, ok, err := store.Get(key)
+			if err == nil && !ok {
+				err = fmt.Errorf("evaluation %s is missing from the store", key)
+			}
+			if err != nil {
+				return sum, err
+			}
+			known[key] = e
+		}
+	}
+	return sum, s.write(p, known)
+}
+
+// prepared is a sweep with its plans made.
+type prepared struct {
+	plans  []*averaging.Plan
+	splits []*dataset.Split
+	// policies[i] is s.Policies[i]; the last one is the baseline's own.
+	policies []bn.Policy
+	bnData   []*dataset.Split // for each policy that recomputes
+	rows     []row
+	cells    map[string]cell
+}
+
+// row is a line of results: a request under a policy on a split.
+type row struct {
+	run     int
+	request averaging.Request
+	policy  int
+	split   int
+	key     string
+}
+
+func (s *Sweep) prepare(engine *Engine) (*prepared, error) {
+	p := &prepared{cells: map[string]cell{}, policies: append(append([]bn.Policy{}, s.Policies...), bn.Policy{Kind: bn.Copy})}
+	for _, name := range s.Splits {
+		split, err := s.Set.Split(name)
+		if err != nil {
+			return nil, err
+		}
+		p.splits = append(p.splits, split)
+	}
+	data := make([]*BNData, len(p.policies))
+	p.bnData = make([]*dataset.Split, len(p.policies))
+	for i, policy := range p.policies {
+		if policy.Kind != bn.Recompute {
+			continue
+		}
+		n := policy.Samples
+		if n == 0 {
+			n = s.BNSplit.N
+		}
+		switch {
+		case n > s.BNSplit.N:
+			return nil, fmt.Errorf("policy %v: the split %s holds %d examples", policy, s.BNSplit.Name, s.BNSplit.N)
+		case policy.Seed > 0:
+			p.bnData[i] = s.BNSplit.Shuffled(uint64(policy.Seed), n)
+		default:
+			p.bnData[i] = s.BNSplit.Head(n)
+		}
+		data[i] = &BNData{p.bnData[i].Digest(), s.BNBatch}
+	}
+	for run, t := range s.Trajectories {
+		points := Points(t)
+		asked := map[string]bool{}
+		for _, scheme := range s.Schemes {
+			asked[scheme.Spec()] = true
+		}
+		schemes := s.Schemes
+		if last := (averaging.Last{}); !asked[last.Spec()] {
+			schemes = append([]averaging.Scheme{last}, schemes...)
+		}
+		plan, err := averaging.NewPlan(points, schemes, s.Endpoints[run], s.AllowGaps)
+		if err != nil {
+			return nil, fmt.Errorf("trajectory %s: %w", t.Meta.Run, err)
+		}
+		p.plans = append(p.plans, plan)
+		baseline := len(s.Policies)
+		for i, policy := range s.Policies {
+			if policy.Kind == bn.Copy {
+				baseline = i
+			}
+		}
+		for _, r := range plan.Requests {
+			average := weighted(t, plan.Averages[r.Average])
+			for policy := range p.policies {
+				// The baseline's own row: last under copy. Everything else only as asked for.
+				own := r.Scheme == averaging.Scheme(averaging.Last{}) && policy == baseline
+				if !own && (policy == len(s.Policies) || !asked[r.Scheme.Spec()]) {
+					continue
+				}
+				for split := range p.splits {
+					in := engine.inputs(average, p.policies[policy], data[policy], p.splits[split])
+					c := cell{run, r.Average, policy, split, in.Key(), in}
+					if _, ok := p.cells[c.key]; !ok {
+						p.cells[c.key] = c
+					}
+					p.rows = append(p.rows, row{run, r, policy, split, c.key})
+				}
+			}
+		}
+	}
+	return p, nil
+}
+
+// known collects what the store has, and what the training logs have recorded.
+func (s *Sweep) known(p *prepared, store *Store, sum *Summary) (map[string]Evaluation, error) {
+	known := map[string]Evaluation{}
+	for _, t := range s.Trajectories {
+		for i, c := range t.Checkpoints {
+			for key, raw := range c.Known {
+				if _, wanted := p.cells[key]; !wanted {
+					continue
+				}
+				var e Evaluation
+				err := json.Unmarshal(raw, &e)
+				if err == nil {
+					err = e.check(key)
+				}
+				if err != nil {
+					return nil, fmt.Errorf("%s: recorded evaluation: %w", t.Name(i), err)
+				}
+				known[key] = e
+			}
+		}
+	}
+	sum.Recorded = len(known)
+	for key := range p.cells {
+		if _, ok := known[key]; ok {
+			continue
+		}
+		e, ok, err := store.Get(key)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			known[key] = e
+		}
+	}
+	return known, nil
+}
+
+// evaluate streams the averages that have a missing cell to the workers.
+func (s *Sweep) evaluate(ctx context.Context, engine *Engine, p *prepared, missing map[string]cell, store *Store, sum *Summary) error {
+	splits := make([]*dataset.Resident, len(p.splits))
+	bnData := make([]*dataset.Resident, len(p.policies))
+	resident := func(split *dataset.Split) (*dataset.Resident, error) { return split.On(engine.Device) }
+	var err error
+	for i, split := range p.splits {
+		if splits[i], err = resident(split); err != nil {
+			return err
+		}
+		defer splits[i].Free()
+	}
+	for i, split := range p.bnData {
+		if split == nil {
+			continue
+		}
+		if bnData[i], err = resident(split); err != nil {
+			return err
+		}
+		defer bnData[i].Free()
+	}
+	// Cells of the same average and policy are one unit: the weights are loaded once.
+	type id struct{ run, average, policy int }
+	byUnit := map[id][]cell{}
+	for _, c := range missing {
+		u := id{c.run, c.average, c.policy}
+		byUnit[u] = append(byUnit[u], c)
+	}
+	var left, done atomic.Int64
+	left.Store(int64(len(byUnit)))
+	units := make(chan *unit, 2*groupSize*engine.Workers)
+	g, ctx := errgroup.WithContext(ctx)
+	engine.start(ctx, g, units, &left)
+	total := len(missing)
+	g.Go(func() error {
+		defer close(units)
+		for run, t := range s.Trajectories {
+			source := &source{t, s.AllowNonFinite}
+			wanted := func(average int) bool {
+				for policy := range p.policies {
+					if len(byUnit[id{run, average, policy}]) > 0 {
+						return true
+					}
+				}
+				return false
+			}
+			err := averaging.Stream(ctx, source, p.plans[run], wanted, func(o *averaging.Output) error {
+				c := p.plans[run].Averages[o.Average]
+				uses := &atomic.Int64{}
+				var made []*unit
+				for policy := range p.policies {
+					cells := byUnit[id{run, o.Average, policy}]
+					if len(cells) == 0 {
+						continue
+					}
+					u := &unit{weights: weights{tensors: o.Tensors, data: o.Data}, policy: p.policies[policy], bnData: bnData[policy], bnBatch: s.BNBatch,
+						name: fmt.Sprintf("average of %d checkpoints up to epoch %s of %s, policy %v", len(c.Indices), trajectory.EpochName(t.Checkpoints[c.Newest()].Epoch), t.Meta.Run, p.policies[policy])}
+					for _, cell := range cells {
+						u.splits = append(u.splits, splits[cell.split])
+					}
+					closeNewest := func() {}
+					if u.policy.Kind == bn.Copy && len(c.Indices) > 1 {
+						w, err := source.Map(c.Newest())
+						if err != nil {
+							return err
+						}
+						u.newest, closeNewest = w, func() { w.Close() }
+					}
+					uses.Add(1)
+					u.release = func() {
+						closeNewest()
+						if uses.Add(-1) == 0 {
+							o.Release()
+						}
+					}
+					u.done = func(split int, values []Value) error {
+						if err := store.Put(Evaluation{cells[split].inputs, values}); err != nil {
+							return err
+						}
+						if n := int(done.Add(1)); s.Progress != nil {
+							s.Progress(n, total)
+						}
+						return nil
+					}
+					made = append(made, u)
+				}
+				for _, u := range made {
+					select {
+					case units <- u:
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	err = g.Wait()
+	sum.Evaluated = int(done.Load())
+	return err
+}
+
+// source maps a trajectory's checkpoints.
+type source struct {
+	t              *trajectory.Trajectory
+	allowNonFinite bool
+}
+
+// Map implements averaging.Source.
+func (s *source) Map(i int) (*trajectory.Weights, error) { return s.t.Map(i, s.allowNonFinite) }
+
+// Points is what schemes may know of a trajectory.
+func Points(t *trajectory.Trajectory) []averaging.Point {
+	out := make([]averaging.Point, len(t.Checkpoints))
+	for i, c := range t.Checkpoints {
+		metrics := map[string]float64{}
+		for name, v := range c.Metrics {
+			metrics[name] = float64(v)
+		}
+		out[i] = averaging.Point{Epoch: c.Epoch, Step: c.Step, Metrics: metrics}
+	}
+	return out
+}
+
+func (s *Sweep) write(p *prepared, known map[string]Evaluation) error {
+	provenance, err := json.Marshal(s.Provenance)
+	if err != nil {
+		return err
+	}
+	table := &results.Table{Provenance: string(provenance)}
+	for _, r := range p.rows {
+		t := s.Trajectories[r.run]
+		c := t.Checkpoints[r.request.Endpoint]
+		for _, v := range known[r.key].Values {
+			table.Rows = append(table.Rows, results.Row{
+				Run: t.Meta.Run, Seed: t.Meta.Seed, Scheme: r.request.Scheme.Spec(), K: int32(r.request.Scheme.K()),
+				Epoch: c.Epoch, Step: c.Step, Policy: p.policies[r.policy].String(), Split: p.splits[r.split].Name,
+				Metric: v.Metric, Value: float64(v.Value), StdErr: float64(v.StdErr), N: v.N, Seconds: c.Seconds, Key: r.key,
+			})
+		}
+	}
+	return results.Write(filepath.Join(s.Dir, ResultsFile), table)
+}
+
+// Record evaluates a new checkpoint as the baseline (its own statistics) on a split, and puts the
+// evaluation and its metrics into the checkpoint's line, where sweeps will find it.
+func (e *Engine) Record(ctx context.Context, c *trajectory.Checkpoint, values []float32, split *dataset.Resident) error {
+	v, err := e.Validate(ctx, values, split)
+	if err != nil {
+		return err
+	}
+	in := e.inputs([]Weighted{{c.SHA256, "1"}}, bn.Policy{Kind: bn.Copy}, nil, split.Split)
+	raw, err := json.Marshal(Evaluation{in, v})
+	if err != nil {
+		return err
+	}
+	if c.Known == nil {
+		c.Known = map[string]trajectory.RawJSON{}
+	}
+	c.Known[in.Key()] = raw
+	for _, v := range v {
+		c.Metrics[split.Name+"/"+v.Metric] = v.Value
+	}
+	return nil
+}

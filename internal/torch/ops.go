@@ -1,0 +1,131 @@
+package torch
+
+/*
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"unsafe"
+
+	lib "github.com/sugarme/gotch/libtch"
+)
+
+// Normalize returns (x/255 − mean)/std in float32 for images [from, to) of a uint8 tensor N×C×H×W, with
+// one mean and one standard deviation per channel, rounded as torchvision's ToTensor and Normalize do.
+// On a CPU the result has its channels last in memory, the layout in which convolutions run faster.
+func (s *Scope) Normalize(images *Tensor, from, to int64, mean, std []float32) *Tensor {
+	return s.shim(func(out *C.lr_tensor) *C.char {
+		return C.lr_normalize(out, images.ptr(), C.int64_t(from), C.int64_t(to), (*C.float)(unsafe.Pointer(&mean[0])), (*C.float)(unsafe.Pointer(&std[0])))
+	})
+}
+
+// Conv2d convolves x (N×C×H×W) with w (out×C×k×k), without a bias.
+func (s *Scope) Conv2d(x, w *Tensor, stride, padding int64) *Tensor {
+	return s.shim(func(out *C.lr_tensor) *C.char {
+		return C.lr_conv2d(out, x.ptr(), w.ptr(), C.int64_t(stride), C.int64_t(padding))
+	})
+}
+
+// BatchNorm is the state of one batch-norm layer: four float32 tensors of one value per channel.
+type BatchNorm struct {
+	Weight, Bias, RunningMean, RunningVar *Tensor
+}
+
+// BatchNormEps and BatchNormMomentum are PyTorch's defaults (torch.nn.BatchNorm2d).
+const (
+	BatchNormEps      = 1e-5
+	BatchNormMomentum = 0.1
+)
+
+// BatchNormEval normalises x in place with the running statistics, adds residual (if it is not nil) and
+// applies ReLU (if relu).
+func (s *Scope) BatchNormEval(x *Tensor, bn *BatchNorm, residual *Tensor, relu bool) *Tensor {
+	return s.batchNorm(x, bn, -1, residual, relu)
+}
+
+// BatchNormStatistics does the same with the statistics of the batch, and lets them into the running ones:
+// running = (1 − momentum)·running + momentum·batch, with the unbiased variance, as torch's batch_norm
+// does in training. Nothing is recorded for gradients.
+func (s *Scope) BatchNormStatistics(x *Tensor, bn *BatchNorm, momentum float64, residual *Tensor, relu bool) *Tensor {
+	return s.batchNorm(x, bn, momentum, residual, relu)
+}
+
+func (s *Scope) batchNorm(x *Tensor, bn *BatchNorm, momentum float64, residual *Tensor, relu bool) *Tensor {
+	if s.err != nil {
+		return nil
+	}
+	flag := C.int(0)
+	if relu {
+		flag = 1
+	}
+	s.err = message(C.lr_bn_act(x.ptr(), bn.Weight.ptr(), bn.Bias.ptr(), bn.RunningMean.ptr(), bn.RunningVar.ptr(), BatchNormEps, C.double(momentum), residual.ptr(), flag))
+	return x
+}
+
+// BatchNormTrain is the differentiable batch norm of training: batch statistics, and running ones updated
+// with PyTorch's default momentum.
+func (s *Scope) BatchNormTrain(x *Tensor, bn *BatchNorm) *Tensor {
+	return s.gotch(func(out *lib.Ctensor) {
+		lib.AtgBatchNorm(out, x.c, bn.Weight.c, bn.Bias.c, bn.RunningMean.c, bn.RunningVar.c, 1, BatchNormMomentum, BatchNormEps, 1)
+	})
+}
+
+// Relu is max(x, 0), in place.
+func (s *Scope) Relu(x *Tensor) *Tensor {
+	return s.gotch(func(out *lib.Ctensor) { lib.AtgRelu_(out, x.c) })
+}
+
+// Add is a + b.
+func (s *Scope) Add(a, b *Tensor) *Tensor {
+	return s.gotch(func(out *lib.Ctensor) { lib.AtgAdd(out, a.c, b.c) })
+}
+
+// PadChannels takes every stride-th pixel of x (N×C×H×W) and puts zero channels before and behind its own,
+// up to the given number: the parameter-free shortcut of residual networks.
+func (s *Scope) PadChannels(x *Tensor, stride, channels int64) *Tensor {
+	return s.shim(func(out *C.lr_tensor) *C.char {
+		return C.lr_pad_channels(out, x.ptr(), C.int64_t(stride), C.int64_t(channels))
+	})
+}
+
+// PoolLinear averages x (N×C×H×W) over its pixels and applies the classifier w (classes×C), b: N×classes.
+func (s *Scope) PoolLinear(x, w, b *Tensor) *Tensor {
+	return s.shim(func(out *C.lr_tensor) *C.char { return C.lr_pool_linear(out, x.ptr(), w.ptr(), b.ptr()) })
+}
+
+// CrossEntropy is the mean cross-entropy in nats of logits (N×classes) against int64 labels (N), with
+// label smoothing as torch.nn.CrossEntropyLoss defines it.
+func (s *Scope) CrossEntropy(logits, labels *Tensor, smoothing float64) *Tensor {
+	const mean, ignore = 1, -100
+	return s.gotch(func(out *lib.Ctensor) {
+		lib.AtgCrossEntropyLoss(out, logits.c, labels.c, nil, mean, ignore, smoothing)
+	})
+}
+
+// Leaf returns a view of flat (float32) from its element offset on that takes part in gradients: they
+// accumulate in the same place of grad. With a nil grad it is a plain view.
+func (s *Scope) Leaf(flat, grad *Tensor, offset int64, shape []int64) *Tensor {
+	return s.shim(func(out *C.lr_tensor) *C.char {
+		return C.lr_leaf(out, flat.ptr(), grad.ptr(), C.int64_t(offset), dims(shape), C.int(len(shape)))
+	})
+}
+
+// Backward adds the gradients of a loss of one element to those of its leaves.
+func (s *Scope) Backward(loss *Tensor) {
+	if s.err == nil {
+		s.err = message(C.lr_backward(loss.ptr()))
+	}
+}
+
+// SGD is one step of torch.optim.SGD over whole flat tensors, after which grad is zero. The first step
+// sets the momentum instead of decaying it.
+func SGD(params, grad, momentum *Tensor, lr, mu, weightDecay float64, nesterov, first bool) error {
+	flag := func(b bool) C.int {
+		if b {
+			return 1
+		}
+		return 0
+	}
+	return message(C.lr_sgd(params.ptr(), grad.ptr(), momentum.ptr(), C.double(lr), C.double(mu), C.double(weightDecay), flag(nesterov), flag(first)))
+}

@@ -1,0 +1,40 @@
+// What gotch lacks, over the same handles: a tensor is a torch::Tensor*, as in gotch's torch_api.h.
+// Each function returns NULL, or a message that the caller frees: no thread-local error slot.
+#ifndef LAWA_REPLAY_SHIM_H
+#define LAWA_REPLAY_SHIM_H
+#include <stdint.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+typedef void *lr_tensor;
+
+const char *lr_torch_version(void);
+char *lr_open_cuda(void);
+int lr_cuda_devices(void);
+char *lr_synchronize(int device);
+void lr_free(char *message);
+
+void lr_set_threads(int n);
+int lr_get_threads(void);
+char *lr_manual_seed(int64_t seed);
+
+// dtype: gotch's numbers, which are c10::ScalarType's (uint8 0, int64 4, float32 6, float64 7).
+char *lr_new(lr_tensor *out, const int64_t *shape, int dims, int dtype, int device);
+char *lr_write(lr_tensor t, int64_t offset, const void *data, int64_t n);
+char *lr_read(lr_tensor t, int64_t offset, void *data, int64_t n);
+char *lr_describe(lr_tensor t, int64_t *shape, int *dims, int *dtype, int *device);
+
+char *lr_normalize(lr_tensor *out, lr_tensor images, int64_t from, int64_t to, const float *mean, const float *std);
+char *lr_conv2d(lr_tensor *out, lr_tensor x, lr_tensor w, int64_t stride, int64_t padding);
+char *lr_bn_act(lr_tensor x, lr_tensor gamma, lr_tensor beta, lr_tensor mean, lr_tensor var, double eps,
+                double momentum, lr_tensor residual, int relu);
+char *lr_pad_channels(lr_tensor *out, lr_tensor x, int64_t stride, int64_t channels);
+char *lr_pool_linear(lr_tensor *out, lr_tensor x, lr_tensor w, lr_tensor b);
+
+char *lr_leaf(lr_tensor *out, lr_tensor flat, lr_tensor grad, int64_t offset, const int64_t *shape, int dims);
+char *lr_backward(lr_tensor loss);
+char *lr_sgd(lr_tensor p, lr_tensor grad, lr_tensor momentum, double lr, double mu, double wd, int nesterov, int first);
+#ifdef __cplusplus
+}
+#endif
+#endif

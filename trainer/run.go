@@ -1,0 +1,274 @@
+package trainer
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"lawa-replay/dataset"
+	"lawa-replay/internal/torch"
+	"lawa-replay/model"
+	"lawa-replay/trajectory"
+	"lawa-replay/trajectory/safetensors"
+)
+
+// Hooks are what a run tells, and asks, on its way. Each may be nil.
+type Hooks struct {
+	// Step is called after every step.
+	Step func(step, total int64, loss float64)
+	// Checkpoint is called when the weights of c are stored and before c is recorded; values are the
+	// network's floats, in its flat order. It may add metrics and evaluations to c.
+	Checkpoint func(c *trajectory.Checkpoint, values []float32) error
+}
+
+// Run trains net on set.Train until cfg.Epochs, from rec's newest checkpoint or from new weights, and
+// records a checkpoint at the end of each epoch (or every cfg.CheckpointEvery steps, and at the end). When
+// ctx ends it returns ctx's error at the next step; what was recorded stays.
+func Run(ctx context.Context, cfg Config, net *model.Network, set *dataset.Set, device torch.Device, threads int, rec *trajectory.Recorder, hooks Hooks) error {
+	if err := cfg.Check(); err != nil {
+		return err
+	}
+	return torch.Worker(threads, true, func() error {
+		in, err := net.On(device, true)
+		if err != nil {
+			return err
+		}
+		defer in.Free()
+		r := &run{cfg, in, set, rec, hooks, StepsPerEpoch(set.Train.N, cfg.BatchSize), files(net)}
+		return r.train(ctx)
+	})
+}
+
+// StepsPerEpoch counts the batches of an epoch, the short last one too.
+func StepsPerEpoch(examples, batchSize int) int64 {
+	return int64((examples + batchSize - 1) / batchSize)
+}
+
+type run struct {
+	cfg           Config
+	net           *model.Instance
+	set           *dataset.Set
+	rec           *trajectory.Recorder
+	hooks         Hooks
+	stepsPerEpoch int64
+	tensors       []safetensors.Tensor
+}
+
+// place is how far a run has come.
+type place struct {
+	step    int64
+	seconds float64
+	losses  float64 // sum of the steps' losses since the last checkpoint
+	steps   int64   // that the sum is over
+}
+
+func (r *run) train(ctx context.Context) error {
+	at, err := r.start()
+	if err != nil {
+		return err
+	}
+	total := int64(r.cfg.Epochs) * r.stepsPerEpoch
+	var order []int
+	epoch := int64(-1)
+	for at.step < total {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		began := time.Now()
+		if e := at.step / r.stepsPerEpoch; e != epoch {
+			epoch = e
+			order = rand.New(rand.NewPCG(uint64(r.cfg.Seed), 1<<32+uint64(epoch))).Perm(r.set.Train.N)
+		}
+		loss, err := r.step(at.step, order)
+		if err != nil {
+			return fmt.Errorf("step %d: %w", at.step+1, err)
+		}
+		at.step++
+		at.steps++
+		at.losses += loss
+		at.seconds += time.Since(began).Seconds()
+		if r.hooks.Step != nil {
+			r.hooks.Step(at.step, total, loss)
+		}
+		due := at.step%r.stepsPerEpoch == 0
+		if r.cfg.CheckpointEvery > 0 {
+			due = at.step%int64(r.cfg.CheckpointEvery) == 0
+		}
+		if due || at.step == total {
+			if err := r.record(&at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// step runs one optimizer step (from 0) and returns its loss.
+func (r *run) step(step int64, order []int) (float64, error) {
+	from := int(step%r.stepsPerEpoch) * r.cfg.BatchSize
+	indices := order[from:min(from+r.cfg.BatchSize, len(order))]
+	split := r.set.Train
+	images, labels := make([]uint8, len(indices)*split.Size()), make([]int64, len(indices))
+	split.Gather(images, labels, indices, r.set.Augment, rand.New(rand.NewPCG(uint64(r.cfg.Seed), 2<<32+uint64(step))))
+	n := int64(len(indices))
+	x, err := torch.From(r.net.Device, images, n, int64(split.Channels), int64(split.Height), int64(split.Width))
+	if err != nil {
+		return 0, err
+	}
+	defer x.Free()
+	y, err := torch.From(r.net.Device, labels, n)
+	if err != nil {
+		return 0, err
+	}
+	defer y.Free()
+	var s torch.Scope
+	defer s.Close()
+	loss := r.net.Train(&s, s.Normalize(x, 0, n, split.Mean, split.Std), y, r.cfg.LabelSmoothing)
+	if err := s.Err(); err != nil {
+		return 0, err
+	}
+	err = r.net.Step(model.SGD{LR: r.cfg.LRAt(step, r.stepsPerEpoch), Momentum: r.cfg.Momentum, WeightDecay: r.cfg.WeightDecay,
+		Nesterov: r.cfg.Nesterov, First: step == 0})
+	if err != nil {
+		return 0, err
+	}
+	var value [1]float32
+	if err := torch.Read(value[:], loss, 0); err != nil {
+		return 0, err
+	}
+	if value[0] != value[0] {
+		return 0, errors.New("the loss is NaN: training diverged (a lower learning rate, or a warm-up, may help)")
+	}
+	return float64(value[0]), nil
+}
+
+// record stores the weights and the trainer's state, and then the line that makes the checkpoint exist.
+func (r *run) record(at *place) error {
+	values, err := r.net.Values()
+	if err != nil {
+		return err
+	}
+	c := trajectory.Checkpoint{
+		Epoch:   float64(at.step) / float64(r.stepsPerEpoch),
+		Step:    at.step,
+		Seconds: at.seconds,
+		LR:      r.cfg.LRAt(at.step-1, r.stepsPerEpoch),
+		Metrics: map[string]trajectory.Number{"train/loss": trajectory.Number(at.losses / float64(at.steps))},
+	}
+	c, err = r.rec.Write(c, r.tensors, encode(r.net.Counters(), values))
+	if err != nil {
+		return err
+	}
+	momentum, err := r.net.Momentum()
+	if err != nil {
+		return err
+	}
+	state := safetensors.Arrange([]safetensors.Tensor{{Name: "momentum", DType: safetensors.F32, Shape: []int64{int64(len(momentum))}}})
+	if err := r.rec.WriteState(c.Index, state, encode(nil, momentum)); err != nil {
+		return err
+	}
+	if r.hooks.Checkpoint != nil {
+		if err := r.hooks.Checkpoint(&c, values); err != nil {
+			return err
+		}
+	}
+	if err := r.rec.Commit(c); err != nil {
+		return err
+	}
+	at.losses, at.steps = 0, 0
+	return r.rec.DropStates(c.Index)
+}
+
+// start makes new weights, or takes up the newest checkpoint.
+func (r *run) start() (place, error) {
+	n := len(r.rec.Checkpoints)
+	if n == 0 {
+		return place{}, r.net.Initialize(uint64(r.cfg.Seed))
+	}
+	c := r.rec.Checkpoints[n-1]
+	w, err := r.rec.Map(n-1, true)
+	if err != nil {
+		return place{}, err
+	}
+	defer w.Close()
+	if err := trajectory.SameTensors(r.tensors, w.Header.Tensors); err != nil {
+		return place{}, fmt.Errorf("%s: %w", r.rec.Name(n-1), err)
+	}
+	for _, e := range r.net.Entries {
+		t, _ := w.Tensor(e.Name)
+		data := w.Data[t.Begin:t.End]
+		if e.Role == model.Counter {
+			r.net.Counters()[e.Offset] = int64(binary.LittleEndian.Uint64(data))
+			continue
+		}
+		if err := r.net.Load(e.Offset, decode(data)); err != nil {
+			return place{}, err
+		}
+	}
+	state, err := r.rec.State(c.Index)
+	if err != nil {
+		return place{}, fmt.Errorf("the optimizer's state of epoch %s: %w", trajectory.EpochName(c.Epoch), err)
+	}
+	defer state.Close()
+	t, ok := state.Tensor("momentum")
+	if !ok || t.DType != safetensors.F32 || t.Elements() != r.net.Parameters() {
+		return place{}, fmt.Errorf("%s: its tensor momentum is %v, expected F32[%d]", state.Path, t, r.net.Parameters())
+	}
+	if err := r.net.SetMomentum(decode(state.Data[t.Begin:t.End])); err != nil {
+		return place{}, err
+	}
+	return place{step: c.Step, seconds: c.Seconds}, nil
+}
+
+// files arranges a network's tensors for a checkpoint: the counters, then the floats in their flat order.
+func files(net *model.Network) []safetensors.Tensor {
+	var out []safetensors.Tensor
+	for _, role := range []model.Role{model.Parameter, model.Statistic, model.Counter} {
+		dtype := safetensors.F32
+		if role == model.Counter {
+			dtype = safetensors.I64
+		}
+		for _, e := range net.Entries {
+			if e.Role == role {
+				out = append(out, safetensors.Tensor{Name: e.Name, DType: dtype, Shape: e.Shape})
+			}
+		}
+	}
+	return safetensors.Arrange(out)
+}
+
+func encode(counters []int64, values []float32) []byte {
+	out := make([]byte, 0, 8*len(counters)+4*len(values))
+	for _, c := range counters {
+		out = binary.LittleEndian.AppendUint64(out, uint64(c))
+	}
+	for _, v := range values {
+		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
+	}
+	return out
+}
+
+func decode(data []byte) []float32 {
+	out := make([]float32, len(data)/4)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	return out
+}
+
+// Resume reads the configuration that a trajectory was trained with.
+func Resume(t *trajectory.Trajectory) (Config, error) {
+	var cfg Config
+	if len(t.Meta.Training) == 0 || string(t.Meta.Training) == "null" {
+		return cfg, fmt.Errorf("%s was not trained by this program: there are no settings to go on with", t.Dir)
+	}
+	if err := json.Unmarshal(t.Meta.Training, &cfg); err != nil {
+		return cfg, fmt.Errorf("%s: training: %w", t.Dir, err)
+	}
+	return cfg, cfg.Check()
+}

@@ -1,0 +1,197 @@
+package trajectory
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"lawa-replay/trajectory/safetensors"
+)
+
+// Trajectory is an opened run. Its methods may be called from several goroutines.
+type Trajectory struct {
+	Dir         string
+	Meta        Meta
+	Checkpoints []Checkpoint
+	Warnings    []string // what was passed over, such as a torn last line
+
+	mu       sync.Mutex
+	layout   []safetensors.Tensor // of the first checkpoint mapped
+	verified map[int]bool
+}
+
+// Open reads trajectory.json and checkpoints.jsonl. Weights are looked at when they are mapped.
+func Open(dir string) (*Trajectory, error) {
+	t := &Trajectory{Dir: dir, verified: map[int]bool{}}
+	text, err := os.ReadFile(filepath.Join(dir, metaFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not a trajectory: it holds no %s", dir, metaFile)
+	} else if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, &t.Meta); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, metaFile), err)
+	}
+	if t.Meta.Format != Format {
+		return nil, fmt.Errorf("%s: format %d, this program reads format %d", filepath.Join(dir, metaFile), t.Meta.Format, Format)
+	}
+	if err := t.readLines(); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, linesFile), err)
+	}
+	return t, nil
+}
+
+func (t *Trajectory) readLines() error {
+	f, err := os.Open(filepath.Join(t.Dir, linesFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := bufio.NewReader(f)
+	for {
+		line, err := r.ReadBytes('\n')
+		if err != nil && err != io.EOF {
+			return err
+		}
+		whole := err == nil
+		if !whole {
+			if len(line) > 0 {
+				t.Warnings = append(t.Warnings, fmt.Sprintf("%s: the last line is torn (%d bytes without a line end) and is passed over", filepath.Join(t.Dir, linesFile), len(line)))
+			}
+			return nil
+		}
+		var c Checkpoint
+		d := json.NewDecoder(bytes.NewReader(line))
+		if err := d.Decode(&c); err != nil {
+			return fmt.Errorf("line %d: %w", len(t.Checkpoints)+1, err)
+		}
+		if err := t.admit(c); err != nil {
+			return fmt.Errorf("line %d: %w", len(t.Checkpoints)+1, err)
+		}
+	}
+}
+
+func (t *Trajectory) admit(c Checkpoint) error {
+	if want := len(t.Checkpoints) + 1; c.Index != want {
+		return fmt.Errorf("index %d, expected %d", c.Index, want)
+	}
+	if !filepath.IsLocal(c.File) {
+		return fmt.Errorf("file %q lies outside the trajectory", c.File)
+	}
+	if n := len(t.Checkpoints); n > 0 {
+		last := t.Checkpoints[n-1]
+		if c.Step <= last.Step || c.Epoch <= last.Epoch {
+			return fmt.Errorf("epoch %s, step %d does not come after epoch %s, step %d", EpochName(c.Epoch), c.Step, EpochName(last.Epoch), last.Step)
+		}
+	}
+	t.Checkpoints = append(t.Checkpoints, c)
+	return nil
+}
+
+// Name is how messages call checkpoint i (from 0).
+func (t *Trajectory) Name(i int) string {
+	c := t.Checkpoints[i]
+	return fmt.Sprintf("trajectory %s: checkpoint of epoch %s (%s)", t.Meta.Run, EpochName(c.Epoch), filepath.Join(t.Dir, c.File))
+}
+
+// Map maps checkpoint i (from 0) into memory. The first time it also reads all of it: its digest must be
+// the recorded one, its tensors must have the names, shapes and types of the first checkpoint mapped, and
+// its floating tensors must be finite, unless allowNonFinite.
+func (t *Trajectory) Map(i int, allowNonFinite bool) (*Weights, error) {
+	c := t.Checkpoints[i]
+	w, err := MapFile(filepath.Join(t.Dir, c.File))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", t.Name(i), err)
+	}
+	if err := t.check(i, w, allowNonFinite); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("%s: %w", t.Name(i), err)
+	}
+	return w, nil
+}
+
+func (t *Trajectory) check(i int, w *Weights, allowNonFinite bool) error {
+	c := t.Checkpoints[i]
+	if size := int64(len(w.file)); size != c.Bytes {
+		return fmt.Errorf("%d bytes, %d were recorded", size, c.Bytes)
+	}
+	t.mu.Lock()
+	if t.layout == nil {
+		t.layout = w.Header.Tensors
+	}
+	layout, verified := t.layout, t.verified[i]
+	t.mu.Unlock()
+	if err := SameTensors(layout, w.Header.Tensors); err != nil {
+		return err
+	}
+	if verified {
+		return nil
+	}
+	digest, err := w.SHA256()
+	if err != nil {
+		return err
+	}
+	if digest != c.SHA256 {
+		return fmt.Errorf("sha256 %s, recorded was %s: the file was altered", digest, c.SHA256)
+	}
+	if !allowNonFinite {
+		bad, err := w.NonFinite()
+		if err != nil {
+			return err
+		}
+		if len(bad) > 0 {
+			return fmt.Errorf("NaN or infinite values in %s (--allow-nonfinite goes on all the same)", list(bad, 5))
+		}
+	}
+	t.mu.Lock()
+	t.verified[i] = true
+	t.mu.Unlock()
+	return nil
+}
+
+// SameTensors compares names, shapes and types, and names the first difference. The order in the file
+// does not count.
+func SameTensors(want, have []safetensors.Tensor) error {
+	index := make(map[string]safetensors.Tensor, len(have))
+	for _, t := range have {
+		index[t.Name] = t
+	}
+	var missing []string
+	for _, w := range want {
+		h, ok := index[w.Name]
+		if !ok {
+			missing = append(missing, w.Name)
+			continue
+		}
+		if h.String() != w.String() {
+			return fmt.Errorf("tensor %s is %s, in the other checkpoints %s", w.Name, h, w)
+		}
+		delete(index, w.Name)
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("tensor %s is missing", list(missing, 5))
+	}
+	for _, h := range have {
+		if _, extra := index[h.Name]; extra {
+			return fmt.Errorf("tensor %s is not in the other checkpoints", h.Name)
+		}
+	}
+	return nil
+}
+
+// list joins the first few names.
+func list(names []string, most int) string {
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}

@@ -1,0 +1,185 @@
+package trajectory
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+
+	"lawa-replay/internal/atomicfile"
+	"lawa-replay/trajectory/safetensors"
+)
+
+// Recorder appends checkpoints to a trajectory. One process at a time may hold one.
+type Recorder struct {
+	*Trajectory
+	unlock func()
+}
+
+// Create starts a trajectory in dir, which must be empty or not exist yet.
+func Create(dir string, meta Meta) (*Recorder, error) {
+	if err := os.MkdirAll(filepath.Join(dir, "weights"), 0o755); err != nil {
+		return nil, err
+	}
+	unlock, err := atomicfile.Lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, metaFile)); !errors.Is(err, os.ErrNotExist) {
+		unlock()
+		if err == nil {
+			err = fmt.Errorf("%s already holds a run (--resume goes on with it; or choose another folder)", dir)
+		}
+		return nil, err
+	}
+	meta.Format = Format
+	text, err := json.MarshalIndent(meta, "", "  ")
+	if err == nil {
+		err = atomicfile.WriteBytes(filepath.Join(dir, metaFile), append(text, '\n'))
+	}
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return &Recorder{&Trajectory{Dir: dir, Meta: meta, verified: map[int]bool{}}, unlock}, nil
+}
+
+// Append opens the trajectory in dir to go on with it. A torn last line is cut off, and temporary files
+// that a kill left behind are removed.
+func Append(dir string) (*Recorder, error) {
+	if _, err := os.Stat(filepath.Join(dir, metaFile)); err != nil {
+		_, err = Open(dir)
+		return nil, err
+	}
+	unlock, err := atomicfile.Lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	t, err := Open(dir)
+	if err == nil && len(t.Warnings) > 0 {
+		err = t.rewriteLines()
+	}
+	if err == nil {
+		err = atomicfile.RemoveLeftovers(dir, filepath.Join(dir, "weights"), filepath.Join(dir, "state"))
+	}
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return &Recorder{t, unlock}, nil
+}
+
+func (t *Trajectory) rewriteLines() error {
+	return atomicfile.Write(filepath.Join(t.Dir, linesFile), func(w io.Writer) error {
+		for _, c := range t.Checkpoints {
+			line, err := json.Marshal(c)
+			if err != nil {
+				return err
+			}
+			if _, err := w.Write(append(line, '\n')); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Close lets another process record.
+func (r *Recorder) Close() { r.unlock() }
+
+// Write stores the weights of the next checkpoint, which does not exist until Commit. It returns c with
+// Index, File, Bytes and SHA256 filled in. data is the data section for the arranged tensors.
+func (r *Recorder) Write(c Checkpoint, tensors []safetensors.Tensor, data []byte) (Checkpoint, error) {
+	c.Index = len(r.Checkpoints) + 1
+	c.File = filepath.Join("weights", fmt.Sprintf("%06d.safetensors", c.Index))
+	path := filepath.Join(r.Dir, c.File)
+	digest := &counter{hash: sha256.New()}
+	err := atomicfile.Write(path, func(w io.Writer) error {
+		return safetensors.Write(io.MultiWriter(w, digest), tensors, map[string]string{"format": "pt"}, data)
+	})
+	c.Bytes, c.SHA256 = digest.n, hex.EncodeToString(digest.hash.Sum(nil))
+	return c, err
+}
+
+// Commit appends the line of a checkpoint whose weights Write stored: from now on it exists.
+func (r *Recorder) Commit(c Checkpoint) error {
+	line, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	if err := r.admit(c); err != nil {
+		return err
+	}
+	undo := func(err error) error {
+		r.Checkpoints = r.Checkpoints[:len(r.Checkpoints)-1]
+		return fmt.Errorf("%s: %w", filepath.Join(r.Dir, linesFile), err)
+	}
+	f, err := os.OpenFile(filepath.Join(r.Dir, linesFile), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return undo(err)
+	}
+	defer f.Close()
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return undo(err)
+	}
+	if _, err = f.Write(append(line, '\n')); err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		f.Truncate(end) // a full disk may have taken half a line
+		return undo(err)
+	}
+	return atomicfile.SyncDir(r.Dir)
+}
+
+// statePath is where the trainer's state at checkpoint index lies.
+func (r *Recorder) statePath(index int) string {
+	return filepath.Join(r.Dir, "state", fmt.Sprintf("%06d.safetensors", index))
+}
+
+// WriteState stores what a trainer needs beside the weights to go on after checkpoint index, such as
+// momentum. Write it before Commit; DropStates removes the older ones after.
+func (r *Recorder) WriteState(index int, tensors []safetensors.Tensor, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(r.statePath(index)), 0o755); err != nil {
+		return err
+	}
+	return atomicfile.Write(r.statePath(index), func(w io.Writer) error {
+		return safetensors.Write(w, tensors, nil, data)
+	})
+}
+
+// State maps what WriteState stored.
+func (r *Recorder) State(index int) (*Weights, error) { return MapFile(r.statePath(index)) }
+
+// DropStates removes every state but that of checkpoint index.
+func (r *Recorder) DropStates(index int) error {
+	names, err := filepath.Glob(filepath.Join(r.Dir, "state", "*.safetensors"))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name != r.statePath(index) {
+			if err := os.Remove(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// counter hashes and counts what passes.
+type counter struct {
+	hash hash.Hash
+	n    int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return c.hash.Write(p)
+}

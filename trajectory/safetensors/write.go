@@ -1,0 +1,92 @@
+package safetensors
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Arrange lays tensors out back to back: wider dtypes first, so that every element is aligned, and
+// otherwise in the order given. It sets Begin and End and returns the arranged copy.
+func Arrange(tensors []Tensor) []Tensor {
+	out := slices.Clone(tensors)
+	slices.SortStableFunc(out, func(a, b Tensor) int { return b.DType.Size() - a.DType.Size() })
+	at := int64(0)
+	for i := range out {
+		out[i].Begin = at
+		at += out[i].Elements() * int64(out[i].DType.Size())
+		out[i].End = at
+	}
+	return out
+}
+
+// EncodeHeader returns the length and the header of a file with these tensors, arranged; the data section
+// that must follow starts at a multiple of 64 bytes.
+func EncodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
+	type entry struct {
+		DType   DType    `json:"dtype"`
+		Shape   []int64  `json:"shape"`
+		Offsets [2]int64 `json:"data_offsets"`
+	}
+	text := []byte{'{'}
+	field := func(key string, value any) error {
+		k, err := json.Marshal(key)
+		if err != nil {
+			return err
+		}
+		v, err := json.Marshal(value)
+		if err != nil {
+			return err
+		}
+		if len(text) > 1 {
+			text = append(text, ',')
+		}
+		text = append(append(append(text, k...), ':'), v...)
+		return nil
+	}
+	if len(metadata) > 0 {
+		if err := field("__metadata__", metadata); err != nil {
+			return nil, err
+		}
+	}
+	seen := map[string]bool{}
+	for _, t := range tensors {
+		if seen[t.Name] {
+			return nil, fmt.Errorf("two tensors are called %s", t.Name)
+		}
+		seen[t.Name] = true
+		shape := t.Shape
+		if shape == nil {
+			shape = []int64{}
+		}
+		if err := field(t.Name, entry{t.DType, shape, [2]int64{t.Begin, t.End}}); err != nil {
+			return nil, err
+		}
+	}
+	text = append(text, '}')
+	for (8+len(text))%64 != 0 {
+		text = append(text, ' ')
+	}
+	if len(text) > MaxHeader {
+		return nil, fmt.Errorf("a header of %d bytes; the format allows %d", len(text), MaxHeader)
+	}
+	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), nil
+}
+
+// Write writes a whole file: the header for the arranged tensors, then data, which is the data section.
+func Write(w io.Writer, tensors []Tensor, metadata map[string]string, data []byte) error {
+	if n := len(tensors); n > 0 && tensors[n-1].End != int64(len(data)) {
+		return fmt.Errorf("%d bytes of data for tensors that end at %d", len(data), tensors[n-1].End)
+	}
+	header, err := EncodeHeader(tensors, metadata)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(header); err != nil {
+		return err
+	}
+	_, err = w.Write(data)
+	return err
+}
