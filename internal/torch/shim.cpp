@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <malloc.h>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #if defined(__x86_64__)
@@ -14,6 +15,9 @@
 #else
 #define LR_CLONES
 #endif
+// Inlined, the kernels are compiled for the processor of the clone that calls them.
+#define LR_INLINE_LAMBDA __attribute__((always_inline))
+#define LR_INLINE inline LR_INLINE_LAMBDA
 
 namespace {
 
@@ -45,60 +49,77 @@ bool rows_of_channels(const torch::Tensor &x) {
   return x.is_cpu() && x.scalar_type() == at::kFloat && x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-// Sums per channel over rows of c channels: float within 64 rows, double across them.
-LR_CLONES void sum_rows(const float *__restrict x, int64_t rows, int64_t c, double *__restrict sum) {
-  constexpr int64_t wide = 64;
-  for (int64_t c0 = 0; c0 < c; c0 += wide) {
-    const int64_t m = std::min(wide, c - c0);
-    double total[wide] = {0};
-    for (int64_t r0 = 0; r0 < rows; r0 += 64) {
-      float part[wide] = {0};
-      const int64_t r1 = std::min(rows, r0 + 64);
-      for (int64_t r = r0; r < r1; r++)
-        for (int64_t j = 0; j < m; j++) part[j] += x[r * c + c0 + j];
-      for (int64_t j = 0; j < m; j++) total[j] += part[j];
-    }
-    for (int64_t j = 0; j < m; j++) sum[c0 + j] = total[j];
+// The three kernels below run over rows of c channels. Written for a fixed number of channels at a time,
+// they keep sums in registers; c is taken apart into such pieces by in_pieces.
+
+// Sums per channel: float within 64 rows, double across them.
+template <int M> LR_INLINE void sum_piece(const float *__restrict x, int64_t rows, int64_t c, double *__restrict sum) {
+  double total[M] = {0};
+  for (int64_t r0 = 0; r0 < rows; r0 += 64) {
+    float part[M] = {0};
+    const int64_t r1 = std::min<int64_t>(rows, r0 + 64);
+    for (int64_t r = r0; r < r1; r++)
+      for (int j = 0; j < M; j++) part[j] += x[r * c + j];
+    for (int j = 0; j < M; j++) total[j] += part[j];
   }
+  for (int j = 0; j < M; j++) sum[j] = total[j];
 }
 
 // Sums of squared distances from the mean, likewise.
-LR_CLONES void square_rows(const float *__restrict x, int64_t rows, int64_t c, const float *__restrict mean,
-                           double *__restrict sum) {
-  constexpr int64_t wide = 64;
-  for (int64_t c0 = 0; c0 < c; c0 += wide) {
-    const int64_t m = std::min(wide, c - c0);
-    double total[wide] = {0};
-    for (int64_t r0 = 0; r0 < rows; r0 += 64) {
-      float part[wide] = {0};
-      const int64_t r1 = std::min(rows, r0 + 64);
-      for (int64_t r = r0; r < r1; r++)
-        for (int64_t j = 0; j < m; j++) {
-          const float d = x[r * c + c0 + j] - mean[c0 + j];
-          part[j] += d * d;
-        }
-      for (int64_t j = 0; j < m; j++) total[j] += part[j];
-    }
-    for (int64_t j = 0; j < m; j++) sum[c0 + j] = total[j];
+template <int M>
+LR_INLINE void square_piece(const float *__restrict x, int64_t rows, int64_t c, const float *__restrict mean,
+                         double *__restrict sum) {
+  double total[M] = {0};
+  for (int64_t r0 = 0; r0 < rows; r0 += 64) {
+    float part[M] = {0};
+    const int64_t r1 = std::min<int64_t>(rows, r0 + 64);
+    for (int64_t r = r0; r < r1; r++)
+      for (int j = 0; j < M; j++) {
+        const float d = x[r * c + j] - mean[j];
+        part[j] += d * d;
+      }
+    for (int j = 0; j < M; j++) total[j] += part[j];
   }
+  for (int j = 0; j < M; j++) sum[j] = total[j];
 }
 
-// x = act(x · scale + shift + residual), in place.
-LR_CLONES void affine_rows(float *__restrict x, int64_t rows, int64_t c, const float *__restrict scale,
-                           const float *__restrict shift, const float *__restrict residual, bool relu) {
-  if (residual != nullptr) {
-    for (int64_t r = 0; r < rows; r++)
-      for (int64_t j = 0; j < c; j++) {
-        const float y = x[r * c + j] * scale[j] + shift[j] + residual[r * c + j];
-        x[r * c + j] = relu && !(y > 0) && y == y ? 0 : y; // a NaN stays one
-      }
-    return;
-  }
+// x = act(x · scale + shift + residual), in place; a NaN stays one under ReLU.
+template <int M, bool Relu, bool Residual>
+LR_INLINE void affine_piece(float *__restrict x, int64_t rows, int64_t c, const float *__restrict scale,
+                         const float *__restrict shift, const float *__restrict residual) {
   for (int64_t r = 0; r < rows; r++)
-    for (int64_t j = 0; j < c; j++) {
-      const float y = x[r * c + j] * scale[j] + shift[j];
-      x[r * c + j] = relu && !(y > 0) && y == y ? 0 : y;
+    for (int j = 0; j < M; j++) {
+      float y = x[r * c + j] * scale[j] + shift[j];
+      if (Residual) y += residual[r * c + j];
+      x[r * c + j] = Relu && y < 0 ? 0 : y;
     }
+}
+
+template <class Piece> LR_INLINE void in_pieces(int64_t c, Piece piece) {
+  int64_t at = 0;
+  for (; at + 32 <= c; at += 32) piece(at, std::integral_constant<int, 32>());
+  for (; at + 8 <= c; at += 8) piece(at, std::integral_constant<int, 8>());
+  for (; at < c; at++) piece(at, std::integral_constant<int, 1>());
+}
+
+LR_CLONES void sum_rows(const float *x, int64_t rows, int64_t c, double *sum) {
+  in_pieces(c, [&](int64_t at, auto m) LR_INLINE_LAMBDA { sum_piece<m()>(x + at, rows, c, sum + at); });
+}
+
+LR_CLONES void square_rows(const float *x, int64_t rows, int64_t c, const float *mean, double *sum) {
+  in_pieces(c, [&](int64_t at, auto m) LR_INLINE_LAMBDA { square_piece<m()>(x + at, rows, c, mean + at, sum + at); });
+}
+
+LR_CLONES void affine_rows(float *x, int64_t rows, int64_t c, const float *scale, const float *shift,
+                           const float *residual, bool relu) {
+  in_pieces(c, [&](int64_t at, auto m) LR_INLINE_LAMBDA {
+    constexpr int M = m();
+    const float *r = residual == nullptr ? nullptr : residual + at;
+    if (relu && r) affine_piece<M, true, true>(x + at, rows, c, scale + at, shift + at, r);
+    else if (relu) affine_piece<M, true, false>(x + at, rows, c, scale + at, shift + at, r);
+    else if (r) affine_piece<M, false, true>(x + at, rows, c, scale + at, shift + at, r);
+    else affine_piece<M, false, false>(x + at, rows, c, scale + at, shift + at, r);
+  });
 }
 
 LR_CLONES void sgd_step(float *__restrict p, float *__restrict g, float *__restrict m, int64_t n, float lr, float mu,
