@@ -1,5 +1,217 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
 
-func newDemo() *cobra.Command { return &cobra.Command{Use: "demo", Args: cobra.NoArgs} }
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"lawa-replay/analysis"
+	"lawa-replay/dataset"
+	"lawa-replay/evaluator"
+	"lawa-replay/evaluator/results"
+	"lawa-replay/internal/torch"
+	"lawa-replay/model"
+	"lawa-replay/plots"
+	"lawa-replay/trainer"
+	"lawa-replay/trajectory"
+)
+
+// The demo's recipe.
+const (
+	demoModel  = "resnet8:width=8,stem-stride=2"
+	demoData   = "mnist:train=6000,shift=2"
+	demoK      = "1,2,4,6,8,10,16"
+	demoPolicy = "recompute:samples=5000"
+)
+
+var demoConfig = trainer.Config{Epochs: 20, BatchSize: 128, Seed: 1, LR: 0.1, Momentum: 0.9, WeightDecay: 5e-4, Schedule: "cosine"}
+
+func newDemo() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Train, sweep over k and draw the figures, in a minute or two",
+		Long: fmt.Sprintf(`Train %s on 6,000 MNIST images for 20 epochs, evaluate
+averages of the latest k = %s checkpoints at every epoch, draw the figures
+and print what averaging would have saved. Everything stays in the folder:
+
+  run/      the trajectory
+  sweep/    the evaluations and results.parquet
+  figures/  k-sensitivity, speedup and early-phase, as PNG, PDF and SVG, with CSV
+
+A demo that was interrupted goes on where it stopped.`, demoModel, demoK),
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDemo(cmd.Context(), cmd.OutOrStdout(), dir)
+		},
+	}
+	c.Flags().StringVar(&dir, "out", "demo", "folder for everything")
+	return c
+}
+
+func runDemo(ctx context.Context, out io.Writer, dir string) error {
+	began := time.Now()
+	run, sweepDir, figures := filepath.Join(dir, "run"), filepath.Join(dir, "sweep"), filepath.Join(dir, "figures")
+	set, err := dataset.Open(demoData, "")
+	if err != nil {
+		return err
+	}
+	net, err := model.New(demoModel, set.Train.Channels, set.Train.Classes)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := demoTrain(ctx, run, net, set); err != nil {
+		return err
+	}
+	t, err := trajectory.Open(run)
+	if err != nil {
+		return err
+	}
+	o := sweepOptions{k: demoK}
+	s := &evaluator.Sweep{Dir: sweepDir, Trajectories: []*trajectory.Trajectory{t}, Set: set, Splits: []string{"val"}, BNSplit: set.Train, BNBatch: demoConfig.BatchSize}
+	if s.Schemes, err = o.parseSchemes(); err != nil {
+		return err
+	}
+	if s.Policies, err = parsePolicies(demoPolicy); err != nil {
+		return err
+	}
+	endpoints, err := selectEpochs(t, "")
+	if err != nil {
+		return err
+	}
+	s.Endpoints = [][]int{endpoints}
+	if err := sweep(ctx, s, evaluator.NewEngine(net, torch.CPU, 0, runtime.NumCPU())); err != nil {
+		return err
+	}
+	tab, err := readResults(sweepDir)
+	if err != nil {
+		return err
+	}
+	if err := drawAll(tab, figures); err != nil {
+		return err
+	}
+	say("figures in %s; %.0f s in all\n", figures, time.Since(began).Seconds())
+	return demoTable(out, tab)
+}
+
+// demoTrain trains, or goes on with, or finds the finished run.
+func demoTrain(ctx context.Context, run string, net *model.Network, set *dataset.Set) error {
+	o := trainOptions{out: run, threads: runtime.NumCPU(), config: demoConfig}
+	rec, err := trajectory.Append(run)
+	if err != nil {
+		training, err := json.Marshal(demoConfig)
+		if err != nil {
+			return err
+		}
+		rec, err = trajectory.Create(run, trajectory.Meta{Run: "demo", Model: net.Spec, Data: set.Spec, Seed: demoConfig.Seed,
+			BatchSize: demoConfig.BatchSize, StepsPerEpoch: trainer.StepsPerEpoch(set.Train.N, demoConfig.BatchSize),
+			Devices: []string{torch.CPU.String()}, Software: software(), Training: training})
+		if err != nil {
+			return err
+		}
+		defer rec.Close()
+		return train(ctx, o, net, set, torch.CPU, rec)
+	}
+	defer rec.Close()
+	cfg, err := trainer.Resume(rec.Trajectory)
+	if err != nil {
+		return err
+	}
+	if cfg != demoConfig || rec.Meta.Model != net.Spec || rec.Meta.Data != set.Spec {
+		return fmt.Errorf("%s holds another run than the demo's: choose another --out", run)
+	}
+	if n := len(rec.Checkpoints); n > 0 && rec.Checkpoints[n-1].Epoch == float64(cfg.Epochs) {
+		say("found the finished run in %s", run)
+		return nil
+	}
+	return train(ctx, o, net, set, torch.CPU, rec)
+}
+
+// drawAll draws every figure in every format.
+func drawAll(tab *results.Table, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, name := range plots.Names() {
+		d, err := plots.New(name, tab, plots.Options{})
+		if err != nil {
+			return err
+		}
+		for _, format := range plots.Formats {
+			if err := d.Save(filepath.Join(dir, name+format)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// demoTable prints, for each k, what averaging gave and what it cost.
+func demoTable(out io.Writer, tab *results.Table) error {
+	accuracy, loss := analysis.Curves(tab, "val", "top1"), analysis.Curves(tab, "val", "loss")
+	top1, cross := analysis.MetricOf("top1"), analysis.MetricOf("loss")
+	baseline, err := analysis.Baseline(accuracy)
+	if err != nil {
+		return err
+	}
+	w := newTable("", "best top-1 (%)", "at epoch", "best loss", "at epoch", "most epochs saved", "time saved", "hurt at epochs")
+	for i, c := range accuracy {
+		a, ok := c.Best(top1)
+		l, okLoss := loss[i].Best(cross)
+		if !ok || !okLoss {
+			return errors.New("a scheme has no finite value")
+		}
+		name, saved, seconds, hurt := "baseline", "–", "–", "–"
+		if c != baseline {
+			name = fmt.Sprintf("k = %d", c.K)
+			if s, ok, _ := analysis.Saved(baseline, c, top1); ok {
+				saved = fmt.Sprintf("%g (%g → %g)", s.Epochs(), s.To.Epoch, s.From.Epoch)
+				seconds = analysis.Duration(s.Seconds())
+			}
+			epochs, worst := analysis.Hurt(baseline, c, top1)
+			hurt = "none"
+			if len(epochs) > 0 {
+				hurt = fmt.Sprintf("%s (by up to %.2f)", epochList(epochs), worst)
+			}
+		}
+		w.AppendRow(table.Row{name, fmt.Sprintf("%.2f", a.Value), a.Epoch, fmt.Sprintf("%.4f", l.Value), l.Epoch, saved, seconds, hurt})
+	}
+	fmt.Fprintln(out, w.Render())
+	fmt.Fprintln(out, `
+baseline: each checkpoint with its own batch-norm statistics. k = 1: the same weights with new statistics, so
+that what averaging adds can be told from what they do. Saved: the average at the second epoch is as good as the
+baseline first is at the first. Hurt: top-1 below the baseline's, in percentage points.`)
+	return nil
+}
+
+// epochList writes 4, 5, 6, 9 as 4–6, 9.
+func epochList(epochs []float64) string {
+	text := ""
+	for i := 0; i < len(epochs); {
+		j := i
+		for j+1 < len(epochs) && epochs[j+1] == epochs[j]+1 {
+			j++
+		}
+		if text != "" {
+			text += ", "
+		}
+		text += trajectory.EpochName(epochs[i])
+		if j > i {
+			text += "–" + trajectory.EpochName(epochs[j])
+		}
+		i = j + 1
+	}
+	return text
+}

@@ -1,5 +1,61 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"fmt"
 
-func newVerify() *cobra.Command { return &cobra.Command{Use: "verify", Args: cobra.NoArgs} }
+	"github.com/spf13/cobra"
+
+	"lawa-replay/trajectory"
+)
+
+func newVerify() *cobra.Command {
+	var allowNonFinite bool
+	c := &cobra.Command{
+		Use:   "verify RUN",
+		Short: "Re-read every byte of a trajectory and compare it with what was recorded",
+		Long: `Re-read every checkpoint: its size and SHA-256 must be the recorded ones, its
+tensors must have the same names, shapes and types as the others', and their
+values must be finite. Every fault is printed; the exit code is 1 if there is one.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runVerify(cmd.Context(), args[0], allowNonFinite)
+		},
+	}
+	c.Flags().BoolVar(&allowNonFinite, "allow-nonfinite", false, "let NaN and infinite weights pass")
+	return c
+}
+
+func runVerify(ctx context.Context, dir string, allowNonFinite bool) error {
+	t, err := trajectory.Open(dir)
+	if err != nil {
+		return err
+	}
+	for _, w := range t.Warnings {
+		say("warning: %s", w)
+	}
+	bar := newProgress("verify", len(t.Checkpoints))
+	var faults []error
+	var bytes int64
+	for i, c := range t.Checkpoints {
+		if err := ctx.Err(); err != nil {
+			bar.close()
+			return err
+		}
+		w, err := t.Map(i, allowNonFinite)
+		if err != nil {
+			faults = append(faults, err)
+		} else {
+			w.Close()
+		}
+		bytes += c.Bytes
+		bar.set(i + 1)
+	}
+	bar.close()
+	if len(faults) > 0 {
+		return fmt.Errorf("%d of %d checkpoints are not as recorded:\n%w", len(faults), len(t.Checkpoints), errors.Join(faults...))
+	}
+	say("%s: %d checkpoints, %d bytes, all as recorded", dir, len(t.Checkpoints), bytes)
+	return nil
+}

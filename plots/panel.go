@@ -1,0 +1,233 @@
+package plots
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"lawa-replay/analysis"
+)
+
+// line is one curve with its looks and its name in the legend.
+type line struct {
+	name  string
+	style draw.LineStyle
+	curve *analysis.Curve
+}
+
+// panel is one plot with a closed frame, and what is drawn into it, in order.
+type panel struct {
+	*plot.Plot
+	limits [4]float64 // of x and y: what is added would move the plot's own
+	over   []func(c draw.Canvas, p *plot.Plot)
+}
+
+// newPanel sets up axes that reach from min to max.
+func newPanel(xLabel, yLabel string, xMin, xMax, yMin, yMax float64) *panel {
+	p := &panel{Plot: plot.New(), limits: [4]float64{xMin, xMax, yMin, yMax}}
+	p.BackgroundColor = nil
+	p.X.Label.Text, p.Y.Label.Text = xLabel, yLabel
+	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{7}, ticks{6}
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.Padding = 0
+		a.LineStyle.Width = 0
+		rotation, xAlign, yAlign := a.Label.TextStyle.Rotation, a.Label.TextStyle.XAlign, a.Label.TextStyle.YAlign
+		a.Label.TextStyle = textStyle(textSize, black)
+		a.Label.TextStyle.Rotation, a.Label.TextStyle.XAlign, a.Label.TextStyle.YAlign = rotation, xAlign, yAlign
+		a.Label.Padding = 2
+		xAlign, yAlign = a.Tick.Label.XAlign, a.Tick.Label.YAlign
+		a.Tick.Label = textStyle(smallSize, black)
+		a.Tick.Label.XAlign, a.Tick.Label.YAlign = xAlign, yAlign
+		a.Tick.LineStyle = draw.LineStyle{Color: black, Width: frameWidth}
+		a.Tick.Length = tickLength
+	}
+	grid := plotter.NewGrid()
+	grid.Vertical = draw.LineStyle{Color: paleGrey, Width: gridWidth}
+	grid.Horizontal = grid.Vertical
+	p.add(grid)
+	return p
+}
+
+// add puts something into the plot and keeps the limits.
+func (p *panel) add(x plot.Plotter) {
+	p.Add(x)
+	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = p.limits[0], p.limits[1], p.limits[2], p.limits[3]
+}
+
+// curve adds a line, split where values are missing, and the band between runs if there are several.
+func (p *panel) curve(l line) error {
+	var run plotter.XYs
+	flush := func() error {
+		if len(run) == 0 {
+			return nil
+		}
+		drawn, err := plotter.NewLine(run)
+		if err != nil {
+			return err
+		}
+		drawn.LineStyle = l.style
+		p.add(drawn)
+		run = nil
+		return nil
+	}
+	for _, pt := range l.curve.Points {
+		if math.IsNaN(pt.Value) || math.IsInf(pt.Value, 0) {
+			if err := flush(); err != nil {
+				return err
+			}
+			continue
+		}
+		run = append(run, plotter.XY{X: pt.Epoch, Y: pt.Value})
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	if len(l.curve.Points) == 1 { // a line of one point would not be seen
+		p.over = append(p.over, func(c draw.Canvas, pl *plot.Plot) {
+			x, y := pl.Transforms(&c)
+			at := vg.Point{X: x(l.curve.Points[0].Epoch), Y: y(l.curve.Points[0].Value)}
+			if c.Contains(at) {
+				c.DrawGlyph(draw.GlyphStyle{Color: l.style.Color, Radius: 1.5, Shape: draw.CircleGlyph{}}, at)
+			}
+		})
+	}
+	if l.curve.Runs > 1 {
+		p.band(l)
+	}
+	return nil
+}
+
+// band shades the range over runs.
+func (p *panel) band(l line) {
+	var low, high plotter.XYs
+	for _, pt := range l.curve.Points {
+		if math.IsNaN(pt.Low + pt.High) {
+			return
+		}
+		y := func(v float64) float64 { return max(p.Y.Min, min(p.Y.Max, v)) }
+		low = append(low, plotter.XY{X: pt.Epoch, Y: y(pt.Low)})
+		high = append(plotter.XYs{{X: pt.Epoch, Y: y(pt.High)}}, high...)
+	}
+	area, err := plotter.NewPolygon(append(low, high...))
+	if err != nil {
+		return
+	}
+	r, g, b, _ := l.style.Color.RGBA()
+	tint := func(v uint32) uint8 { return uint8(255 - (255-v>>8)/6) }
+	area.Color = opaque(tint(r), tint(g), tint(b))
+	area.LineStyle.Width = 0
+	p.add(area)
+}
+
+// draw draws the panel into c and returns its data area.
+func (p *panel) draw(c draw.Canvas) draw.Canvas {
+	p.Plot.Draw(c)
+	data := p.DataCanvas(c)
+	for _, f := range p.over {
+		f(data, p.Plot)
+	}
+	data.StrokeLines(draw.LineStyle{Color: black, Width: frameWidth}, []vg.Point{
+		data.Min, {X: data.Max.X, Y: data.Min.Y}, data.Max, {X: data.Min.X, Y: data.Max.Y}, data.Min, {X: data.Max.X, Y: data.Min.Y}})
+	return data
+}
+
+// paper fills the canvas with white.
+func paper(c draw.Canvas) {
+	c.FillPolygon(white, []vg.Point{c.Min, {X: c.Max.X, Y: c.Min.Y}, c.Max, {X: c.Min.X, Y: c.Max.Y}})
+}
+
+// legend draws the names above the plot, from left to right in as many rows as they need, and returns the
+// canvas that is left below.
+func legend(c draw.Canvas, lines []line) draw.Canvas {
+	const sample, gap, between = vg.Length(16), vg.Length(3), vg.Length(8)
+	style := textStyle(smallSize, black)
+	style.YAlign = draw.YCenter
+	row := vg.Length(9.5)
+	x, y := c.Min.X+30, c.Max.Y-row/2
+	for i, l := range lines {
+		width := sample + gap + style.Width(l.name)
+		if i > 0 && x+width > c.Max.X {
+			x, y = c.Min.X+30, y-row
+		}
+		c.StrokeLine2(l.style, x, y, x+sample, y)
+		c.FillText(style, vg.Point{X: x + sample + gap, Y: y}, l.name)
+		x += width + between
+	}
+	return draw.Crop(c, 0, 0, 0, y-row/2-2-c.Max.Y)
+}
+
+// yRange is the range that shows the curves from the given epoch on, with some air.
+func yRange(from float64, o Options, curves ...*analysis.Curve) (lo, hi float64, err error) {
+	lo, hi = math.Inf(1), math.Inf(-1)
+	for _, c := range curves {
+		for _, p := range c.Points {
+			if p.Epoch >= from && !math.IsNaN(p.Value) && !math.IsInf(p.Value, 0) {
+				lo, hi = min(lo, p.Low), max(hi, p.High)
+			}
+		}
+	}
+	if lo > hi {
+		return 0, 0, fmt.Errorf("there is no finite value to draw")
+	}
+	air := (hi - lo) * 0.06
+	if air == 0 {
+		air = math.Abs(hi)*0.01 + 1e-9
+	}
+	lo, hi = lo-air, hi+air
+	if o.YMin != nil {
+		lo = *o.YMin
+	}
+	if o.YMax != nil {
+		hi = *o.YMax
+	}
+	if !(lo < hi) {
+		return 0, 0, fmt.Errorf("the y axis would reach from %g to %g", lo, hi)
+	}
+	return lo, hi, nil
+}
+
+// ticks puts about n labelled ticks at 1, 2 or 5 times a power of ten, with minor ones between.
+type ticks struct{ n int }
+
+// Ticks implements plot.Ticker.
+func (t ticks) Ticks(lo, hi float64) []plot.Tick {
+	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/float64(t.n))))
+	minor := 5.0
+	for _, f := range []float64{1, 2, 5, 10} {
+		if (hi-lo)/(step*f) <= float64(t.n) {
+			step *= f
+			if f == 2 {
+				minor = 4
+			}
+			break
+		}
+	}
+	decimals := max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
+	var out []plot.Tick
+	small := step / minor
+	for i := math.Ceil(lo/small - 1e-9); i*small <= hi+small*1e-9; i++ {
+		tick := plot.Tick{Value: i * small}
+		if math.Mod(i, minor) == 0 {
+			tick.Label = strings.Replace(strconv.FormatFloat(tick.Value+0, 'f', decimals, 64), "-", "−", 1)
+			if tick.Value == 0 {
+				tick.Label = strconv.FormatFloat(0, 'f', decimals, 64)
+			}
+		}
+		out = append(out, tick)
+	}
+	return out
+}
+
+// note writes a small text at a place of the canvas.
+func note(c draw.Canvas, at vg.Point, s string, xAlign text.XAlignment, yAlign text.YAlignment) {
+	style := textStyle(smallSize, black)
+	style.XAlign, style.YAlign = xAlign, yAlign
+	c.FillText(style, at, s)
+}
