@@ -1,0 +1,202 @@
+package model
+
+import (
+	"encoding/binary"
+	"math"
+	"path/filepath"
+	"testing"
+
+	"lawa-replay/bn"
+	"lawa-replay/internal/torch"
+	"lawa-replay/trajectory"
+)
+
+// reference is a file that bench/reference.py wrote with PyTorch.
+type reference struct {
+	t *testing.T
+	w *trajectory.Weights
+}
+
+func open(t *testing.T, name string) reference {
+	t.Helper()
+	w, err := trajectory.MapFile(filepath.Join("..", "testdata", "reference", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
+	return reference{t, w}
+}
+
+func (r reference) bytes(name string) []byte {
+	r.t.Helper()
+	e, ok := r.w.Tensor(name)
+	if !ok {
+		r.t.Fatalf("no tensor %s", name)
+	}
+	return r.w.Data[e.Begin:e.End]
+}
+
+func (r reference) floats(name string) []float32 {
+	b := r.bytes(name)
+	out := make([]float32, len(b)/4)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return out
+}
+
+func (r reference) labels() []int64 {
+	b := r.bytes("labels")
+	out := make([]int64, len(b)/8)
+	for i := range out {
+		out[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
+	}
+	return out
+}
+
+// networks pairs each reference with the network it came from.
+var networks = []struct {
+	file, spec     string
+	channels, size int64
+}{
+	{"a.safetensors", "resnet8:width=4,stem-stride=2", 1, 12},
+	{"b.safetensors", "resnet14:width=4,shortcut=B", 3, 8},
+}
+
+// each runs f for every reference, with an instance that holds its weights.
+func each(t *testing.T, f func(t *testing.T, r reference, in *Instance, images *torch.Tensor)) {
+	for _, n := range networks {
+		t.Run(n.spec, func(t *testing.T) {
+			r := open(t, n.file)
+			err := torch.Worker(1, true, func() error {
+				net, err := New(n.spec, int(n.channels), 10)
+				if err != nil {
+					return err
+				}
+				in, err := net.On(torch.CPU, true)
+				if err != nil {
+					return err
+				}
+				defer in.Free()
+				for _, e := range net.Entries {
+					if e.Role != Counter {
+						if err := in.Load(e.Offset, r.floats("before."+e.Name)); err != nil {
+							return err
+						}
+					}
+				}
+				images, err := torch.From(torch.CPU, r.bytes("images"), 40, n.channels, n.size, n.size)
+				if err != nil {
+					return err
+				}
+				defer images.Free()
+				f(t, r, in, images)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// near compares with what PyTorch gave. Both compute in float32 with other orders of summation: 1e-5 of
+// the largest magnitude is some tens of roundings.
+func near(t *testing.T, what string, have, want []float32) {
+	t.Helper()
+	if len(have) != len(want) {
+		t.Fatalf("%s: %d values, PyTorch has %d", what, len(have), len(want))
+	}
+	scale := 1.0
+	for _, v := range want {
+		scale = max(scale, math.Abs(float64(v)))
+	}
+	for i := range have {
+		if d := math.Abs(float64(have[i] - want[i])); !(d <= 1e-5*scale) {
+			t.Fatalf("%s[%d]: %v, PyTorch has %v (off by %.2g)", what, i, have[i], want[i], d)
+		}
+	}
+}
+
+func logits(t *testing.T, r reference, in *Instance, images *torch.Tensor) []float32 {
+	t.Helper()
+	lib := torch.Scope{}
+	defer lib.Close()
+	y := in.Evaluate(&lib, lib.Normalize(images, 0, 40, r.floats("mean"), r.floats("std")))
+	if err := lib.Err(); err != nil {
+		t.Fatal(err)
+	}
+	out := make([]float32, 400)
+	if err := torch.Read(out, y, 0); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func (in *Instance) check(t *testing.T, r reference, prefix string, skip Role) {
+	t.Helper()
+	values, err := in.Values()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range in.Entries {
+		if e.Role != skip && e.Role != Counter {
+			near(t, prefix+e.Name, values[e.Offset:e.Offset+e.Elements()], r.floats(prefix+e.Name))
+		}
+	}
+}
+
+func TestEvaluateEqualsPyTorch(t *testing.T) {
+	each(t, func(t *testing.T, r reference, in *Instance, images *torch.Tensor) {
+		near(t, "logits", logits(t, r, in, images), r.floats("logits"))
+	})
+}
+
+func TestRenewEqualsUpdateBN(t *testing.T) {
+	each(t, func(t *testing.T, r reference, in *Instance, images *torch.Tensor) {
+		batch := func(s *torch.Scope, from, to int) *torch.Tensor {
+			return s.Normalize(images, int64(from), int64(to), r.floats("mean"), r.floats("std"))
+		}
+		if err := bn.Renew([]bn.Model{in}, 40, 16, batch, func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		in.check(t, r, "renewed.", -1)
+		near(t, "renewed_logits", logits(t, r, in, images), r.floats("renewed_logits"))
+		for i, n := range in.Counters() {
+			if want := binary.LittleEndian.Uint64(r.bytes("renewed.bn1.num_batches_tracked")); uint64(n) != want {
+				t.Errorf("counter %d: %d batches, PyTorch counted %d", i, n, want)
+			}
+		}
+	})
+}
+
+func TestTrainEqualsPyTorch(t *testing.T) {
+	each(t, func(t *testing.T, r reference, in *Instance, images *torch.Tensor) {
+		labels := r.labels()
+		var losses []float32
+		for step := range 5 {
+			var s torch.Scope
+			from := 16 * (step % 2)
+			y, err := torch.From(torch.CPU, labels[from:from+16], 16)
+			if err != nil {
+				t.Fatal(err)
+			}
+			loss := in.Train(&s, s.Normalize(images, int64(from), int64(from+16), r.floats("mean"), r.floats("std")), y, 0.1)
+			if err := s.Err(); err != nil {
+				t.Fatal(err)
+			}
+			var v [1]float32
+			if err := torch.Read(v[:], loss, 0); err != nil {
+				t.Fatal(err)
+			}
+			losses = append(losses, v[0])
+			if err := in.Step(SGD{LR: 0.05, Momentum: 0.9, WeightDecay: 5e-3, Nesterov: true, First: step == 0}); err != nil {
+				t.Fatal(err)
+			}
+			s.Close()
+			y.Free()
+		}
+		near(t, "losses", losses, r.floats("losses"))
+		in.check(t, r, "trained.", -1)
+	})
+}

@@ -1,0 +1,44 @@
+package model
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestResNetNamesAndSizes(t *testing.T) {
+	// He et al. 2015, table 6: 0.27, 0.46, 0.66, 0.85 and 1.7 million parameters.
+	for name, want := range map[string]int64{"resnet20": 269722, "resnet32": 464154, "resnet44": 658586, "resnet56": 853018, "resnet110": 1727962} {
+		n, err := New(name, 3, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.Parameters() != want {
+			t.Errorf("%s: %d parameters, expected %d", name, n.Parameters(), want)
+		}
+	}
+	n, err := New("resnet8:width=8,stem-stride=2,shortcut=B", 1, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range n.Entries {
+		names = append(names, e.Name)
+	}
+	for _, want := range []string{"conv1.weight", "bn1.running_var", "layer1.0.conv1.weight", "layer2.0.downsample.0.weight", "layer3.0.downsample.1.num_batches_tracked", "fc.bias"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no tensor %s", want)
+		}
+	}
+	again, err := New(n.Spec, 3, 100) // what a spec says wins over the data
+	if err != nil || again.Spec != n.Spec {
+		t.Errorf("%s read again is %v, %v", n.Spec, again, err)
+	}
+}
+
+func TestResNetRefuses(t *testing.T) {
+	for _, spec := range []string{"resnet9", "resnet", "resnet8:width=0", "resnet8:wdith=8", "vgg16", "resnet8:shortcut=C", "resnet-4", "resnet8:width=8,width=9"} {
+		if n, err := New(spec, 3, 10); err == nil {
+			t.Errorf("%s: made %s", spec, n.Spec)
+		}
+	}
+}
