@@ -1,0 +1,123 @@
+package torch
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// within runs f as a worker of one thread.
+func within(t *testing.T, f func() error) {
+	t.Helper()
+	if err := Worker(1, false, f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestParseDevice(t *testing.T) {
+	for text, want := range map[string]Device{"cpu": CPU, "cuda": 0, "cuda:0": 0, "cuda:3": 3} {
+		if d, err := ParseDevice(text); err != nil || d != want {
+			t.Errorf("%s: %v, %v", text, d, err)
+		}
+	}
+	for _, text := range []string{"", "gpu", "cuda:", "cuda:-1", "cuda:x", "CPU"} {
+		if d, err := ParseDevice(text); err == nil {
+			t.Errorf("%q: device %v", text, d)
+		}
+	}
+}
+
+func TestErrorsAreReturned(t *testing.T) {
+	within(t, func() error {
+		x, err := From(CPU, []float32{1, 2, 3, 4, 5, 6}, 2, 3)
+		if err != nil {
+			return err
+		}
+		defer x.Free()
+		var s Scope
+		defer s.Close()
+		// Through the shim, then through gotch: both must bring libtorch's own words and no stack trace.
+		s.Conv2d(x, x, 1, 0)
+		first := s.Err()
+		if first == nil || strings.Contains(first.Error(), "frame #") {
+			t.Errorf("a convolution of matrices: %v", first)
+		}
+		if s.Add(x, x) != nil || s.Err() != first {
+			t.Error("the first error does not stick")
+		}
+		s.Close()
+		y, err := From(CPU, []float32{1, 2, 3, 4, 5}, 5)
+		if err != nil {
+			return err
+		}
+		defer y.Free()
+		s.Add(x, y)
+		if err := s.Err(); err == nil || !strings.Contains(err.Error(), "size of tensor") || strings.Contains(err.Error(), "frame #") {
+			t.Errorf("2×3 + 5: %v", err)
+		}
+		if err := Write(x, 4, []float32{1, 2, 3}); err == nil {
+			t.Error("writing past the end is no error")
+		}
+		if err := Read(make([]float64, 6), x, 0); err == nil {
+			t.Error("float32 read as float64 is no error")
+		}
+		x.Free()
+		if _, err := x.Shape(); err == nil {
+			t.Error("a freed tensor has a shape")
+		}
+		return nil
+	})
+}
+
+func TestNewRefusesTooMuch(t *testing.T) {
+	within(t, func() error {
+		if x, err := New[float32](CPU, 1<<40, 1<<10); err == nil {
+			x.Free()
+			t.Error("four petabytes were allocated")
+		}
+		return nil
+	})
+}
+
+// TestRemovedOperationsThrow: five of gotch's functions mean something else after libtorch 2.1, and
+// compat.h makes them throw. Nothing here may call them.
+func TestRemovedOperationsThrow(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range []string{"Atg_CsltSparseMm", "Atg_ScaledMm", "Atg_EfficientAttentionBackward", "Atg_FlashAttentionBackward"} {
+			if strings.Contains(string(text), f) {
+				t.Errorf("%s calls %s", name, f)
+			}
+		}
+	}
+	if strings.HasPrefix(Version(), "2.1.") {
+		t.Skip("libtorch 2.1 has them")
+	}
+	within(t, func() error {
+		for name, err := range callRemoved() {
+			if err == nil || !strings.Contains(err.Error(), "is gone from libtorch") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		return nil
+	})
+}
+
+func TestWorkerReturnsItsError(t *testing.T) {
+	want := errors.New("mine")
+	if err := Worker(1, false, func() error { return want }); err != want {
+		t.Error(err)
+	}
+}

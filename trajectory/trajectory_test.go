@@ -1,0 +1,254 @@
+package trajectory
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"lawa-replay/internal/atomicfile"
+	"lawa-replay/trajectory/safetensors"
+)
+
+// record makes a trajectory of n checkpoints with two tensors, and returns its recorder.
+func record(t *testing.T, n int) *Recorder {
+	t.Helper()
+	r, err := Create(filepath.Join(t.TempDir(), "run"), Meta{Run: "test", StepsPerEpoch: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	for i := range n {
+		add(t, r, []safetensors.Tensor{{Name: "w", DType: safetensors.F32, Shape: []int64{3}}, {Name: "n", DType: safetensors.I64}}, float32(i))
+	}
+	return r
+}
+
+func add(t *testing.T, r *Recorder, tensors []safetensors.Tensor, v float32) {
+	t.Helper()
+	tensors = safetensors.Arrange(tensors)
+	data := make([]byte, tensors[len(tensors)-1].End)
+	for _, x := range tensors {
+		if x.DType == safetensors.F32 {
+			for at := x.Begin; at < x.End; at += 4 {
+				binary.LittleEndian.PutUint32(data[at:], math.Float32bits(v))
+			}
+		}
+	}
+	epoch := float64(len(r.Checkpoints) + 1)
+	c, err := r.Write(Checkpoint{Epoch: epoch, Step: int64(epoch) * 10, Metrics: map[string]Number{"val/loss": Number(math.NaN())}}, tensors, data)
+	if err == nil {
+		err = r.Commit(c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRecordAndRead(t *testing.T) {
+	r := record(t, 3)
+	got, err := Open(r.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Checkpoints) != 3 || got.Meta.Run != "test" || len(got.Warnings) != 0 {
+		t.Fatalf("%+v", got)
+	}
+	if v := got.Checkpoints[1].Metrics["val/loss"]; v == v {
+		t.Errorf("a loss of NaN came back as %v", v)
+	}
+	for i := range got.Checkpoints {
+		w, err := got.Map(i, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, ok := w.Tensor("w")
+		if v := math.Float32frombits(binary.LittleEndian.Uint32(w.Data[x.Begin:])); !ok || v != float32(i) {
+			t.Errorf("checkpoint %d holds %v", i, v)
+		}
+		w.Close()
+	}
+}
+
+func TestOneRunAFolderAndOneWriter(t *testing.T) {
+	r := record(t, 1)
+	if _, err := Append(r.Dir); !errors.Is(err, atomicfile.ErrLocked) {
+		t.Errorf("a second writer: %v", err)
+	}
+	r.Close()
+	if _, err := Create(r.Dir, Meta{}); err == nil || !strings.Contains(err.Error(), "already holds a run") {
+		t.Errorf("a second run: %v", err)
+	}
+	if _, err := Append(t.TempDir()); err == nil || !strings.Contains(err.Error(), "not a trajectory") {
+		t.Errorf("an empty folder: %v", err)
+	}
+}
+
+func TestTornLineIsPassedOver(t *testing.T) {
+	r := record(t, 2)
+	r.Close()
+	lines := filepath.Join(r.Dir, linesFile)
+	whole, err := os.ReadFile(lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Torn at any byte of the last line, the first checkpoint stays, and recording goes on.
+	first := strings.IndexByte(string(whole), '\n') + 1
+	for cut := first; cut < len(whole); cut += 17 {
+		if err := os.WriteFile(lines, whole[:cut], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Open(r.Dir)
+		if err != nil || len(got.Checkpoints) != 1 || (len(got.Warnings) == 1) != (cut > first) {
+			t.Fatalf("cut at %d: %+v, %v", cut, got, err)
+		}
+	}
+	again, err := Append(r.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	add(t, again, []safetensors.Tensor{{Name: "w", DType: safetensors.F32, Shape: []int64{3}}, {Name: "n", DType: safetensors.I64}}, 9)
+	if got, err := Open(r.Dir); err != nil || len(got.Checkpoints) != 2 || len(got.Warnings) != 0 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+}
+
+func TestDamageIsNamed(t *testing.T) {
+	path := func(r *Recorder, i int) string { return filepath.Join(r.Dir, r.Checkpoints[i].File) }
+	for name, c := range map[string]struct {
+		harm func(t *testing.T, r *Recorder)
+		want []string
+	}{
+		"missing":   {func(t *testing.T, r *Recorder) { os.Remove(path(r, 1)) }, []string{"epoch 2", "no such file"}},
+		"truncated": {func(t *testing.T, r *Recorder) { os.Truncate(path(r, 1), r.Checkpoints[1].Bytes-3) }, []string{"epoch 2", "cut short"}},
+		"altered": {func(t *testing.T, r *Recorder) {
+			b, _ := os.ReadFile(path(r, 1))
+			b[len(b)-1] ^= 1
+			os.WriteFile(path(r, 1), b, 0o644)
+		}, []string{"epoch 2", "altered"}},
+		"another":  {func(t *testing.T, r *Recorder) { os.Rename(path(r, 0), path(r, 1)) }, []string{"epoch"}},
+		"empty":    {func(t *testing.T, r *Recorder) { os.Truncate(path(r, 1), 0) }, []string{"epoch 2", "too short"}},
+		"a folder": {func(t *testing.T, r *Recorder) { os.Remove(path(r, 1)); os.Mkdir(path(r, 1), 0o755) }, []string{"epoch 2", "not a regular file"}},
+		"name":     {func(t *testing.T, r *Recorder) { replaceLast(t, r, "v", safetensors.F32, 3, 0) }, []string{"epoch 2", "tensor w is missing"}},
+		"shape":    {func(t *testing.T, r *Recorder) { replaceLast(t, r, "w", safetensors.F32, 4, 0) }, []string{"epoch 2", "tensor w is F32[4], in the other checkpoints F32[3]"}},
+		"type":     {func(t *testing.T, r *Recorder) { replaceLast(t, r, "w", safetensors.F16, 3, 0) }, []string{"epoch 2", "tensor w is F16[3]"}},
+		"NaN":      {func(t *testing.T, r *Recorder) { replaceLast(t, r, "w", safetensors.F32, 3, float32(math.NaN())) }, []string{"epoch 2", "NaN or infinite values in w"}},
+		"infinite": {func(t *testing.T, r *Recorder) { replaceLast(t, r, "w", safetensors.F32, 3, float32(math.Inf(-1))) }, []string{"NaN or infinite values in w"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := record(t, 2)
+			c.harm(t, r)
+			got, err := Open(r.Dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all []error
+			for i := range got.Checkpoints {
+				w, err := got.Map(i, false)
+				if err == nil {
+					w.Close()
+				}
+				all = append(all, err)
+			}
+			err = errors.Join(all...)
+			for _, want := range c.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("error %v, expected … %s …", err, want)
+				}
+			}
+		})
+	}
+}
+
+// replaceLast rewrites the second checkpoint with another tensor, and its line to fit.
+func replaceLast(t *testing.T, r *Recorder, name string, d safetensors.DType, n int64, v float32) {
+	t.Helper()
+	r.Checkpoints = r.Checkpoints[:1]
+	if err := r.rewriteLines(); err != nil {
+		t.Fatal(err)
+	}
+	add(t, r, []safetensors.Tensor{{Name: name, DType: d, Shape: []int64{n}}, {Name: "n", DType: safetensors.I64}}, v)
+}
+
+func TestNonFiniteCanBeAllowed(t *testing.T) {
+	r := record(t, 2)
+	replaceLast(t, r, "w", safetensors.F32, 3, float32(math.NaN()))
+	w, err := r.Map(1, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+}
+
+func TestLinesAreNotTrusted(t *testing.T) {
+	for name, line := range map[string]string{
+		"not JSON":       "x\n",
+		"gap":            `{"index":2,"epoch":1,"step":1,"file":"a"}` + "\n",
+		"outside":        `{"index":1,"epoch":1,"step":1,"file":"../../etc/passwd"}` + "\n",
+		"absolute":       `{"index":1,"epoch":1,"step":1,"file":"/etc/passwd"}` + "\n",
+		"not rising":     `{"index":1,"epoch":2,"step":2,"file":"a"}` + "\n" + `{"index":2,"epoch":2,"step":3,"file":"b"}` + "\n",
+		"epoch a text":   `{"index":1,"epoch":"one","step":1,"file":"a"}` + "\n",
+		"strange number": `{"index":1,"epoch":1,"step":1,"file":"a","metrics":{"x":"nun"}}` + "\n",
+	} {
+		r := record(t, 0)
+		if err := os.WriteFile(filepath.Join(r.Dir, linesFile), []byte(line), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Open(r.Dir); err == nil {
+			t.Errorf("%s: %+v", name, got.Checkpoints)
+		}
+	}
+}
+
+// A mapped file that shrinks raises SIGBUS, which must not end the program.
+func TestShrinkingFileIsAnError(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	tensors := safetensors.Arrange([]safetensors.Tensor{{Name: "w", DType: safetensors.F32, Shape: []int64{1 << 20}}})
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := safetensors.Write(f, tensors, nil, make([]byte, 4<<20)); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	w, err := MapFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := os.Truncate(path, 4096); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.SHA256(); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("digest: %v", err)
+	}
+	if _, err := w.NonFinite(); err == nil || !strings.Contains(err.Error(), "shrank") {
+		t.Errorf("values: %v", err)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("Guard swallowed a panic that was no fault")
+		}
+	}()
+	_ = Guard(path, func() error { panic(fmt.Sprint("another")) })
+}
+
+// A file with a huge hole must neither be read nor take memory before its header is judged.
+func TestSparseFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sparse.safetensors")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 5<<30); err != nil {
+		t.Skip("no sparse files here")
+	}
+	if _, err := MapFile(path); err == nil {
+		t.Error("five gigabytes of nothing are a safetensors file")
+	}
+}
