@@ -1,0 +1,258 @@
+package evaluator
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"lawa-replay/averaging"
+	"lawa-replay/bn"
+	"lawa-replay/dataset"
+	"lawa-replay/evaluator/results"
+	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/torch"
+	"lawa-replay/model"
+	"lawa-replay/trainer"
+	"lawa-replay/trajectory"
+)
+
+type trajectoryNumber = trajectory.Number
+
+// trained is a small run that the tests of this file sweep.
+type trained struct {
+	t   *testing.T
+	set *dataset.Set
+	net *model.Network
+	run *trajectory.Trajectory
+}
+
+func small(t *testing.T) trained {
+	t.Helper()
+	set, err := dataset.Open("mnist:train=200,val=300", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := model.New("resnet8:width=4,stem-stride=2", 1, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := trainer.Config{Epochs: 4, BatchSize: 50, Seed: 1, LR: 0.1, Momentum: 0.9, Schedule: "constant"}
+	rec, err := trajectory.Create(filepath.Join(t.TempDir(), "run"), trajectory.Meta{Run: "small", Seed: 1, BatchSize: 50, Model: net.Spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rec.Close()
+	val, err := set.Val.On(torch.CPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer val.Free()
+	hooks := trainer.Hooks{Checkpoint: func(c *trajectory.Checkpoint, values []float32) error {
+		return NewEngine(net, torch.CPU, 0, 2).Record(context.Background(), c, values, val)
+	}}
+	if err := trainer.Run(context.Background(), cfg, net, set, torch.CPU, 1, rec, hooks); err != nil {
+		t.Fatal(err)
+	}
+	return trained{t, set, net, rec.Trajectory}
+}
+
+// sweep runs a sweep over all epochs into dir.
+func (s trained) sweep(ctx context.Context, dir string, workers int, policies string, schemes ...string) (Summary, error) {
+	s.t.Helper()
+	sw := &Sweep{Dir: dir, Trajectories: []*trajectory.Trajectory{s.run}, Endpoints: [][]int{{0, 1, 2, 3}}, Set: s.set, Splits: []string{"val"}, BNSplit: s.set.Train, BNBatch: 50,
+		Provenance: map[string]any{"test": true}}
+	for _, text := range schemes {
+		scheme, err := averaging.Parse(text)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		sw.Schemes = append(sw.Schemes, scheme)
+	}
+	for _, text := range strings.Fields(policies) {
+		p, err := bn.ParsePolicy(text)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		sw.Policies = append(sw.Policies, p)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	return sw.Run(ctx, NewEngine(s.net, torch.CPU, workers, 2))
+}
+
+func (s trained) table(dir string) (*results.Table, []byte) {
+	s.t.Helper()
+	table, err := results.Read(filepath.Join(dir, ResultsFile))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, ResultsFile))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return table, text
+}
+
+func TestSweep(t *testing.T) {
+	s := small(t)
+	ctx := context.Background()
+	dir := filepath.Join(t.TempDir(), "sweep")
+	const policies = "copy average recompute:samples=120"
+
+	// 4 averages of one checkpoint under copy (= average: the training log has them) and recompute; 3 of
+	// two checkpoints under three policies.
+	sum, err := s.sweep(ctx, dir, 2, policies, "last", "lawa:k=1", "lawa:k=2")
+	if want := (Summary{Evaluations: 4*2 + 3*3, Missing: 4 + 9, Evaluated: 4 + 9, Recorded: 4}); err != nil || sum != want {
+		t.Fatalf("%+v, %v, expected %+v", sum, err, want)
+	}
+	table, first := s.table(dir)
+	if rows := (4 + 4 + 3) * 3 * 3; len(table.Rows) != rows {
+		t.Errorf("%d rows, expected %d", len(table.Rows), rows)
+	}
+
+	// The same again evaluates nothing and writes the same bytes; so do other workers in another folder.
+	if sum, err := s.sweep(ctx, dir, 1, policies, "last", "lawa:k=1", "lawa:k=2"); err != nil || sum.Missing != 0 {
+		t.Errorf("again: %+v, %v", sum, err)
+	}
+	if _, again := s.table(dir); !bytes.Equal(first, again) {
+		t.Error("the same sweep wrote other bytes")
+	}
+	other := filepath.Join(t.TempDir(), "other")
+	if _, err := s.sweep(ctx, other, 1, policies, "last", "lawa:k=1", "lawa:k=2"); err != nil {
+		t.Fatal(err)
+	}
+	if _, again := s.table(other); !bytes.Equal(first, again) {
+		t.Error("one worker wrote other bytes than two")
+	}
+
+	// A larger sweep evaluates only what is new.
+	if sum, err := s.sweep(ctx, dir, 2, policies, "lawa:k=1", "lawa:k=2", "lawa:k=3"); err != nil || sum.Evaluated != 2*3 {
+		t.Errorf("larger: %+v, %v", sum, err)
+	}
+
+	// last is lawa:k=1, and the log's numbers are those that an evaluation gives.
+	known := s.run.Checkpoints
+	for i := range known {
+		c := known[i]
+		c.Known = nil
+		known[i] = c
+	}
+	fresh := filepath.Join(t.TempDir(), "fresh")
+	if sum, err := s.sweep(ctx, fresh, 2, policies, "last", "lawa:k=1", "lawa:k=2"); err != nil || sum.Recorded != 0 {
+		t.Errorf("without the log: %+v, %v", sum, err)
+	}
+	if _, again := s.table(fresh); !bytes.Equal(first, again) {
+		t.Error("evaluating the baseline gave other bytes than the training log")
+	}
+}
+
+func TestSweepAlwaysHasTheBaseline(t *testing.T) {
+	s := small(t)
+	dir := filepath.Join(t.TempDir(), "sweep")
+	if _, err := s.sweep(context.Background(), dir, 2, "recompute", "lawa:k=2"); err != nil {
+		t.Fatal(err)
+	}
+	table, _ := s.table(dir)
+	baseline := 0
+	for _, r := range table.Rows {
+		if r.Scheme == "last" && r.Policy == "copy" {
+			baseline++
+		} else if r.Scheme != "lawa:k=2" || r.Policy != "recompute" || r.K != 2 {
+			t.Errorf("row %+v", r)
+		}
+	}
+	if baseline != 4*3 {
+		t.Errorf("%d rows of the baseline, expected 12", baseline)
+	}
+}
+
+func TestInterruptedSweepKeepsWhatIsDone(t *testing.T) {
+	s := small(t)
+	dir := filepath.Join(t.TempDir(), "sweep")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := s.sweep(ctx, dir, 2, "copy", "lawa:k=2"); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, ResultsFile)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("an interrupted sweep left a table: %v", err)
+	}
+	if sum, err := s.sweep(context.Background(), dir, 2, "copy", "lawa:k=2"); err != nil || sum.Evaluations != 7 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+}
+
+func TestTwoSweepsInOneFolder(t *testing.T) {
+	s := small(t)
+	dir := filepath.Join(t.TempDir(), "sweep")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := atomicfile.Lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.sweep(context.Background(), dir, 2, "copy", "lawa:k=2"); !errors.Is(err, atomicfile.ErrLocked) {
+		t.Errorf("error %v", err)
+	}
+	unlock()
+}
+
+func TestStoreRefusesWhatIsNotItsOwn(t *testing.T) {
+	store, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := Evaluation{Inputs{Format: 1, Task: "classification", Model: "m"}, []Value{{"loss", 1, 2, 3}}}
+	key := e.Inputs.Key()
+	if _, ok, err := store.Get(key); ok || err != nil {
+		t.Errorf("an empty store: %v, %v", ok, err)
+	}
+	if err := store.Put(e); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok, err := store.Get(key); !ok || err != nil || got.Values[0] != e.Values[0] {
+		t.Errorf("%+v, %v, %v", got, ok, err)
+	}
+	e.Inputs.Model = "another"
+	for name, text := range map[string]any{"cut": "x", "another": e, "no values": Evaluation{Inputs: Inputs{Format: 1, Task: "classification", Model: "m"}}} {
+		b, _ := json.Marshal(text)
+		if err := os.WriteFile(store.path(key), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := store.Get(key); err == nil || !strings.Contains(err.Error(), store.path(key)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Every input of an evaluation is in its key.
+func TestKeyDependsOnEveryInput(t *testing.T) {
+	base := Inputs{1, "classification", "m", []Weighted{{"a", "1"}}, "recompute", &BNData{"d", 5}, "v", "float32/cpu"}
+	seen := map[string]string{base.Key(): "base"}
+	for name, change := range map[string]func(*Inputs){
+		"format":      func(i *Inputs) { i.Format++ },
+		"task":        func(i *Inputs) { i.Task += "x" },
+		"model":       func(i *Inputs) { i.Model += "x" },
+		"checkpoint":  func(i *Inputs) { i.Average = []Weighted{{"b", "1"}} },
+		"coefficient": func(i *Inputs) { i.Average = []Weighted{{"a", "0.5"}} },
+		"policy":      func(i *Inputs) { i.Policy = "copy" },
+		"bn data":     func(i *Inputs) { i.BN = &BNData{"e", 5} },
+		"bn batch":    func(i *Inputs) { i.BN = &BNData{"d", 6} },
+		"data":        func(i *Inputs) { i.Data = "w" },
+		"numeric":     func(i *Inputs) { i.Numeric = "float32/cuda" },
+	} {
+		in := base
+		change(&in)
+		if other, twice := seen[in.Key()]; twice {
+			t.Errorf("%s and %s have the same key", name, other)
+		}
+		seen[in.Key()] = name
+	}
+}

@@ -1,0 +1,170 @@
+package trainer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"lawa-replay/dataset"
+	"lawa-replay/internal/torch"
+	"lawa-replay/model"
+	"lawa-replay/trajectory"
+)
+
+var config = Config{Epochs: 3, BatchSize: 64, Seed: 5, LR: 0.1, Momentum: 0.9, WeightDecay: 5e-4, Schedule: "cosine"}
+
+// train runs cfg into dir, stopping after so many steps if stop is not 0, and goes on if the run exists.
+func train(t *testing.T, dir string, cfg Config, stop int64) (*trajectory.Trajectory, error) {
+	t.Helper()
+	set, err := dataset.Open("mnist:train=300,val=50,shift=2,flip=true", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := model.New("resnet8:width=4,stem-stride=2", 1, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec, err := trajectory.Append(dir)
+	if err != nil {
+		training, _ := json.Marshal(cfg)
+		rec, err = trajectory.Create(dir, trajectory.Meta{Run: "t", Training: training, StepsPerEpoch: StepsPerEpoch(300, cfg.BatchSize)})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rec.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	hooks := Hooks{Step: func(step, _ int64, _ float64) {
+		if step == stop {
+			cancel()
+		}
+	}}
+	return rec.Trajectory, Run(ctx, cfg, net, set, torch.CPU, 2, rec, hooks)
+}
+
+func digests(t *trajectory.Trajectory) (out []string) {
+	for _, c := range t.Checkpoints {
+		out = append(out, c.SHA256)
+	}
+	return out
+}
+
+// A run that was interrupted and resumed has the same bits as one that was not.
+func TestResumeIsBitEqual(t *testing.T) {
+	for name, every := range map[string]int{"by epochs": 0, "by steps": 3} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config
+			cfg.CheckpointEvery = every
+			whole, err := train(t, filepath.Join(t.TempDir(), "whole"), cfg, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := filepath.Join(t.TempDir(), "torn")
+			for _, stop := range []int64{2, 7, 8, 12} {
+				if _, err := train(t, dir, cfg, stop); !errors.Is(err, context.Canceled) {
+					t.Fatalf("stopped at step %d: %v", stop, err)
+				}
+			}
+			torn, err := train(t, dir, cfg, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, b := digests(whole), digests(torn)
+			if want := map[int]int{0: 3, 3: 5}[every]; len(a) != want {
+				t.Fatalf("%d checkpoints, expected %d", len(a), want)
+			}
+			if strings.Join(a, " ") != strings.Join(b, " ") {
+				t.Errorf("weights differ:\n%v\n%v", a, b)
+			}
+			for i, c := range torn.Checkpoints {
+				if w := whole.Checkpoints[i]; c.Epoch != w.Epoch || c.Step != w.Step || c.LR != w.LR || c.Metrics["train/loss"] != w.Metrics["train/loss"] {
+					t.Errorf("line %d: %+v, expected %+v", i+1, c, w)
+				}
+			}
+		})
+	}
+}
+
+func TestSeedsDiffer(t *testing.T) {
+	cfg := config
+	cfg.Epochs = 1
+	a, err := train(t, filepath.Join(t.TempDir(), "a"), cfg, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Seed++
+	b, err := train(t, filepath.Join(t.TempDir(), "b"), cfg, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Checkpoints[0].SHA256 == b.Checkpoints[0].SHA256 {
+		t.Error("two seeds gave the same weights")
+	}
+}
+
+func TestDivergenceIsAnError(t *testing.T) {
+	cfg := config
+	cfg.LR = 1e30
+	if _, err := train(t, filepath.Join(t.TempDir(), "a"), cfg, 0); err == nil || !strings.Contains(err.Error(), "diverged") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestLearningRate(t *testing.T) {
+	at := func(c Config, step int64) float64 { return c.LRAt(step, 10) }
+	c := Config{Epochs: 10, LR: 0.1, Schedule: "cosine"}
+	for step, want := range map[int64]float64{0: 0.1, 50: 0.05, 25: 0.05 * (1 + math.Sqrt2/2)} {
+		if got := at(c, step); math.Abs(got-want) > 1e-12 {
+			t.Errorf("cosine at step %d: %g, expected %g", step, got, want)
+		}
+	}
+	if got := at(c, 99); !(got > 0 && got < 1e-4) {
+		t.Errorf("cosine at its last step: %g", got)
+	}
+	c.Warmup = 2
+	for step, want := range map[int64]float64{0: 0.005, 9: 0.05, 19: 0.1, 20: 0.1, 60: 0.05} {
+		if got := at(c, step); math.Abs(got-want) > 1e-12 {
+			t.Errorf("warm-up and cosine at step %d: %g, expected %g", step, got, want)
+		}
+	}
+	c = Config{Epochs: 10, LR: 1, Schedule: "step:every=3,gamma=0.5"}
+	for step, want := range map[int64]float64{0: 1, 29: 1, 30: 0.5, 89: 0.25, 90: 0.125} {
+		if got := at(c, step); got != want {
+			t.Errorf("steps at step %d: %g, expected %g", step, got, want)
+		}
+	}
+	c.Schedule = "constant"
+	if at(c, 77) != 1 {
+		t.Error("constant is not")
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"epochs":    func(c *Config) { c.Epochs = 0 },
+		"batch":     func(c *Config) { c.BatchSize = 1 },
+		"rate":      func(c *Config) { c.LR = math.NaN() },
+		"momentum":  func(c *Config) { c.Momentum = 1 },
+		"nesterov":  func(c *Config) { c.Momentum, c.Nesterov = 0, true },
+		"decay":     func(c *Config) { c.WeightDecay = -1 },
+		"warm-up":   func(c *Config) { c.Warmup = 3 },
+		"smoothing": func(c *Config) { c.LabelSmoothing = 1 },
+		"schedule":  func(c *Config) { c.Schedule = "cosin" },
+		"gamma":     func(c *Config) { c.Schedule = "step:gamma=2" },
+		"every":     func(c *Config) { c.CheckpointEvery = -1 },
+	} {
+		c := config
+		change(&c)
+		if c.Check() == nil {
+			t.Errorf("%s: %+v passed", name, c)
+		}
+	}
+	if err := config.Check(); err != nil {
+		t.Error(err)
+	}
+}
