@@ -27,16 +27,18 @@ func earlyPhase(table *results.Table, o Options) (*Drawing, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines := []line{{"baseline", baselinePen(), c.baseline}}
-	var shown, differences []*analysis.Curve
+	lines := []line{{name: "baseline", style: baselinePen(), curve: c.baseline}}
+	var shown []*analysis.Curve
+	var differences []line
 	for i, curve := range c.curves {
 		if len(curve.Points) == 0 {
 			continue
 		}
-		l := line{label(curve), pen(ordered(i, len(c.curves)), i), curve}
+		l := line{name: label(curve), style: pen(ordered(i, len(c.curves)), i), curve: curve}
 		lines = append(lines, l)
 		shown = append(shown, curve)
-		differences = append(differences, difference(curve, c.baseline))
+		l.curve = difference(curve, c.baseline)
+		differences = append(differences, l)
 	}
 	if len(shown) == 0 {
 		return nil, errors.New("no scheme has an average in the first epochs")
@@ -48,13 +50,14 @@ func earlyPhase(table *results.Table, o Options) (*Drawing, error) {
 		return nil, err
 	}
 	top := newPanel("", c.yLabel(), first, last, lo, hi)
-	for i := range lines {
-		if err := top.curve(lines[len(lines)-1-i]); err != nil {
-			return nil, err
-		}
+	if err := top.curves(lines); err != nil {
+		return nil, err
 	}
-	zero := &analysis.Curve{Points: []analysis.Point{{Epoch: first}, {Epoch: last}}}
-	lo, hi, err = yRange(first, Options{}, append(differences, zero)...)
+	below := []*analysis.Curve{{Points: []analysis.Point{{Epoch: first}}}} // zero is always in sight
+	for _, l := range differences {
+		below = append(below, l.curve)
+	}
+	lo, hi, err = yRange(first, Options{}, below...)
 	if err != nil {
 		return nil, err
 	}
@@ -63,30 +66,26 @@ func earlyPhase(table *results.Table, o Options) (*Drawing, error) {
 		unit = " (" + c.metric.Unit + ")"
 	}
 	bottom := newPanel("Epoch", "minus baseline"+unit, first, last, lo, hi)
-	for i := range differences {
-		l := lines[len(differences)-i]
-		l.curve = differences[len(differences)-1-i]
-		if err := bottom.curve(l); err != nil {
-			return nil, err
-		}
+	if err := bottom.curves(differences); err != nil {
+		return nil, err
 	}
 	bottom.over = append(bottom.over, func(dc draw.Canvas, p *plot.Plot) {
 		_, y := p.Transforms(&dc)
 		dc.StrokeLine2(draw.LineStyle{Color: black, Width: frameWidth}, dc.Min.X, y(0), dc.Max.X, y(0))
-		// Say which side is the bad one, in the corner that is empty there: averages start with an epoch k.
+		// Which side is the bad one: above the frame, where no line comes.
+		text := "above 0, averaging hurts"
 		if c.metric.HigherBetter {
-			note(dc, vg.Point{X: dc.Max.X - 4, Y: dc.Min.Y + 4}, "below 0: averaging hurts", draw.XRight, draw.YBottom)
-		} else {
-			note(dc, vg.Point{X: dc.Max.X - 4, Y: dc.Max.Y - 4}, "above 0: averaging hurts", draw.XRight, draw.YTop)
+			text = "below 0, averaging hurts"
 		}
+		note(dc, vg.Point{X: dc.Max.X, Y: dc.Max.Y + 2}, text, draw.XRight, draw.YBottom)
 	})
-	d := &Drawing{Width: columnWidth, Height: 3.6 * vg.Inch, Rows: rows(c.metric.Name, all...)}
+	d := &Drawing{Width: columnWidth, Height: 3.7 * vg.Inch, Rows: rows(c.metric.Name, all...)}
 	d.Draw = func(dc draw.Canvas) {
 		paper(dc)
 		rest := legend(draw.Crop(dc, 2, -6, 2, -3), lines)
 		middle := rest.Min.Y + (rest.Max.Y-rest.Min.Y)*0.47
 		above := draw.Crop(rest, 0, 0, middle+4-rest.Min.Y, 0)
-		below := draw.Crop(rest, 0, 0, 0, middle-rest.Max.Y)
+		below := draw.Crop(rest, 0, 0, 0, middle-7-rest.Max.Y)
 		// The data areas begin at the same x.
 		a, b := top.DataCanvas(above).Min.X, bottom.DataCanvas(below).Min.X
 		top.draw(draw.Crop(above, max(0, b-a), 0, 0, 0))

@@ -34,9 +34,9 @@ func kSensitivity(table *results.Table, o Options) (*Drawing, error) {
 
 // alongEpochs draws the baseline and the curves over the epochs.
 func (c *chosen) alongEpochs(o Options) (*Drawing, error) {
-	lines := []line{{"baseline", baselinePen(), c.baseline}}
+	lines := []line{{name: "baseline", style: baselinePen(), curve: c.baseline}}
 	for i, curve := range c.curves {
-		lines = append(lines, line{label(curve), pen(ordered(i, len(c.curves)), i), curve})
+		lines = append(lines, line{name: label(curve), style: pen(ordered(i, len(c.curves)), i), curve: curve})
 	}
 	first, last := span(c.baseline)
 	// The first epochs would flatten all that follows: the axis shows the rest, and they leave through its edge.
@@ -45,10 +45,8 @@ func (c *chosen) alongEpochs(o Options) (*Drawing, error) {
 		return nil, err
 	}
 	p := newPanel("Epoch", c.yLabel(), first, last, lo, hi)
-	for i := range lines { // the baseline last, on top
-		if err := p.curve(lines[len(lines)-1-i]); err != nil {
-			return nil, err
-		}
+	if err := p.curves(lines); err != nil {
+		return nil, err
 	}
 	d := &Drawing{Width: columnWidth, Height: 2.6 * vg.Inch, Rows: rows(c.metric.Name, append([]*analysis.Curve{c.baseline}, c.curves...)...)}
 	d.Draw = func(dc draw.Canvas) {

@@ -2,7 +2,9 @@ package plots
 
 import (
 	"fmt"
+	"image/color"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,7 +21,8 @@ import (
 type line struct {
 	name  string
 	style draw.LineStyle
-	curve *analysis.Curve
+	curve *analysis.Curve // nil: in the legend only
+	arrow bool            // its sample in the legend has a head
 }
 
 // panel is one plot with a closed frame, and what is drawn into it, in order.
@@ -61,8 +64,27 @@ func (p *panel) add(x plot.Plotter) {
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = p.limits[0], p.limits[1], p.limits[2], p.limits[3]
 }
 
-// curve adds a line, split where values are missing, and the band between runs if there are several.
-func (p *panel) curve(l line) error {
+// curves adds lines, the first on top, over the bands between runs where there are several.
+func (p *panel) curves(lines []line) error {
+	for _, l := range slices.Backward(lines) {
+		if l.curve != nil && l.curve.Runs > 1 {
+			if err := p.band(l); err != nil {
+				return err
+			}
+		}
+	}
+	for _, l := range slices.Backward(lines) {
+		if l.curve != nil {
+			if err := p.line(l); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// line adds one line, split where values are missing.
+func (p *panel) line(l line) error {
 	var run plotter.XYs
 	flush := func() error {
 		if len(run) == 0 {
@@ -98,32 +120,30 @@ func (p *panel) curve(l line) error {
 			}
 		})
 	}
-	if l.curve.Runs > 1 {
-		p.band(l)
-	}
 	return nil
 }
 
-// band shades the range over runs.
-func (p *panel) band(l line) {
+// band shades the range over runs, where all of it is finite.
+func (p *panel) band(l line) error {
 	var low, high plotter.XYs
 	for _, pt := range l.curve.Points {
-		if math.IsNaN(pt.Low + pt.High) {
-			return
+		if math.IsNaN(pt.Low+pt.High) || math.IsInf(pt.Low, 0) || math.IsInf(pt.High, 0) {
+			return nil
 		}
-		y := func(v float64) float64 { return max(p.Y.Min, min(p.Y.Max, v)) }
+		y := func(v float64) float64 { return max(p.limits[2], min(p.limits[3], v)) }
 		low = append(low, plotter.XY{X: pt.Epoch, Y: y(pt.Low)})
 		high = append(plotter.XYs{{X: pt.Epoch, Y: y(pt.High)}}, high...)
 	}
 	area, err := plotter.NewPolygon(append(low, high...))
 	if err != nil {
-		return
+		return err
 	}
 	r, g, b, _ := l.style.Color.RGBA()
 	tint := func(v uint32) uint8 { return uint8(255 - (255-v>>8)/6) }
-	area.Color = opaque(tint(r), tint(g), tint(b))
+	area.Color = color.NRGBA{tint(r), tint(g), tint(b), 255}
 	area.LineStyle.Width = 0
 	p.add(area)
+	return nil
 }
 
 // draw draws the panel into c and returns its data area.
@@ -157,6 +177,9 @@ func legend(c draw.Canvas, lines []line) draw.Canvas {
 			x, y = c.Min.X+30, y-row
 		}
 		c.StrokeLine2(l.style, x, y, x+sample, y)
+		if l.arrow {
+			arrowHead(c, l.style.Color, vg.Point{X: x + sample, Y: y})
+		}
 		c.FillText(style, vg.Point{X: x + sample + gap, Y: y}, l.name)
 		x += width + between
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
-	"image/color"
 	"math"
 )
 
@@ -26,5 +25,3 @@ func withDPI(png []byte, dpi float64) ([]byte, error) {
 	out = binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(chunk))
 	return append(out, png[afterHeader:]...), nil
 }
-
-func opaque(r, g, b uint8) color.NRGBA { return color.NRGBA{r, g, b, 255} }

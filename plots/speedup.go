@@ -3,6 +3,7 @@ package plots
 import (
 	"errors"
 	"fmt"
+	"image/color"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -43,7 +44,10 @@ func speedup(table *results.Table, o Options) (*Drawing, error) {
 	if k := label(scheme); k != name {
 		name = "LAWA, " + k
 	}
-	lines := []line{{"baseline", baselinePen(), c.baseline}, {name, draw.LineStyle{Color: vermillion, Width: 1.3 * lineWidth, Dashes: dashes[1]}, scheme}}
+	lines := []line{
+		{name: "baseline", style: baselinePen(), curve: c.baseline},
+		{name: name, style: draw.LineStyle{Color: vermillion, Width: 1.3 * lineWidth, Dashes: dashes[1]}, curve: scheme},
+	}
 	first, last := span(c.baseline)
 	from := first + (last-first)/4
 	if saved {
@@ -54,19 +58,18 @@ func speedup(table *results.Table, o Options) (*Drawing, error) {
 		return nil, err
 	}
 	p := newPanel("Epoch", c.yLabel(), first, last, lo, hi)
-	for i := range lines {
-		if err := p.curve(lines[len(lines)-1-i]); err != nil {
-			return nil, err
-		}
+	if err := p.curves(lines); err != nil {
+		return nil, err
 	}
 	d := &Drawing{Width: columnWidth, Height: 2.4 * vg.Inch, Rows: rows(c.metric.Name, c.baseline, scheme)}
-	text := "no time saved"
 	if saved {
-		text = fmt.Sprintf("%g epochs, %s sooner", saving.Epochs(), analysis.Duration(saving.Seconds()))
+		epochs := "epochs"
 		if saving.Epochs() == 1 {
-			text = fmt.Sprintf("1 epoch, %s sooner", analysis.Duration(saving.Seconds()))
+			epochs = "epoch"
 		}
+		text := fmt.Sprintf("%g %s, %s sooner", saving.Epochs(), epochs, analysis.Duration(saving.Seconds()))
 		p.over = append(p.over, func(dc draw.Canvas, pl *plot.Plot) { arrow(dc, pl, saving) })
+		lines = append(lines, line{name: text, style: arrowStyle, arrow: true})
 		d.Notes = append(d.Notes, fmt.Sprintf("%s at epoch %g is as good as the baseline first is at epoch %g: %s", scheme.Scheme, saving.From.Epoch, saving.To.Epoch, text))
 	} else {
 		d.Notes = append(d.Notes, fmt.Sprintf("%s saves no time against the baseline", scheme.Scheme))
@@ -74,14 +77,6 @@ func speedup(table *results.Table, o Options) (*Drawing, error) {
 	if beyond > 0 {
 		d.Notes = append(d.Notes, fmt.Sprintf("at %d epochs %s is better than the baseline ever is: the time saved there has no number", beyond, scheme.Scheme))
 	}
-	p.over = append(p.over, func(dc draw.Canvas, pl *plot.Plot) {
-		// The corner that the curves leave free: they rise where higher is better, else fall.
-		if c.metric.HigherBetter {
-			note(dc, vg.Point{X: dc.Max.X - 5, Y: dc.Min.Y + 6}, text, draw.XRight, draw.YBottom)
-		} else {
-			note(dc, vg.Point{X: dc.Max.X - 5, Y: dc.Max.Y - 6}, text, draw.XRight, draw.YTop)
-		}
-	})
 	d.Draw = func(dc draw.Canvas) {
 		paper(dc)
 		p.draw(legend(draw.Crop(dc, 2, -6, 2, -3), lines))
@@ -97,9 +92,16 @@ func arrow(c draw.Canvas, p *plot.Plot, s analysis.Saving) {
 	guide := draw.LineStyle{Color: grey, Width: 0.6, Dashes: []vg.Length{1, 1.5}}
 	c.StrokeLine2(guide, a.X, c.Min.Y, a.X, a.Y)
 	c.StrokeLine2(guide, b.X, c.Min.Y, b.X, b.Y)
-	style := draw.LineStyle{Color: blue, Width: 1.2}
-	const head = vg.Length(4)
-	c.StrokeLine2(style, a.X, a.Y, b.X-head/2, b.Y)
-	c.FillPolygon(blue, []vg.Point{b, {X: b.X - head, Y: b.Y + head/2}, {X: b.X - head, Y: b.Y - head/2}})
-	c.DrawGlyph(draw.GlyphStyle{Color: blue, Radius: 1.6, Shape: draw.CircleGlyph{}}, a)
+	c.StrokeLine2(arrowStyle, a.X, a.Y, b.X-arrowLength/2, b.Y)
+	arrowHead(c, arrowStyle.Color, b)
+	c.DrawGlyph(draw.GlyphStyle{Color: arrowStyle.Color, Radius: 1.6, Shape: draw.CircleGlyph{}}, a)
+}
+
+var arrowStyle = draw.LineStyle{Color: blue, Width: 1.2}
+
+const arrowLength = vg.Length(4)
+
+// arrowHead points to the right, its tip at the given place.
+func arrowHead(c draw.Canvas, clr color.Color, tip vg.Point) {
+	c.FillPolygon(clr, []vg.Point{tip, {X: tip.X - arrowLength, Y: tip.Y + arrowLength/2}, {X: tip.X - arrowLength, Y: tip.Y - arrowLength/2}})
 }

@@ -1,0 +1,108 @@
+package results
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func sample(n int) *Table {
+	t := &Table{Provenance: `{"software":"test"}`}
+	for i := range n {
+		t.Rows = append(t.Rows, Row{Run: "r", Seed: 3, Scheme: fmt.Sprintf("lawa:k=%d", i%17), K: int32(i % 17), Epoch: float64(i) / 3, Step: int64(i), Policy: "copy",
+			Split: "val", Metric: []string{"loss", "top1"}[i%2], Value: float64(i) * 1.1, StdErr: 0.5, N: 10000, Seconds: 1.5, Key: fmt.Sprintf("%064x", i*i)})
+	}
+	return t
+}
+
+func TestRoundTripAndSameBytes(t *testing.T) {
+	want := sample(5000)
+	want.Rows[7].Value = math.Inf(1)
+	var first []byte
+	for i := range 5 {
+		path := filepath.Join(t.TempDir(), "results.parquet")
+		if err := Write(path, want); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = b
+		} else if !bytes.Equal(first, b) {
+			t.Fatal("the same table has other bytes")
+		}
+		got, err := Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Provenance != want.Provenance || len(got.Rows) != len(want.Rows) {
+			t.Fatalf("%d rows, provenance %q", len(got.Rows), got.Provenance)
+		}
+		for i := range got.Rows {
+			if got.Rows[i] != want.Rows[i] {
+				t.Fatalf("row %d: %+v, wrote %+v", i, got.Rows[i], want.Rows[i])
+			}
+		}
+	}
+}
+
+func TestNaNSurvives(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results.parquet")
+	table := sample(1)
+	table.Rows[0].Value = math.NaN()
+	if err := Write(path, table); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Read(path); err != nil || got.Rows[0].Value == got.Rows[0].Value {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestDamageIsAnError(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results.parquet")
+	if err := Write(path, sample(100)); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 0; at < len(whole); at += 97 {
+		b := bytes.Clone(whole)
+		b[at] ^= 0x40
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(path); err == nil || !strings.Contains(err.Error(), "altered") {
+			t.Fatalf("byte %d changed: %v", at, err)
+		}
+	}
+	if err := os.Remove(path + ".sha256"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(path); err == nil {
+		t.Error("a table without its digest was read")
+	}
+	if _, err := parse(whole[:len(whole)/2]); err == nil {
+		t.Error("half a file was parsed")
+	}
+}
+
+func TestSeries(t *testing.T) {
+	table := &Table{Rows: []Row{
+		{Run: "a", Scheme: "last", Policy: "copy", Epoch: 2, Split: "val", Metric: "loss", Value: 2},
+		{Run: "a", Scheme: "last", Policy: "copy", Epoch: 1, Split: "val", Metric: "loss", Value: 3},
+		{Run: "a", Scheme: "last", Policy: "copy", Epoch: 1, Split: "train", Metric: "loss", Value: 9},
+		{Run: "b", Scheme: "last", Policy: "copy", Epoch: 1, Split: "val", Metric: "loss", Value: 4},
+	}}
+	s := table.Series("val", "loss")
+	if len(s) != 2 || len(s[0].Points) != 2 || s[0].Points[0].Value != 3 || s[1].Run != "b" {
+		t.Errorf("%+v", s)
+	}
+}
