@@ -134,14 +134,7 @@ func (in *Instance) convNorm(p *pass, x *torch.Tensor, conv, norm string, stride
 	case statistics:
 		return p.BatchNormStatistics(y, bn, p.momentum, residual, relu)
 	}
-	y = p.BatchNormTrain(y, bn)
-	if residual != nil && p.Err() == nil {
-		y = p.Add(y, residual)
-	}
-	if relu && p.Err() == nil {
-		y = p.Relu(y)
-	}
-	return y
+	return p.BatchNormTrain(y, bn, residual, relu)
 }
 
 func (in *Instance) norm(name string) *torch.BatchNorm {

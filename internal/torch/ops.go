@@ -55,30 +55,15 @@ func (s *Scope) batchNorm(x *Tensor, bn *BatchNorm, momentum float64, residual *
 	if s.err != nil {
 		return nil
 	}
-	flag := C.int(0)
-	if relu {
-		flag = 1
-	}
-	s.err = message(C.lr_bn_act(x.ptr(), bn.Weight.ptr(), bn.Bias.ptr(), bn.RunningMean.ptr(), bn.RunningVar.ptr(), BatchNormEps, C.double(momentum), residual.ptr(), flag))
+	s.err = message(C.lr_bn_act(x.ptr(), bn.Weight.ptr(), bn.Bias.ptr(), bn.RunningMean.ptr(), bn.RunningVar.ptr(), BatchNormEps, C.double(momentum), residual.ptr(), flag(relu)))
 	return x
 }
 
-// BatchNormTrain is the differentiable batch norm of training: batch statistics, and running ones updated
-// with PyTorch's default momentum.
-func (s *Scope) BatchNormTrain(x *Tensor, bn *BatchNorm) *Tensor {
-	return s.gotch(func(out *lib.Ctensor) {
-		lib.AtgBatchNorm(out, x.c, bn.Weight.c, bn.Bias.c, bn.RunningMean.c, bn.RunningVar.c, 1, BatchNormMomentum, BatchNormEps, 1)
+// BatchNormTrain is BatchNormStatistics with PyTorch's default momentum, differentiable, into a new tensor.
+func (s *Scope) BatchNormTrain(x *Tensor, bn *BatchNorm, residual *Tensor, relu bool) *Tensor {
+	return s.shim(func(out *C.lr_tensor) *C.char {
+		return C.lr_bn_act_train(out, x.ptr(), bn.Weight.ptr(), bn.Bias.ptr(), bn.RunningMean.ptr(), bn.RunningVar.ptr(), BatchNormEps, BatchNormMomentum, residual.ptr(), flag(relu))
 	})
-}
-
-// Relu is max(x, 0), in place.
-func (s *Scope) Relu(x *Tensor) *Tensor {
-	return s.gotch(func(out *lib.Ctensor) { lib.AtgRelu_(out, x.c) })
-}
-
-// Add is a + b.
-func (s *Scope) Add(a, b *Tensor) *Tensor {
-	return s.gotch(func(out *lib.Ctensor) { lib.AtgAdd(out, a.c, b.c) })
 }
 
 // PadChannels takes every stride-th pixel of x (N×C×H×W) and puts zero channels before and behind its own,
@@ -121,11 +106,12 @@ func (s *Scope) Backward(loss *Tensor) {
 // SGD is one step of torch.optim.SGD over whole flat tensors, after which grad is zero. The first step
 // sets the momentum instead of decaying it.
 func SGD(params, grad, momentum *Tensor, lr, mu, weightDecay float64, nesterov, first bool) error {
-	flag := func(b bool) C.int {
-		if b {
-			return 1
-		}
-		return 0
-	}
 	return message(C.lr_sgd(params.ptr(), grad.ptr(), momentum.ptr(), C.double(lr), C.double(mu), C.double(weightDecay), flag(nesterov), flag(first)))
+}
+
+func flag(b bool) C.int {
+	if b {
+		return 1
+	}
+	return 0
 }

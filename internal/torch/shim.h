@@ -28,6 +28,8 @@ char *lr_normalize(lr_tensor *out, lr_tensor images, int64_t from, int64_t to, c
 char *lr_conv2d(lr_tensor *out, lr_tensor x, lr_tensor w, int64_t stride, int64_t padding);
 char *lr_bn_act(lr_tensor x, lr_tensor gamma, lr_tensor beta, lr_tensor mean, lr_tensor var, double eps,
                 double momentum, lr_tensor residual, int relu);
+char *lr_bn_act_train(lr_tensor *out, lr_tensor x, lr_tensor gamma, lr_tensor beta, lr_tensor mean, lr_tensor var,
+                      double eps, double momentum, lr_tensor residual, int relu);
 char *lr_pad_channels(lr_tensor *out, lr_tensor x, int64_t stride, int64_t channels);
 char *lr_pool_linear(lr_tensor *out, lr_tensor x, lr_tensor w, lr_tensor b);
 

@@ -77,8 +77,9 @@ func (d Device) Synchronize() error { return message(C.lr_synchronize(C.int(d)))
 // Worker runs f on an OS thread of its own that no other goroutine shares: libtorch computes there with
 // the given number of threads and, unless grad is true, records nothing for gradients.
 func Worker(threads int, grad bool, f func() error) error {
-	done := make(chan error)
+	done := make(chan error, 1)
 	go func() {
+		defer close(done) // also when f ends the goroutine, as testing's FailNow does
 		// Never unlocked: the thread ends with the goroutine, and libtorch's state in it too.
 		runtime.LockOSThread()
 		C.lr_set_threads(C.int(threads))

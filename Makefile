@@ -1,0 +1,44 @@
+# The libtorch to build with: 2.11.0, or 2.1.0, for which gotch was generated (older GPU drivers).
+TORCH ?= 2.11.0
+# LIBTORCH=DIR uses the libtorch in DIR (lib/, include/; 2.1 to 2.11) and fetches nothing.
+# CUDA=1 makes setup fetch the CUDA libraries too.
+export LIBTORCH CUDA
+
+SHELL := bash
+cgo = eval "$$(scripts/env.sh $(TORCH))"
+
+.PHONY: help setup env build test demo bench fuzz clean
+
+help:
+	@echo 'make demo    train, sweep and draw the figures into demo/ (a minute or two after the build)'
+	@echo 'make test    run the tests'
+	@echo 'make build   bin/lawa-replay'
+	@echo 'make bench   side by side with PyTorch (fetches PyTorch into bench/.venv, about 3 GB)'
+	@echo 'make fuzz    fuzz the readers of files, a minute each'
+	@echo 'make setup   fetch libtorch $(TORCH); CUDA=1 with the CUDA libraries, TORCH=2.1.0, LIBTORCH=DIR'
+	@echo 'make env     the settings for go itself: eval "$$(make -s env)"'
+
+setup:
+	@scripts/libtorch.sh $(TORCH)
+
+env: setup
+	@scripts/env.sh $(TORCH)
+
+build: setup
+	@$(cgo) && go build -o bin/lawa-replay ./cmd/lawa-replay
+
+test: setup
+	@$(cgo) && go test -timeout 30m ./...
+
+demo: build
+	@bin/lawa-replay demo
+
+bench: build
+	@bench/run.sh $(TORCH)
+
+fuzz: setup
+	@$(cgo) && go test -run '^$$' -fuzz FuzzReadHeader -fuzztime 60s ./trajectory/safetensors
+	@$(cgo) && go test -run '^$$' -fuzz FuzzIDX -fuzztime 60s ./dataset
+
+clean:
+	rm -rf bin demo bench/out

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# run.sh [TORCH] compares lawa-replay with PyTorch of the same version: the demo's training per step, the
+# demo's sweep, and whether other programs read the results. One machine, one go, one after the other.
+set -euo pipefail
+cd "$(dirname "$0")"
+version=${1:-2.11.0}
+venv=.venv-$version
+out=out
+if [ ! -e "$venv/.ok" ]; then
+  python3 -m venv "$venv" 2>/dev/null || { echo "bench: python3 has no venv: install the package python3-venv" >&2; exit 1; }
+  echo "bench: fetching PyTorch $version into bench/$venv" >&2
+  "$venv/bin/pip" install --quiet --disable-pip-version-check "torch==$version" 'numpy<2.3' safetensors pandas pyarrow polars duckdb
+  touch "$venv/.ok"
+fi
+python=$PWD/$venv/bin/python
+rm -rf "$out"
+mkdir -p "$out"
+
+../bin/lawa-replay train --model resnet8:width=8,stem-stride=2 --data mnist:train=6000,shift=2 --epochs 20 --out "$out/run" 2>/dev/null
+"$python" train.py "$out/run"
+
+began=$(date +%s.%N)
+../bin/lawa-replay sweep "$out/run" --k 1,2,4,6,8,10,16 --bn recompute:samples=5000 --out "$out/sweep" 2>/dev/null
+ended=$(date +%s.%N)
+"$python" sweep.py "$out/run" "$out/sweep/results.parquet" "$("$python" -c "print($ended - $began)")"
+
+"$python" readers.py "$out/sweep/results.parquet"
