@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 here=$PWD
 if [ -n "${LIBTORCH:-}" ]; then torch=${LIBTORCH%/}; else torch=$here/.libtorch/${1:-2.11.0}/torch; fi
-# Wheels up to 2.5 use the old C++ ABI, of which the symbols in libc10.so tell.
-abi=1; grep -aq '__cxx11' "$torch/lib/libc10.so" || abi=0
+# Wheels up to 2.5 use the old C++ ABI, of which a symbol in libc10.so tells.
+abi=1; grep -aq 'torchCheckFailEPKcS2_jRKNSt7__cxx11' "$torch/lib/libc10.so" || abi=0
 export_() { printf "export %s='%s'\n" "$1" "$2"; }
 export_ CGO_ENABLED 1
 export_ CXX "$here/scripts/cxx.sh"
