@@ -110,6 +110,10 @@ func (r *run) train(ctx context.Context) error {
 
 // step runs one optimizer step (from 0) and returns its loss.
 func (r *run) step(step int64, order []int) (float64, error) {
+	// What libtorch may draw follows from the seed and the step too.
+	if err := torch.Seed(r.cfg.Seed<<32 + step); err != nil {
+		return 0, err
+	}
 	from := int(step%r.stepsPerEpoch) * r.cfg.BatchSize
 	indices := order[from:min(from+r.cfg.BatchSize, len(order))]
 	split := r.set.Train

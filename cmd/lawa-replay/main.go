@@ -1,4 +1,4 @@
-// Command lawa-replay trains once and replays any averaging scheme against the stored trajectory.
+// Command lawa-replay trains once and replays averaging schemes against the stored trajectory.
 package main
 
 import (
@@ -57,9 +57,9 @@ func newRoot() *cobra.Command {
 		Short: "Replay weight-averaging schemes against a stored training trajectory",
 		Long: `lawa-replay answers what averaging the checkpoints of a run would have given.
 
-A trainer saves the weights at the end of every epoch: the trajectory. Any
-averaging scheme (uniform over the latest k, called LAWA; and others) is then
-evaluated at any epoch of it, without training again, and the figures are drawn.`,
+A trainer saves the weights at the end of every epoch: the trajectory. Averages of
+the latest k checkpoints (LAWA, arXiv 2209.14981) are then evaluated at any epoch
+of it, without training again, and the figures are drawn.`,
 		Example: `  lawa-replay demo
   lawa-replay train --model resnet8:width=8,stem-stride=2 --data mnist --epochs 20 --out run
   lawa-replay sweep run --k 1,2,4-8,10 --bn recompute --out sweep

@@ -285,7 +285,13 @@ const char *lr_torch_version(void) { return TORCH_VERSION; }
 char *lr_open_cuda(void) {
   static void *handle = nullptr;
   if (handle == nullptr) handle = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL);
-  return handle == nullptr ? strdup(dlerror()) : nullptr;
+  if (handle == nullptr) return strdup(dlerror());
+  // float32 means float32: no TF32 in convolutions and products, and the same algorithms each time.
+  return guarded([] {
+    at::globalContext().setAllowTF32CuDNN(false);
+    at::globalContext().setAllowTF32CuBLAS(false);
+    at::globalContext().setDeterministicCuDNN(true);
+  });
 }
 
 int lr_cuda_devices(void) {
@@ -295,15 +301,8 @@ int lr_cuda_devices(void) {
   return n;
 }
 
-char *lr_synchronize(int device) {
-  return guarded([&] {
-    if (device >= 0) torch::cuda::synchronize(device);
-  });
-}
-
 void lr_free(char *message) { free(message); }
 void lr_set_threads(int n) { at::set_num_threads(n); }
-int lr_get_threads(void) { return at::get_num_threads(); }
 char *lr_manual_seed(int64_t seed) {
   return guarded([&] { torch::manual_seed(seed); });
 }

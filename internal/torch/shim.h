@@ -11,11 +11,9 @@ typedef void *lr_tensor;
 const char *lr_torch_version(void);
 char *lr_open_cuda(void);
 int lr_cuda_devices(void);
-char *lr_synchronize(int device);
 void lr_free(char *message);
 
 void lr_set_threads(int n);
-int lr_get_threads(void);
 char *lr_manual_seed(int64_t seed);
 
 // dtype: gotch's numbers, which are c10::ScalarType's (uint8 0, int64 4, float32 6, float64 7).

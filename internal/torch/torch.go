@@ -71,9 +71,6 @@ func (d Device) Open() error {
 	return nil
 }
 
-// Synchronize waits until d has done all it was given.
-func (d Device) Synchronize() error { return message(C.lr_synchronize(C.int(d))) }
-
 // Worker runs f on an OS thread of its own that no other goroutine shares: libtorch computes there with
 // the given number of threads and, unless grad is true, records nothing for gradients.
 func Worker(threads int, grad bool, f func() error) error {
@@ -91,7 +88,7 @@ func Worker(threads int, grad bool, f func() error) error {
 	return <-done
 }
 
-// Seed sets libtorch's default generators.
+// Seed sets libtorch's default generators, on every device.
 func Seed(seed int64) error { return message(C.lr_manual_seed(C.int64_t(seed))) }
 
 // message takes over what a function of the shim returned.
