@@ -354,18 +354,30 @@ char *lr_describe(lr_tensor t, int64_t *shape, int *dims, int *dtype, int *devic
 char *lr_normalize(lr_tensor *out, lr_tensor images, int64_t from, int64_t to, const float *mean, const float *std) {
   return guarded([&] {
     torch::NoGradGuard guard;
-    auto x = of(images).narrow(0, from, to - from).to(at::kFloat).div_(255);
-    const int64_t c = x.size(1);
-    auto row = [&](const float *v) {
-      return torch::from_blob(const_cast<float *>(v), {1, c, 1, 1}, at::kFloat).to(x.device());
-    };
-    x = x.sub_(row(mean)).div_(row(std));
-    if (x.is_cpu()) {
-      // With one channel the two layouts are the same bytes; only the strides tell libtorch which it is.
-      x = c == 1 ? x.as_strided({x.size(0), 1, x.size(2), x.size(3)}, {x.size(2) * x.size(3), 1, x.size(3), 1})
-                 : x.contiguous(at::MemoryFormat::ChannelsLast);
+    auto bytes = of(images).narrow(0, from, to - from);
+    const int64_t n = bytes.size(0), c = bytes.size(1), h = bytes.size(2), w = bytes.size(3);
+    if (bytes.is_cpu()) {
+      // A table for each channel, into a tensor with channels last. With one channel the two layouts are the
+      // same bytes, and only the strides tell libtorch which it is.
+      std::vector<float> table(256 * c);
+      for (int64_t j = 0; j < c; j++)
+        for (int v = 0; v < 256; v++) table[256 * j + v] = (static_cast<float>(v) / 255.0f - mean[j]) / std[j];
+      auto x = at::empty({n, c, h, w}, at::TensorOptions().dtype(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+      const uint8_t *src = bytes.const_data_ptr<uint8_t>();
+      float *dst = x.mutable_data_ptr<float>();
+      for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < c; j++) {
+          const uint8_t *plane = src + (i * c + j) * h * w;
+          float *at = dst + i * c * h * w + j;
+          for (int64_t p = 0; p < h * w; p++) at[p * c] = table[256 * j + plane[p]];
+        }
+      *out = new torch::Tensor(x);
+      return;
     }
-    *out = new torch::Tensor(x);
+    auto row = [&](const float *v) {
+      return torch::from_blob(const_cast<float *>(v), {1, c, 1, 1}, at::kFloat).to(bytes.device());
+    };
+    *out = new torch::Tensor(bytes.to(at::kFloat).div_(255).sub_(row(mean)).div_(row(std)));
   });
 }
 
