@@ -3,7 +3,6 @@ package evaluator
 import (
 	"context"
 	"fmt"
-	"math"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -67,11 +66,7 @@ func load(in *model.Instance, w weights) error {
 		if t.String() != want.String() {
 			return fmt.Errorf("tensor %s is %s, %s needs %s", e.Name, t, in.Spec, want)
 		}
-		values := flat[e.Offset : e.Offset+e.Elements()]
-		for i := range values {
-			b := data[t.Begin+int64(4*i):]
-			values[i] = math.Float32frombits(uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24)
-		}
+		safetensors.DecodeF32(flat[e.Offset:e.Offset+e.Elements()], data[t.Begin:t.End])
 	}
 	if len(byName) > len(in.Entries) {
 		known := map[string]bool{}

@@ -259,9 +259,7 @@ func encode(counters []int64, values []float32) []byte {
 
 func decode(data []byte) []float32 {
 	out := make([]float32, len(data)/4)
-	for i := range out {
-		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
-	}
+	safetensors.DecodeF32(out, data)
 	return out
 }
 

@@ -27,6 +27,12 @@ type Trajectory struct {
 	verified map[int]bool
 }
 
+// Exists says whether dir holds a trajectory, whatever its state.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, metaFile))
+	return err == nil
+}
+
 // Open reads trajectory.json and checkpoints.jsonl. Weights are looked at when they are mapped.
 func Open(dir string) (*Trajectory, error) {
 	t := &Trajectory{Dir: dir, verified: map[int]bool{}}

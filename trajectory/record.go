@@ -52,8 +52,8 @@ func Create(dir string, meta Meta) (*Recorder, error) {
 // Append opens the trajectory in dir to go on with it. A torn last line is cut off, and temporary files
 // that a kill left behind are removed.
 func Append(dir string) (*Recorder, error) {
-	if _, err := os.Stat(filepath.Join(dir, metaFile)); err != nil {
-		_, err = Open(dir)
+	if !Exists(dir) { // Lock would leave a file there
+		_, err := Open(dir)
 		return nil, err
 	}
 	unlock, err := atomicfile.Lock(dir)

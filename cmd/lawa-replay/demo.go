@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -108,21 +107,18 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 
 // demoTrain trains, or goes on with, or finds the finished run.
 func demoTrain(ctx context.Context, run string, net *model.Network, set *dataset.Set) error {
-	o := trainOptions{out: run, threads: runtime.NumCPU(), config: demoConfig}
-	rec, err := trajectory.Append(run)
-	if err != nil {
-		training, err := json.Marshal(demoConfig)
-		if err != nil {
-			return err
-		}
-		rec, err = trajectory.Create(run, trajectory.Meta{Run: "demo", Model: net.Spec, Data: set.Spec, Seed: demoConfig.Seed,
-			BatchSize: demoConfig.BatchSize, StepsPerEpoch: trainer.StepsPerEpoch(set.Train.N, demoConfig.BatchSize),
-			Devices: []string{torch.CPU.String()}, Software: software(), Training: training})
+	o := trainOptions{out: run, name: "demo", threads: runtime.NumCPU(), config: demoConfig}
+	if !trajectory.Exists(run) {
+		rec, err := createRun(o, net, set, torch.CPU)
 		if err != nil {
 			return err
 		}
 		defer rec.Close()
 		return train(ctx, o, net, set, torch.CPU, rec)
+	}
+	rec, err := trajectory.Append(run)
+	if err != nil {
+		return err
 	}
 	defer rec.Close()
 	cfg, err := trainer.Resume(rec.Trajectory)

@@ -206,7 +206,7 @@ func sweep(ctx context.Context, s *evaluator.Sweep, engine *evaluator.Engine) er
 
 // claim makes the sweep's folder, unless it is something else already.
 func claim(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, "trajectory.json")); err == nil {
+	if trajectory.Exists(dir) {
 		return fmt.Errorf("%s holds a trajectory: choose another folder for the sweep", dir)
 	}
 	names, err := os.ReadDir(dir)

@@ -111,24 +111,28 @@ func runTrain(ctx context.Context, cmd *cobra.Command, o trainOptions) error {
 		return wrong(cmd, err)
 	}
 	if !o.resume {
-		training, err := json.Marshal(o.config)
-		if err != nil {
-			return err
-		}
-		if o.name == "" {
-			o.name = filepath.Base(filepath.Clean(o.out))
-		}
-		rec, err = trajectory.Create(o.out, trajectory.Meta{
-			Run: o.name, Model: net.Spec, Data: set.Spec, Seed: o.config.Seed, BatchSize: o.config.BatchSize,
-			StepsPerEpoch: trainer.StepsPerEpoch(set.Train.N, o.config.BatchSize), Devices: []string{device.String()},
-			Software: software(), Training: training,
-		})
-		if err != nil {
+		if rec, err = createRun(o, net, set, device); err != nil {
 			return err
 		}
 		defer rec.Close()
 	}
 	return train(ctx, o, net, set, device, rec)
+}
+
+// createRun starts the trajectory of a new run in o.out.
+func createRun(o trainOptions, net *model.Network, set *dataset.Set, device torch.Device) (*trajectory.Recorder, error) {
+	training, err := json.Marshal(o.config)
+	if err != nil {
+		return nil, err
+	}
+	if o.name == "" {
+		o.name = filepath.Base(filepath.Clean(o.out))
+	}
+	return trajectory.Create(o.out, trajectory.Meta{
+		Run: o.name, Model: net.Spec, Data: set.Spec, Seed: o.config.Seed, BatchSize: o.config.BatchSize,
+		StepsPerEpoch: trainer.StepsPerEpoch(set.Train.N, o.config.BatchSize), Devices: []string{device.String()},
+		Software: software(), Training: training,
+	})
 }
 
 // software names what computes, for the record.
