@@ -11,36 +11,8 @@ import (
 	"slices"
 
 	"lawa-replay/evaluator/results"
+	"lawa-replay/internal/metric"
 )
-
-// Metric says how to read a metric.
-type Metric struct {
-	Name         string // as in the results: loss, top1, top5
-	HigherBetter bool
-	Label        string // for an axis, without the split
-	Unit         string
-}
-
-// MetricOf knows the metrics of the results; others are taken for losses.
-func MetricOf(name string) Metric {
-	switch name {
-	case "top1":
-		return Metric{name, true, "top-1 accuracy", "%"}
-	case "top5":
-		return Metric{name, true, "top-5 accuracy", "%"}
-	case "loss":
-		return Metric{name, false, "cross-entropy", "nats"}
-	}
-	return Metric{name, false, name, ""}
-}
-
-// Better says whether a is better than b.
-func (m Metric) Better(a, b float64) bool {
-	if m.HigherBetter {
-		return a > b
-	}
-	return a < b
-}
 
 // Point of a curve: the mean over runs, and their lowest and highest value.
 type Point struct {
@@ -116,7 +88,7 @@ func (c *Curve) At(epoch float64) (Point, bool) {
 }
 
 // Best returns the best point; NaN is never best.
-func (c *Curve) Best(m Metric) (Point, bool) {
+func (c *Curve) Best(m metric.Metric) (Point, bool) {
 	best, found := Point{}, false
 	for _, p := range c.Points {
 		if !math.IsNaN(p.Value) && (!found || m.Better(p.Value, best.Value)) {
@@ -140,7 +112,7 @@ func (s Saving) Seconds() float64 { return s.To.Seconds - s.From.Seconds }
 
 // Saved finds the longest time that the scheme saves against the baseline. Points that the baseline never
 // matches have no such number and are counted in beyond.
-func Saved(baseline, scheme *Curve, m Metric) (best Saving, found bool, beyond int) {
+func Saved(baseline, scheme *Curve, m metric.Metric) (best Saving, found bool, beyond int) {
 	for _, p := range scheme.Points {
 		if math.IsNaN(p.Value) {
 			continue
@@ -160,7 +132,7 @@ func Saved(baseline, scheme *Curve, m Metric) (best Saving, found bool, beyond i
 
 // Hurt lists the epochs at which the scheme is worse than the baseline, and the largest loss in the
 // metric's unit (positive).
-func Hurt(baseline, scheme *Curve, m Metric) (epochs []float64, worst float64) {
+func Hurt(baseline, scheme *Curve, m metric.Metric) (epochs []float64, worst float64) {
 	for _, p := range scheme.Points {
 		if b, ok := baseline.At(p.Epoch); ok && m.Better(b.Value, p.Value) {
 			epochs = append(epochs, p.Epoch)

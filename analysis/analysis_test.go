@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"lawa-replay/evaluator/results"
+	"lawa-replay/internal/metric"
 )
 
 func curve(values ...float64) *Curve {
@@ -20,9 +21,9 @@ func curve(values ...float64) *Curve {
 
 func TestSaved(t *testing.T) {
 	none := math.Inf(-1)
-	top1, loss := MetricOf("top1"), MetricOf("loss")
+	top1, loss := metric.Of("top1"), metric.Of("loss")
 	for name, c := range map[string]struct {
-		metric           Metric
+		metric           metric.Metric
 		baseline, scheme *Curve
 		found            bool
 		from, to         float64
@@ -44,11 +45,11 @@ func TestSaved(t *testing.T) {
 }
 
 func TestHurt(t *testing.T) {
-	epochs, worst := Hurt(curve(10, 20, 30), curve(9, 25, 27), MetricOf("top1"))
+	epochs, worst := Hurt(curve(10, 20, 30), curve(9, 25, 27), metric.Of("top1"))
 	if !slices.Equal(epochs, []float64{1, 3}) || worst != 3 {
 		t.Errorf("%v, %v", epochs, worst)
 	}
-	if epochs, _ := Hurt(curve(1, 2), curve(1, 1.5), MetricOf("loss")); epochs != nil {
+	if epochs, _ := Hurt(curve(1, 2), curve(1, 1.5), metric.Of("loss")); epochs != nil {
 		t.Errorf("a lower loss hurts at %v", epochs)
 	}
 }

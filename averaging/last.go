@@ -1,5 +1,14 @@
 package averaging
 
+import "lawa-replay/internal/spec"
+
+var lastKind = Kind{
+	Name:     "last",
+	About:    "the checkpoint itself: the baseline",
+	Examples: []string{"last"},
+	parse:    func(*spec.Spec) Scheme { return Last{} },
+}
+
 // Last is the baseline: the checkpoint itself. It is the same average as lawa:k=1.
 type Last struct{}
 
@@ -11,5 +20,5 @@ func (Last) K() int { return 1 }
 
 // Coefficients implements Scheme.
 func (Last) Coefficients(_ []Point, endpoint int) (Coefficients, error) {
-	return uniform(endpoint, 1), nil
+	return mean([]int{endpoint}), nil
 }

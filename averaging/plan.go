@@ -1,6 +1,7 @@
 package averaging
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"slices"
@@ -19,24 +20,34 @@ type Plan struct {
 	Averages []Coefficients // by rising newest checkpoint
 }
 
+// RequestError says that what was asked for cannot be had of this trajectory.
+type RequestError struct{ error }
+
+// Unwrap gives the cause.
+func (e RequestError) Unwrap() error { return e.error }
+
 // NewPlan asks every scheme for its coefficients at every endpoint. Requests with equal coefficients
-// share an average; a scheme without an average at an endpoint leaves no request. Missing checkpoints
-// inside a window are an error unless allowGaps.
+// share an average; a scheme without an average at an endpoint leaves no request, but one without any at
+// all is an error. So are missing checkpoints inside of a window, unless allowGaps. Errors are
+// RequestErrors.
 func NewPlan(points []Point, schemes []Scheme, endpoints []int, allowGaps bool) (*Plan, error) {
 	p := &Plan{}
-	index := map[string]int{}
+	index := map[[sha256.Size]byte]int{}
+	gaps := findGaps(points)
+	had := make([]bool, len(schemes))
 	for _, endpoint := range slices.Sorted(slices.Values(endpoints)) {
-		for _, scheme := range schemes {
+		for i, scheme := range schemes {
 			c, err := scheme.Coefficients(points, endpoint)
 			if err != nil {
-				return nil, err
+				return nil, RequestError{err}
 			}
 			if c.None() {
 				continue
 			}
-			if !allowGaps {
-				if err := gap(points, c); err != nil {
-					return nil, fmt.Errorf("%s at epoch %g: %w", scheme.Spec(), points[endpoint].Epoch, err)
+			had[i] = true
+			if !allowGaps && !c.Gaps {
+				if err := gaps.within(points, c); err != nil {
+					return nil, RequestError{fmt.Errorf("%s at epoch %g: %w", scheme.Spec(), points[endpoint].Epoch, err)}
 				}
 			}
 			key := c.key()
@@ -49,20 +60,68 @@ func NewPlan(points []Point, schemes []Scheme, endpoints []int, allowGaps bool) 
 			p.Requests = append(p.Requests, Request{scheme, endpoint, average})
 		}
 	}
+	for i, scheme := range schemes {
+		if !had[i] && len(endpoints) > 0 {
+			return nil, RequestError{missing(points, scheme, endpoints)}
+		}
+	}
+	// An average may be older than its endpoint (swa:start=10,every=5 at epoch 12 is that of epoch 10).
+	order := make([]int, len(p.Averages))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return p.Averages[a].Newest() - p.Averages[b].Newest() })
+	averages, place := make([]Coefficients, len(order)), make([]int, len(order))
+	for to, from := range order {
+		averages[to], place[from] = p.Averages[from], to
+	}
+	p.Averages = averages
+	for i := range p.Requests {
+		p.Requests[i].Average = place[p.Requests[i].Average]
+	}
 	return p, nil
 }
 
-// gap finds neighbours in a window of successive checkpoints that lie further apart than the trajectory's
-// checkpoints do.
-func gap(points []Point, c Coefficients) error {
-	spacing := math.Inf(1)
-	for i := 1; i < len(points); i++ {
-		spacing = min(spacing, points[i].Epoch-points[i-1].Epoch)
-	}
-	for _, i := range c.Indices[1:] {
-		if d := points[i].Epoch - points[i-1].Epoch; d > 1.5*spacing {
-			return fmt.Errorf("no checkpoint between epochs %g and %g, though they stand %g apart elsewhere (--allow-gaps if that is meant)", points[i-1].Epoch, points[i].Epoch, spacing)
+// missing says why the scheme has no average at any of the endpoints.
+func missing(points []Point, scheme Scheme, endpoints []int) error {
+	for i := range points {
+		if c, err := scheme.Coefficients(points, i); err == nil && !c.None() {
+			return fmt.Errorf("%s has no average up to epoch %g: its first is that of epoch %g", scheme.Spec(), points[slices.Max(endpoints)].Epoch, points[i].Epoch)
 		}
 	}
-	return nil
+	return fmt.Errorf("%s has no average anywhere in the trajectory, which has %d checkpoints, up to epoch %g", scheme.Spec(), len(points), points[len(points)-1].Epoch)
+}
+
+// gaps counts, for each checkpoint, the gaps up to it.
+type gaps struct {
+	count   []int
+	spacing float64 // epochs between checkpoints elsewhere
+}
+
+// findGaps finds neighbours that lie further apart than the trajectory's checkpoints do.
+func findGaps(points []Point) gaps {
+	g := gaps{make([]int, len(points)), math.Inf(1)}
+	for i := 1; i < len(points); i++ {
+		g.spacing = min(g.spacing, points[i].Epoch-points[i-1].Epoch)
+	}
+	for i := 1; i < len(points); i++ {
+		g.count[i] = g.count[i-1]
+		if points[i].Epoch-points[i-1].Epoch > 1.5*g.spacing {
+			g.count[i]++
+		}
+	}
+	return g
+}
+
+// within is an error where the coefficients reach over a gap.
+func (g gaps) within(points []Point, c Coefficients) error {
+	oldest, newest := c.Indices[0], c.Newest()
+	if g.count[oldest] == g.count[newest] {
+		return nil
+	}
+	i := oldest + 1
+	for g.count[i] == g.count[oldest] {
+		i++
+	}
+	return fmt.Errorf("no checkpoint between epochs %g and %g, though they stand %g apart elsewhere (--allow-gaps if that is meant)", points[i-1].Epoch, points[i].Epoch, g.spacing)
 }

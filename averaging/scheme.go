@@ -2,11 +2,13 @@
 //
 // It believes that a scheme is a pure function of the checkpoints up to the endpoint, that two schemes
 // with the same coefficients are the same average, and that an average is summed in float64 and rounded
-// once, to the checkpoint's own type: θ = Σ wᵢθᵢ / Σw, from the newest checkpoint to the oldest, so that
-// the bits depend on nothing but the checkpoints and the scheme.
+// once, to the checkpoint's own type: θ = Σ wᵢθᵢ / Σw, in an order that the coefficients alone decide
+// (see Coefficients), so that the bits depend on nothing but the checkpoints and the scheme.
 package averaging
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -23,10 +25,17 @@ type Point struct {
 
 // Coefficients says how much of which checkpoint enters an average: Weights[i]/Norm of checkpoint
 // Indices[i]. Indices rise; none is beyond the endpoint.
+//
+// A mean (equal weights) of at most 16 checkpoints is summed from the newest checkpoint to the oldest:
+// nested windows then share one sum. All others are summed from the oldest to the newest, as a running
+// sum over the history is.
 type Coefficients struct {
 	Indices []int
 	Weights []float64
 	Norm    float64
+	// Gaps says that a missing checkpoint does not change what the coefficients mean: they follow the
+	// steps, or name their checkpoints.
+	Gaps bool
 }
 
 // None says that the scheme has no average at this endpoint, as LAWA has none before its k-th checkpoint.
@@ -44,13 +53,19 @@ func (c Coefficients) Values() []float64 {
 	return out
 }
 
+// newestFirst says in which order the average is summed.
+func (c Coefficients) newestFirst() bool {
+	return len(c.Weights) <= 16 && !slices.ContainsFunc(c.Weights, func(w float64) bool { return w != 1 })
+}
+
 // key is equal for equal averages.
-func (c Coefficients) key() string {
-	b := make([]byte, 0, 24*len(c.Indices))
-	for i, v := range c.Values() {
-		b = fmt.Appendf(b, "%d:%x;", c.Indices[i], math.Float64bits(v))
+func (c Coefficients) key() [sha256.Size]byte {
+	b := make([]byte, 0, 16*len(c.Indices)+8)
+	for i, w := range c.Weights {
+		b = binary.LittleEndian.AppendUint64(b, uint64(c.Indices[i]))
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(w))
 	}
-	return string(b)
+	return sha256.Sum256(binary.LittleEndian.AppendUint64(b, math.Float64bits(c.Norm)))
 }
 
 // Scheme is an averaging rule.
@@ -63,40 +78,87 @@ type Scheme interface {
 	Coefficients(points []Point, endpoint int) (Coefficients, error)
 }
 
-// parsers has a line for each scheme.
-var parsers = map[string]func(*spec.Spec) Scheme{
-	"last": func(*spec.Spec) Scheme { return Last{} },
-	"lawa": parseLAWA,
+// Kind describes the schemes of one name.
+type Kind struct {
+	Name     string
+	About    string
+	Source   string
+	Examples []string // specs
+	parse    func(*spec.Spec) Scheme
 }
 
-// Parse reads a scheme's spec.
+// Kinds lists all schemes, the baseline first.
+func Kinds() []Kind {
+	return []Kind{lastKind, lawaKind, swaKind, emaKind, expKind, expCodeKind, wmaKind, logspacedKind, powerKind, decayKind, bestKind, weightsKind}
+}
+
+// Parse reads the spec of one scheme.
 func Parse(text string) (Scheme, error) {
 	s, err := spec.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("scheme %w", err)
 	}
-	parse, ok := parsers[s.Name]
-	if !ok {
-		var names []string
-		for name := range parsers {
-			names = append(names, name)
+	var names []string
+	for _, kind := range Kinds() {
+		if names = append(names, kind.Name); kind.Name != s.Name {
+			continue
 		}
-		slices.Sort(names)
-		return nil, spec.Unknown("scheme", s.Name, names)
+		scheme := kind.parse(s)
+		if err := s.Done(); err != nil {
+			return nil, fmt.Errorf("scheme %w", err)
+		}
+		return scheme, nil
 	}
-	scheme := parse(s)
-	if err := s.Done(); err != nil {
-		return nil, fmt.Errorf("scheme %w", err)
-	}
-	return scheme, nil
+	return nil, spec.Unknown("scheme", s.Name, names)
 }
 
-// uniform gives equal weight to the n points up to and including endpoint.
-func uniform(endpoint, n int) Coefficients {
-	c := Coefficients{Norm: float64(n)}
-	for i := endpoint - n + 1; i <= endpoint; i++ {
-		c.Indices = append(c.Indices, i)
+// ParseAll reads specs whose parameters may be ranges, such as ema:decay=0.5..0.95/0.05, and leaves out
+// what stands there twice. More than spec.MaxExpansion schemes are an error.
+func ParseAll(texts []string) ([]Scheme, error) {
+	var out []Scheme
+	seen := map[string]bool{}
+	for _, text := range texts {
+		expanded, err := spec.Expand(text)
+		if err != nil {
+			return nil, fmt.Errorf("scheme %w", err)
+		}
+		for _, text := range expanded {
+			scheme, err := Parse(text)
+			if err != nil {
+				return nil, err
+			}
+			if !seen[scheme.Spec()] {
+				seen[scheme.Spec()] = true
+				out = append(out, scheme)
+			}
+		}
+		if len(out) > spec.MaxExpansion {
+			return nil, fmt.Errorf("more than %d schemes", spec.MaxExpansion)
+		}
+	}
+	return out, nil
+}
+
+// mean gives equal weight to each of the checkpoints.
+func mean(indices []int) Coefficients {
+	c := Coefficients{Indices: indices, Norm: float64(len(indices))}
+	for range indices {
 		c.Weights = append(c.Weights, 1)
+	}
+	return c
+}
+
+// weighted gives the i-th checkpoint the weight w(i), and none where that is 0.
+func weighted(indices []int, w func(i int) float64) Coefficients {
+	var c Coefficients
+	for i, index := range indices {
+		if v := w(i); v != 0 {
+			c.Indices, c.Weights = append(c.Indices, index), append(c.Weights, v)
+			c.Norm += v
+		}
+	}
+	if len(c.Indices) == 1 {
+		return mean(c.Indices)
 	}
 	return c
 }

@@ -3,16 +3,29 @@ package averaging
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/safetensors"
 )
 
-// Source gives the checkpoints that coefficients index.
+// Source gives the checkpoints that coefficients index. Map may be called from several goroutines.
 type Source interface {
 	Map(index int) (*trajectory.Weights, error)
+}
+
+// Options of a stream.
+type Options struct {
+	// Memory is the budget in bytes for the window of checkpoints, the running sums and the outputs; 0
+	// sets none. Beyond it checkpoints are read again instead of kept: the bits are the same.
+	Memory int64
+	// DType is that of the outputs' floating tensors; "" keeps the checkpoints'.
+	DType safetensors.DType
+	// Newest names floating tensors that are taken from the newest checkpoint instead of averaged.
+	Newest func(name string) bool
 }
 
 // Output is one finished average: the data section of a checkpoint with the Tensors' arrangement.
@@ -20,149 +33,278 @@ type Output struct {
 	Average int // index into Plan.Averages
 	Tensors []safetensors.Tensor
 	Data    []byte
-	pool    *sync.Pool
+	pool    *pool
 }
 
-// Release gives the memory of Data back for the next average.
+// Release gives the memory of Data back for the next average. Every output must be released.
 func (o *Output) Release() {
 	if o.Data != nil {
-		o.pool.Put(&o.Data)
+		o.pool.put(o.Data)
 		o.Data = nil
 	}
 }
 
 // Stream computes the averages that are wanted (by their index in plan.Averages; nil means all) and hands
-// each to emit, in the plan's order. Checkpoints are mapped when the first average needs them and unmapped
-// after the last one; all averages with the same newest checkpoint come out of one pass over the window,
-// block by block.
-func Stream(ctx context.Context, source Source, plan *Plan, wanted func(average int) bool, emit func(*Output) error) error {
-	lastUse := map[int]int{} // checkpoint → the last average that reads it
+// each to emit, in the plan's order.
+//
+// It goes through the trajectory once, from endpoint to endpoint. A checkpoint is mapped before the first
+// average that needs it, while the one before is being computed, and stays until the last one is done. All
+// averages of an endpoint come out of one pass over its window, piece by piece, on all cores. Averages over
+// a growing history (SWA, EMA) go on from the sums of the endpoint before.
+func Stream(ctx context.Context, source Source, plan *Plan, wanted func(average int) bool, o Options, emit func(*Output) error) error {
 	var order []int
-	for a, c := range plan.Averages {
-		if wanted != nil && !wanted(a) {
-			continue
-		}
-		order = append(order, a)
-		for _, i := range c.Indices {
-			lastUse[i] = a
+	for a := range plan.Averages {
+		if wanted == nil || wanted(a) {
+			order = append(order, a)
 		}
 	}
-	open := map[int]*trajectory.Weights{}
-	defer func() {
-		for _, w := range open {
-			w.Close()
+	if len(order) == 0 {
+		return nil
+	}
+	s := &stream{plan: plan, loader: newLoader(source), files: map[int]*file{}}
+	defer s.close()
+	first, err := s.loader.get(plan.Averages[order[0]].Newest())
+	if err != nil {
+		return err
+	}
+	s.layout = newLayout(first.Header.Tensors, o)
+	s.files[plan.Averages[order[0]].Newest()] = s.layout.open(first)
+	s.schedule(order, o.Memory)
+	for i := range s.batches {
+		if err := s.open(i); err != nil {
+			return err
 		}
-	}()
-	pool := &sync.Pool{}
-	for len(order) > 0 {
-		group := 1
-		for group < len(order) && plan.Averages[order[group]].Newest() == plan.Averages[order[0]].Newest() {
-			group++
-		}
-		for _, a := range order[:group] {
-			for _, i := range plan.Averages[a].Indices {
-				if open[i] != nil {
-					continue
+		if i+1 < len(s.batches) {
+			for _, index := range s.batches[i+1].needs {
+				if s.files[index] == nil {
+					s.loader.request(index)
 				}
-				w, err := source.Map(i)
-				if err != nil {
-					return err
-				}
-				open[i] = w
 			}
 		}
-		outputs, err := average(ctx, plan, order[:group], open, pool)
+		outputs, err := s.compute(ctx, &s.batches[i])
 		if err != nil {
 			return err
 		}
-		for _, o := range outputs {
-			if err := emit(o); err != nil {
+		for _, out := range outputs {
+			if err := emit(out); err != nil {
 				return err
 			}
 		}
-		done := order[group-1]
-		order = order[group:]
-		for i, w := range open {
-			if lastUse[i] <= done {
-				delete(open, i)
-				if err := w.Close(); err != nil {
-					return err
-				}
+		if err := s.retire(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type stream struct {
+	plan    *Plan
+	loader  *loader
+	layout  *layout
+	batches []batch
+	lastUse map[int]int   // checkpoint → the last batch that reads it
+	files   map[int]*file // open ones
+	window  int64         // bytes of checkpoints that may be kept; < 0 sets no limit
+	pool    *pool
+	kept    []*running
+}
+
+// batch is some averages with the same newest checkpoint, computed in one pass.
+type batch struct {
+	averages []int // of the plan
+	chains   []*chain
+	needs    []int // checkpoints
+}
+
+// schedule divides the averages into batches, decides which running sums are kept, and shares out the
+// memory between those, the outputs and the window.
+func (s *stream) schedule(order []int, memory int64) {
+	kept := histories(s.plan, order)
+	widest := 0
+	for begin := 0; begin < len(order); {
+		end := begin
+		for end < len(order) && s.plan.Averages[order[end]].Newest() == s.plan.Averages[order[begin]].Newest() {
+			end++
+		}
+		widest = max(widest, end-begin)
+		begin = end
+	}
+	// Outputs: two batches of a whole endpoint where there is room, four outputs where there is not.
+	outputs := min(64, 2*widest)
+	s.window = -1
+	if memory > 0 {
+		size := max(1, s.layout.bytes)
+		outputs = min(outputs, max(4, int(memory/2/size)))
+		left := memory - int64(outputs)*size
+		sums := 8 * s.layout.floats
+		slices.SortStableFunc(kept, func(a, b *running) int { return len(b.averages) - len(a.averages) })
+		for i := range kept {
+			if int64(i+1)*sums > left-left/4 {
+				kept = kept[:i]
+				break
+			}
+		}
+		s.window = max(0, left-int64(len(kept))*sums)
+	}
+	s.pool = newPool(outputs, s.layout.bytes)
+	most := max(1, outputs/2)
+	s.kept = kept
+	histories := map[int]*running{} // by average
+	for _, r := range kept {
+		for _, a := range r.averages {
+			histories[a] = r
+		}
+	}
+	for begin := 0; begin < len(order); {
+		end := begin
+		for end < len(order) && end-begin < most && s.plan.Averages[order[end]].Newest() == s.plan.Averages[order[begin]].Newest() {
+			end++
+		}
+		s.batches = append(s.batches, s.newBatch(order[begin:end], histories))
+		begin = end
+	}
+	s.lastUse = map[int]int{}
+	for i, b := range s.batches {
+		for _, index := range b.needs {
+			s.lastUse[index] = i
+		}
+	}
+}
+
+func (s *stream) newBatch(averages []int, histories map[int]*running) batch {
+	b := batch{averages: averages}
+	var windows []int
+	for j, a := range averages {
+		c := s.plan.Averages[a]
+		if c.newestFirst() {
+			windows = append(windows, j)
+			continue
+		}
+		one := &chain{indices: c.Indices, weights: c.Weights}
+		if r := histories[a]; r != nil {
+			one.kept = r
+			if r.count > 0 {
+				one.goes = true
+				one.indices, one.weights = c.Indices[r.count:], c.Weights[r.count:]
+			}
+			r.count = len(c.Indices)
+		}
+		one.stops = []stop{{len(one.indices), c.Norm, j}}
+		b.chains = append(b.chains, one)
+	}
+	b.chains = append(b.chains, nested(s.plan, averages, windows)...)
+	seen := map[int]bool{}
+	need := func(index int) {
+		if !seen[index] {
+			seen[index] = true
+			b.needs = append(b.needs, index)
+		}
+	}
+	for _, c := range b.chains {
+		for _, index := range c.indices {
+			need(index)
+		}
+	}
+	need(s.plan.Averages[averages[0]].Newest()) // integer tensors
+	return b
+}
+
+// open maps what batch i needs.
+func (s *stream) open(i int) error {
+	for _, index := range s.batches[i].needs {
+		if s.files[index] == nil {
+			s.loader.request(index)
+		}
+	}
+	for _, index := range s.batches[i].needs {
+		if s.files[index] != nil {
+			continue
+		}
+		w, err := s.loader.get(index)
+		if err != nil {
+			return err
+		}
+		s.files[index] = s.layout.open(w)
+	}
+	// The newest stay longest: they are kept first.
+	left := s.window
+	for _, index := range slices.Backward(slices.Sorted(slices.Values(s.batches[i].needs))) {
+		f := s.files[index]
+		f.keep = s.window < 0 || left >= int64(len(f.Data))
+		left -= int64(len(f.Data))
+	}
+	return nil
+}
+
+// retire closes what no later batch reads, or what there is no room for.
+func (s *stream) retire(i int) error {
+	for index, f := range s.files {
+		if s.lastUse[index] <= i || !f.keep {
+			delete(s.files, index)
+			if err := f.Close(); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// average computes the averages of one group, which share their newest checkpoint.
-func average(ctx context.Context, plan *Plan, group []int, open map[int]*trajectory.Weights, pool *sync.Pool) ([]*Output, error) {
-	newest := open[plan.Averages[group[0]].Newest()]
-	outputs := make([]*Output, len(group))
-	for j, a := range group {
-		data, _ := pool.Get().(*[]byte)
-		if data == nil || len(*data) != len(newest.Data) {
-			data = new([]byte)
-			*data = make([]byte, len(newest.Data))
-		}
-		outputs[j] = &Output{a, newest.Header.Tensors, *data, pool}
+func (s *stream) close() {
+	for _, f := range s.files {
+		f.Close()
 	}
-	sums := chains(plan, group)
-	files := make(map[int]map[string]safetensors.Tensor)
-	for _, a := range group {
-		for _, i := range plan.Averages[a].Indices {
-			if files[i] == nil {
-				files[i] = byName(open[i].Header.Tensors)
+	s.loader.close()
+	for _, r := range s.kept {
+		r.free()
+	}
+	if s.pool != nil {
+		s.pool.close()
+	}
+}
+
+// compute makes the outputs of one batch.
+func (s *stream) compute(ctx context.Context, b *batch) ([]*Output, error) {
+	outputs := make([]*Output, len(b.averages))
+	for j, a := range b.averages {
+		data, err := s.pool.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		outputs[j] = &Output{a, s.layout.out, data, s.pool}
+	}
+	for _, c := range b.chains {
+		if c.kept != nil && c.kept.state == nil {
+			data, err := allocate(8 * s.layout.floats)
+			if err != nil {
+				return nil, err
 			}
+			c.kept.memory = data
+			c.kept.state = unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(data))), s.layout.floats)
 		}
 	}
-	// The blocks of all tensors, dealt out to the cores.
-	type piece struct {
-		tensor   safetensors.Tensor
-		from, to int64 // elements
+	files := make(map[int]*file, len(b.needs))
+	for _, index := range b.needs {
+		files[index] = s.files[index]
 	}
-	var pieces []piece
-	for _, t := range newest.Header.Tensors {
-		for from, n := int64(0), t.Elements(); from < n; from += pieceElements {
-			pieces = append(pieces, piece{t, from, min(from+pieceElements, n)})
-		}
-	}
-	work := func(p piece) {
-		size := int64(p.tensor.DType.Size())
-		bytesOf := func(i int) []byte {
-			begin := files[i][p.tensor.Name].Begin
-			return open[i].Data[begin+p.from*size : begin+p.to*size]
-		}
-		dst := func(j int) []byte {
-			return outputs[j].Data[p.tensor.Begin+p.from*size : p.tensor.Begin+p.to*size]
-		}
-		if !p.tensor.DType.Float() {
-			for j := range group {
-				copy(dst(j), bytesOf(plan.Averages[group[j]].Newest()))
-			}
-			return
-		}
-		for _, c := range sums {
-			c.run(p.tensor.DType, bytesOf, dst)
-		}
-	}
+	newestFile := files[s.plan.Averages[b.averages[0]].Newest()]
+	pieces := s.layout.pieces(files)
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	errs := make([]error, min(runtime.GOMAXPROCS(0), len(pieces)))
+	errs := make([]error, max(1, min(runtime.GOMAXPROCS(0), len(pieces))))
 	for n := range errs {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			errs[n] = trajectory.Guard(newest.Path+" or an older checkpoint", func() error {
+		wg.Go(func() {
+			scratch := make([]float64, blockElements)
+			errs[n] = trajectory.Guard(newestFile.Path+" or an older checkpoint", func() error {
 				for ctx.Err() == nil {
 					i := int(next.Add(1)) - 1
 					if i >= len(pieces) {
 						return nil
 					}
-					work(pieces[i])
+					b.work(&pieces[i], files, newestFile, outputs, scratch)
 				}
 				return ctx.Err()
 			})
-		}()
+		})
 	}
 	wg.Wait()
 	for _, err := range errs {
@@ -170,16 +312,41 @@ func average(ctx context.Context, plan *Plan, group []int, open map[int]*traject
 			return nil, err
 		}
 	}
+	for _, c := range b.chains {
+		if r := c.kept; r != nil && r.averages[len(r.averages)-1] == b.averages[c.stops[0].output] {
+			r.free() // nothing goes on from here
+		}
+	}
 	return outputs, nil
 }
 
-// pieceElements is what a core takes at a time.
-const pieceElements = 1 << 16
-
-func byName(tensors []safetensors.Tensor) map[string]safetensors.Tensor {
-	m := make(map[string]safetensors.Tensor, len(tensors))
-	for _, t := range tensors {
-		m[t.Name] = t
+// work computes one piece of all outputs of a batch.
+func (b *batch) work(p *piece, files map[int]*file, newestFile *file, outputs []*Output, scratch []float64) {
+	dst := func(j int) []byte { return outputs[j].Data[p.out : p.out+p.n*int64(p.to.Size())] }
+	switch p.kind {
+	case copied:
+		for j := range outputs {
+			copy(dst(j), newestFile.bytes(p))
+		}
+	case newest:
+		one := chain{indices: []int{0}, weights: []float64{1}, stops: []stop{{1, 1, 0}}}
+		one.run(p.from, p.to, int(p.n), func(int) []byte { return newestFile.bytes(p) }, dst, nil, scratch)
+		for j := range outputs[1:] {
+			copy(dst(j+1), dst(0))
+		}
+	case averaged:
+		x := func(i int) []byte { return files[i].bytes(p) }
+		for _, c := range b.chains {
+			var state []float64
+			if c.kept != nil {
+				state = c.kept.state[p.float : p.float+p.n]
+			}
+			c.run(p.from, p.to, int(p.n), x, dst, state, scratch)
+		}
 	}
-	return m
+	for _, f := range files {
+		if !f.keep {
+			f.Forget(f.bytes(p))
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -38,9 +39,12 @@ type Sweep struct {
 	BNBatch        int
 	AllowNonFinite bool
 	AllowGaps      bool
+	Memory         int64             // budget for averaging, in bytes; see averaging.Options
 	Provenance     map[string]any    // written into the table's metadata
 	Start          func(missing int) // told how many evaluations are to be made
 	Progress       func(done, total int)
+
+	plans []*averaging.Plan
 }
 
 // Summary counts what a sweep did.
@@ -118,9 +122,35 @@ func (s *Sweep) Run(ctx context.Context, engine *Engine) (Summary, error) {
 	return sum, s.write(p, known)
 }
 
-// prepared is a sweep with its plans made.
+// Plan finds the averages that the sweep needs of each trajectory, the baseline's among them. Run does it
+// too; on its own it says beforehand, by an averaging.RequestError, what cannot be had.
+func (s *Sweep) Plan() error {
+	if s.plans != nil {
+		return nil
+	}
+	schemes := s.Schemes
+	if !s.asked(averaging.Last{}.Spec()) {
+		schemes = append([]averaging.Scheme{averaging.Last{}}, schemes...)
+	}
+	var plans []*averaging.Plan
+	for run, t := range s.Trajectories {
+		plan, err := averaging.NewPlan(Points(t), schemes, s.Endpoints[run], s.AllowGaps)
+		if err != nil {
+			return fmt.Errorf("trajectory %s: %w", t.Meta.Run, err)
+		}
+		plans = append(plans, plan)
+	}
+	s.plans = plans
+	return nil
+}
+
+// asked says whether a scheme was asked for, or came along as the baseline.
+func (s *Sweep) asked(spec string) bool {
+	return slices.ContainsFunc(s.Schemes, func(scheme averaging.Scheme) bool { return scheme.Spec() == spec })
+}
+
+// prepared is a sweep with its cells known.
 type prepared struct {
-	plans  []*averaging.Plan
 	splits []*dataset.Split
 	// policies[i] is s.Policies[i]; the last one is the baseline's own.
 	policies []bn.Policy
@@ -167,21 +197,12 @@ func (s *Sweep) prepare(engine *Engine) (*prepared, error) {
 		}
 		data[i] = &BNData{p.bnData[i].Digest(), s.BNBatch}
 	}
+	if err := s.Plan(); err != nil {
+		return nil, err
+	}
+	lastAsked := s.asked(averaging.Last{}.Spec())
 	for run, t := range s.Trajectories {
-		points := Points(t)
-		asked := map[string]bool{}
-		for _, scheme := range s.Schemes {
-			asked[scheme.Spec()] = true
-		}
-		schemes := s.Schemes
-		if last := (averaging.Last{}); !asked[last.Spec()] {
-			schemes = append([]averaging.Scheme{last}, schemes...)
-		}
-		plan, err := averaging.NewPlan(points, schemes, s.Endpoints[run], s.AllowGaps)
-		if err != nil {
-			return nil, fmt.Errorf("trajectory %s: %w", t.Meta.Run, err)
-		}
-		p.plans = append(p.plans, plan)
+		plan := s.plans[run]
 		baseline := len(s.Policies)
 		for i, policy := range s.Policies {
 			if policy.Kind == bn.Copy {
@@ -189,11 +210,12 @@ func (s *Sweep) prepare(engine *Engine) (*prepared, error) {
 			}
 		}
 		for _, r := range plan.Requests {
-			average := weighted(t, plan.Averages[r.Average])
+			average := Weigh(t, plan.Averages[r.Average])
+			isLast := r.Scheme == averaging.Scheme(averaging.Last{})
 			for policy := range p.policies {
 				// The baseline's own row: last under copy. Everything else only as asked for.
-				own := r.Scheme == averaging.Scheme(averaging.Last{}) && policy == baseline
-				if !own && (policy == len(s.Policies) || !asked[r.Scheme.Spec()]) {
+				own := isLast && policy == baseline
+				if !own && (policy == len(s.Policies) || isLast && !lastAsked) {
 					continue
 				}
 				for split := range p.splits {
@@ -293,8 +315,8 @@ func (s *Sweep) evaluate(ctx context.Context, engine *Engine, p *prepared, missi
 				}
 				return false
 			}
-			err := averaging.Stream(ctx, source, p.plans[run], wanted, func(o *averaging.Output) error {
-				c := p.plans[run].Averages[o.Average]
+			err := averaging.Stream(ctx, source, s.plans[run], wanted, averaging.Options{Memory: s.Memory}, func(o *averaging.Output) error {
+				c := s.plans[run].Averages[o.Average]
 				uses := &atomic.Int64{}
 				var made []*unit
 				for policy := range p.policies {

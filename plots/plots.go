@@ -23,6 +23,7 @@ import (
 	"lawa-replay/analysis"
 	"lawa-replay/evaluator/results"
 	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/metric"
 	"lawa-replay/internal/spec"
 )
 
@@ -132,7 +133,7 @@ func (d *Drawing) pdf() ([]byte, error) {
 
 // chosen is what a figure works on.
 type chosen struct {
-	metric   analysis.Metric
+	metric   metric.Metric
 	split    string
 	policy   string
 	baseline *analysis.Curve
@@ -140,16 +141,16 @@ type chosen struct {
 }
 
 // choose takes the curves that the options name, or the given defaults.
-func choose(table *results.Table, o Options, metric string) (*chosen, error) {
+func choose(table *results.Table, o Options, usual string) (*chosen, error) {
 	c := &chosen{split: o.Split, policy: o.Policy}
 	if o.Metric == "" {
-		o.Metric = metric
+		o.Metric = usual
 	}
 	known := table.Values(func(r results.Row) string { return r.Metric })
 	if !slices.Contains(known, o.Metric) {
 		return nil, spec.Unknown("metric", o.Metric, known)
 	}
-	c.metric = analysis.MetricOf(o.Metric)
+	c.metric = metric.Of(o.Metric)
 	splits := table.Values(func(r results.Row) string { return r.Split })
 	if c.split == "" {
 		c.split = splits[0]
@@ -206,8 +207,8 @@ func choose(table *results.Table, o Options, metric string) (*chosen, error) {
 }
 
 // rows are the curves as CSV.
-func rows(metric string, curves ...*analysis.Curve) [][]string {
-	out := [][]string{{"scheme", "policy", "epoch", metric, "lowest run", "highest run", "runs", "seconds"}}
+func rows(name string, curves ...*analysis.Curve) [][]string {
+	out := [][]string{{"scheme", "policy", "epoch", name, "lowest run", "highest run", "runs", "seconds"}}
 	number := func(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
 	for _, c := range curves {
 		for _, p := range c.Points {

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"unsafe"
 
 	"github.com/edsrzf/mmap-go"
+	"golang.org/x/sys/unix"
 
 	"lawa-replay/trajectory/safetensors"
 )
@@ -65,56 +67,67 @@ func (w *Weights) Tensor(name string) (safetensors.Tensor, bool) {
 	return safetensors.Tensor{}, false
 }
 
-// SHA256 reads the whole file and returns its digest in hexadecimal.
-func (w *Weights) SHA256() (digest string, err error) {
+// scan reads the whole file once, for its digest and the names of the tensors that are not finite.
+func (w *Weights) scan() (digest string, nonFinite []string, err error) {
 	err = Guard(w.Path, func() error {
-		sum := sha256.Sum256(w.file)
-		digest = hex.EncodeToString(sum[:])
+		const bytes = 1 << 17 // in cache from one use to the next
+		sum := sha256.New()
+		sum.Write(w.file[:w.Header.Data])
+		for _, t := range w.Header.Tensors { // back to back: that is all there is
+			ok := true
+			for begin := t.Begin; begin < t.End; begin += bytes {
+				part := w.Data[begin:min(begin+bytes, t.End)]
+				sum.Write(part)
+				ok = ok && (!t.DType.Float() || finite(t.DType, part))
+			}
+			if !ok {
+				nonFinite = append(nonFinite, t.Name)
+			}
+		}
+		digest = hex.EncodeToString(sum.Sum(nil))
 		return nil
 	})
-	return digest, err
+	return digest, nonFinite, err
 }
 
-// NonFinite returns the names of the floating tensors that hold a NaN or an infinity.
-func (w *Weights) NonFinite() (names []string, err error) {
-	err = Guard(w.Path, func() error {
-		for _, t := range w.Header.Tensors {
-			if t.DType.Float() && !finite(t.DType, w.Data[t.Begin:t.End]) {
-				names = append(names, t.Name)
-			}
-		}
-		return nil
-	})
-	return names, err
-}
-
-// finite looks at the exponent bits: all ones mean NaN or infinity.
-func finite(d safetensors.DType, data []byte) bool {
-	switch d {
-	case safetensors.F32:
-		for ; len(data) >= 4; data = data[4:] {
-			if binary.LittleEndian.Uint32(data)&0x7f800000 == 0x7f800000 {
-				return false
-			}
-		}
-	case safetensors.F64:
-		for ; len(data) >= 8; data = data[8:] {
-			if binary.LittleEndian.Uint64(data)&0x7ff<<52 == 0x7ff<<52 {
-				return false
-			}
-		}
-	default:
-		mask := uint16(0x7f80) // bfloat16
-		if d == safetensors.F16 {
-			mask = 0x7c00
-		}
-		for ; len(data) >= 2; data = data[2:] {
-			if binary.LittleEndian.Uint16(data)&mask == mask {
-				return false
-			}
-		}
+// Forget lets go of the memory pages that lie within part, which is some of Data: the next use reads them
+// again.
+func (w *Weights) Forget(part []byte) {
+	page := uintptr(os.Getpagesize())
+	from := uintptr(unsafe.Pointer(unsafe.SliceData(part)))
+	skip := (page - from%page) % page
+	if n := (uintptr(len(part)) - min(skip, uintptr(len(part)))) / page * page; n > 0 {
+		_ = unix.Madvise(part[skip:skip+n], unix.MADV_DONTNEED) // advice
 	}
-	return true
+}
+
+// finite looks at the exponents, several at a time: all ones mean NaN or infinity. One added at an
+// exponent's lowest bit then carries into its sign's place.
+func finite(d safetensors.DType, data []byte) bool {
+	var mask, one, top uint64
+	switch d {
+	case safetensors.F64:
+		mask, one, top = 0x7ff<<52, 1<<52, 1<<63
+	case safetensors.F32:
+		mask, one, top = 0x7f8000007f800000, 0x0080000000800000, 0x8000000080000000
+	case safetensors.BF16:
+		mask, one, top = 0x7f807f807f807f80, 0x0080008000800080, 0x8000800080008000
+	case safetensors.F16:
+		mask, one, top = 0x7c007c007c007c00, 0x0400040004000400, 0x8000800080008000
+	}
+	found := uint64(0)
+	for ; len(data) >= 32; data = data[32:] {
+		found |= binary.LittleEndian.Uint64(data)&mask + one
+		found |= binary.LittleEndian.Uint64(data[8:])&mask + one
+		found |= binary.LittleEndian.Uint64(data[16:])&mask + one
+		found |= binary.LittleEndian.Uint64(data[24:])&mask + one
+	}
+	var rest [32]byte
+	copy(rest[:], data)
+	for i := 0; i < len(rest); i += 8 {
+		found |= binary.LittleEndian.Uint64(rest[i:])&mask + one
+	}
+	return found&top == 0
 }
 
 // Guard runs f, which reads mapped memory of the file at path, and turns the fault that a shrunken or

@@ -17,6 +17,7 @@ import (
 	"lawa-replay/dataset"
 	"lawa-replay/evaluator"
 	"lawa-replay/evaluator/results"
+	"lawa-replay/internal/metric"
 	"lawa-replay/internal/torch"
 	"lawa-replay/model"
 	"lawa-replay/plots"
@@ -79,7 +80,7 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 		return err
 	}
 	o := sweepOptions{k: demoK}
-	s := &evaluator.Sweep{Dir: sweepDir, Trajectories: []*trajectory.Trajectory{t}, Set: set, Splits: []string{"val"}, BNSplit: set.Train, BNBatch: demoConfig.BatchSize}
+	s := &evaluator.Sweep{Dir: sweepDir, Trajectories: []*trajectory.Trajectory{t}, Set: set, Splits: []string{"val"}, BNSplit: set.Train, BNBatch: demoConfig.BatchSize, Memory: freeMemory() / 2}
 	if s.Schemes, err = o.parseSchemes(); err != nil {
 		return err
 	}
@@ -157,7 +158,7 @@ func drawAll(tab *results.Table, dir string) error {
 // demoTable prints, for each k, what averaging gave and what it cost.
 func demoTable(out io.Writer, tab *results.Table) error {
 	accuracy, loss := analysis.Curves(tab, "val", "top1"), analysis.Curves(tab, "val", "loss")
-	top1, cross := analysis.MetricOf("top1"), analysis.MetricOf("loss")
+	top1, cross := metric.Of("top1"), metric.Of("loss")
 	baseline, err := analysis.Baseline(accuracy)
 	if err != nil {
 		return err

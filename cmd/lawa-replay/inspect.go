@@ -70,7 +70,7 @@ func runInspect(_ context.Context, out io.Writer, dir string, asJSON bool) error
 	w := newTable("epoch", "step", "bytes", "seconds", "lr", "train loss", "val loss", "val top-1 (%)")
 	for _, c := range t.Checkpoints {
 		w.AppendRow(table.Row{trajectory.EpochName(c.Epoch), c.Step, c.Bytes, fmt.Sprintf("%.1f", c.Seconds), fmt.Sprintf("%.4g", c.LR),
-			metric(c, "train/loss", "%.4f"), metric(c, "val/loss", "%.4f"), metric(c, "val/top1", "%.2f")})
+			logged(c, "train/loss", "%.4f"), logged(c, "val/loss", "%.4f"), logged(c, "val/top1", "%.2f")})
 	}
 	fmt.Fprintln(out, w.Render())
 	return nil
@@ -89,7 +89,7 @@ func oneLine(raw json.RawMessage) string {
 	return strings.NewReplacer(`"`, "", "{", "", "}", "", ",", ", ", ":", " ").Replace(string(text))
 }
 
-func metric(c trajectory.Checkpoint, name, format string) string {
+func logged(c trajectory.Checkpoint, name, format string) string {
 	v, ok := c.Metrics[name]
 	if !ok {
 		return "–"

@@ -9,7 +9,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"lawa-replay/averaging"
 	"lawa-replay/bn"
 	"lawa-replay/trajectory"
 )
@@ -69,10 +68,14 @@ func TestParsePolicies(t *testing.T) {
 }
 
 func TestParseSchemes(t *testing.T) {
-	got, err := sweepOptions{k: "1-3,2", schemes: []string{"lawa:k=3", "last"}}.parseSchemes()
-	want := []averaging.Scheme{averaging.LAWA{Window: 1}, averaging.LAWA{Window: 2}, averaging.LAWA{Window: 3}, averaging.Last{}}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("%v, %v", got, err)
+	got, err := sweepOptions{k: "1-3,2", schemes: []string{"lawa:k=3", "last", "ema:decay=0.5..0.9/0.2"}}.parseSchemes()
+	want := []string{"lawa:k=1", "lawa:k=2", "lawa:k=3", "last", "ema:decay=0.5", "ema:decay=0.7", "ema:decay=0.9"}
+	var specs []string
+	for _, s := range got {
+		specs = append(specs, s.Spec())
+	}
+	if err != nil || !slices.Equal(specs, want) {
+		t.Errorf("%v, %v", specs, err)
 	}
 }
 

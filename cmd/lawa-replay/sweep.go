@@ -26,10 +26,10 @@ import (
 )
 
 type sweepOptions struct {
-	out, k, epochs, split, bn, bnData, dataDir, device string
-	schemes                                            []string
-	bnBatch, workers                                   int
-	allowNonFinite, allowGaps                          bool
+	out, k, epochs, split, bn, bnData, dataDir, device, memory string
+	schemes                                                    []string
+	bnBatch, workers                                           int
+	allowNonFinite, allowGaps                                  bool
 }
 
 func newSweep() *cobra.Command {
@@ -56,6 +56,7 @@ Policies for batch-norm statistics (--bn, several in one sweep):
 Choosing k on the split that is then reported is leakage: choose on one split,
 report another (--split val,train evaluates several).`,
 		Example: `  lawa-replay sweep run --k 1,2,4-8,10,16 --out sweep
+  lawa-replay sweep run --k 6 --scheme ema:decay=0.5..0.95/0.05 --scheme swa:start=10..20/5 --out sweep
   lawa-replay sweep run1 run2 run3 --k 6 --bn copy,recompute:samples=5000 --epochs 10-20 --out sweep`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runSweep(cmd.Context(), cmd, o, args) },
@@ -63,13 +64,14 @@ report another (--split val,train evaluates several).`,
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "folder of the sweep")
 	f.StringVar(&o.k, "k", "", "averages of the latest k checkpoints: numbers and ranges, as in 1,2,4-8")
-	f.StringArrayVar(&o.schemes, "scheme", nil, "a scheme such as last or lawa:k=6; may be repeated")
+	f.StringArrayVar(&o.schemes, "scheme", nil, "a scheme such as ema:decay=0.9, or a range of them, ema:decay=0.5..0.9/0.1; may be repeated (lawa-replay schemes lists them)")
 	f.StringVar(&o.epochs, "epochs", "", "epochs at which to average, as in 10-20,30 (default: all)")
 	f.StringVar(&o.bn, "bn", "recompute", "policies for batch-norm statistics: copy, average, recompute[:samples=N[,seed=S]]")
 	f.StringVar(&o.bnData, "bn-data", "train", "split for recompute: train or val")
 	f.IntVar(&o.bnBatch, "bn-batch-size", 0, "batch size for recompute (default: that of training)")
 	f.StringVar(&o.split, "split", "val", "splits to evaluate: val, train")
 	f.StringVar(&o.dataDir, "data-dir", "", "folder with the data set's files")
+	f.StringVar(&o.memory, "memory", "", memoryHelp)
 	f.StringVar(&o.device, "device", "cpu", "cpu, cuda or cuda:N")
 	f.IntVar(&o.workers, "workers", 0, "workers of one thread each on a CPU (default: one per core)")
 	f.BoolVar(&o.allowNonFinite, "allow-nonfinite", false, "go on though weights are NaN or infinite")
@@ -93,13 +95,17 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 	if err != nil {
 		return wrong(cmd, err)
 	}
+	memory, err := parseMemory(o.memory)
+	if err != nil {
+		return wrong(cmd, err)
+	}
 	if o.workers < 0 || o.bnBatch < 0 {
 		return wrong(cmd, errors.New("--workers and --bn-batch-size take numbers from 1 on"))
 	}
 	if err := device.Open(); err != nil {
 		return err
 	}
-	s := &evaluator.Sweep{Dir: o.out, Schemes: schemes, Policies: policies, AllowNonFinite: o.allowNonFinite, AllowGaps: o.allowGaps}
+	s := &evaluator.Sweep{Dir: o.out, Schemes: schemes, Policies: policies, AllowNonFinite: o.allowNonFinite, AllowGaps: o.allowGaps, Memory: memory}
 	net, err := o.open(s, runs)
 	if err != nil {
 		return err
@@ -123,11 +129,11 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 			return wrong(cmd, fmt.Errorf("--epochs: trajectory %s: %w", t.Meta.Run, err))
 		}
 		s.Endpoints = append(s.Endpoints, endpoints)
-		for _, scheme := range schemes {
-			if k := scheme.K(); k > len(t.Checkpoints) {
-				return wrong(cmd, fmt.Errorf("%s: trajectory %s has %d checkpoints", scheme.Spec(), t.Meta.Run, len(t.Checkpoints)))
-			}
-		}
+	}
+	if err := s.Plan(); errors.As(err, &averaging.RequestError{}) {
+		return wrong(cmd, err)
+	} else if err != nil {
+		return err
 	}
 	return sweep(ctx, s, evaluator.NewEngine(net, device, o.workers, runtime.NumCPU()))
 }
@@ -231,19 +237,7 @@ func (o sweepOptions) parseSchemes() ([]averaging.Scheme, error) {
 	if len(texts) == 0 {
 		return nil, errors.New("nothing to evaluate: give --k or --scheme")
 	}
-	var out []averaging.Scheme
-	seen := map[string]bool{}
-	for _, text := range texts {
-		scheme, err := averaging.Parse(text)
-		if err != nil {
-			return nil, err
-		}
-		if !seen[scheme.Spec()] {
-			seen[scheme.Spec()] = true
-			out = append(out, scheme)
-		}
-	}
-	return out, nil
+	return averaging.ParseAll(texts)
 }
 
 // parsePolicies splits a list such as copy,recompute:samples=10,seed=3 at the commas before a policy's name.

@@ -13,20 +13,22 @@ const module = "lawa-replay"
 
 // may lists what each package may import of this module. What is not listed here does not belong.
 var may = map[string][]string{
-	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "dataset", "evaluator", "evaluator/results", "internal/atomicfile", "internal/spec", "internal/torch", "model", "plots", "trainer", "trajectory"},
+	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "dataset", "evaluator", "evaluator/results", "internal/atomicfile", "internal/metric", "internal/spec", "internal/torch", "model", "plots", "trainer", "trajectory", "trajectory/safetensors"},
 	"trajectory":             {"internal/atomicfile", "trajectory/safetensors"},
 	"trajectory/safetensors": {},
-	"averaging":              {"internal/spec", "trajectory", "trajectory/safetensors"},
+	"averaging":              {"internal/metric", "internal/spec", "trajectory", "trajectory/safetensors"},
 	"bn":                     {"internal/spec", "internal/torch"},
 	"evaluator":              {"averaging", "bn", "dataset", "evaluator/results", "internal/atomicfile", "internal/torch", "model", "trajectory", "trajectory/safetensors"},
 	"evaluator/results":      {"internal/atomicfile"},
 	"model":                  {"internal/spec", "internal/torch"},
 	"dataset":                {"internal/spec", "internal/torch"},
 	"trainer":                {"dataset", "internal/spec", "internal/torch", "model", "trajectory", "trajectory/safetensors"},
-	"analysis":               {"evaluator/results"},
-	"plots":                  {"analysis", "evaluator/results", "internal/atomicfile", "internal/spec"},
+	"analysis":               {"evaluator/results", "internal/metric"},
+	"plots":                  {"analysis", "evaluator/results", "internal/atomicfile", "internal/metric", "internal/spec"},
+	"bench/average_sweep":    {"averaging", "trajectory"},
 	"internal/torch":         {},
 	"internal/spec":          {},
+	"internal/metric":        {},
 	"internal/atomicfile":    {},
 	"internal/rooms":         {},
 }

@@ -2,6 +2,7 @@
 //
 //	name
 //	name:key=value,key=value
+//	name:word,key=value
 //
 // It believes that a text which names something must be understood whole: an unknown key, a value out of
 // range or a word left over is an error that says what was meant to stand there.
@@ -9,6 +10,7 @@ package spec
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 	"strconv"
@@ -20,6 +22,7 @@ import (
 type Spec struct {
 	Name   string
 	text   string
+	word   string // what stands first without a key, such as a file's name
 	params map[string]string
 	asked  []string
 	err    error
@@ -36,9 +39,13 @@ func Parse(text string) (*Spec, error) {
 	if !has {
 		return s, nil
 	}
-	for _, part := range strings.Split(rest, ",") {
+	for i, part := range strings.Split(rest, ",") {
 		key, value, ok := strings.Cut(part, "=")
 		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+		if i == 0 && !ok && key != "" {
+			s.word = key
+			continue
+		}
 		if !ok || key == "" || value == "" {
 			return nil, fmt.Errorf("%q: %q is not key=value", text, part)
 		}
@@ -48,6 +55,16 @@ func Parse(text string) (*Spec, error) {
 		s.params[key] = value
 	}
 	return s, nil
+}
+
+// Word takes what stands first without a key; what says what that is, for the error where it is missing.
+func (s *Spec) Word(what, example string) string {
+	word := s.word
+	if word == "" {
+		s.fail("%s is missing: write it as in %s", what, example)
+	}
+	s.word = ""
+	return word
 }
 
 // Has says whether the key is given.
@@ -84,6 +101,35 @@ func (s *Spec) Float(key string, def, min, max float64) float64 {
 	return f
 }
 
+// Within takes a number between min and max, neither of them included.
+func (s *Spec) Within(key string, def, min, max float64) float64 {
+	text, ok := s.take(key)
+	if !ok {
+		return def
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(f > min && f < max) {
+		want := fmt.Sprintf("between %g and %g", min, max)
+		if math.IsInf(max, 1) {
+			want = fmt.Sprintf("above %g", min)
+		}
+		s.fail("%s=%s: want a number %s", key, text, want)
+		return def
+	}
+	return f
+}
+
+// Text takes the value as it stands.
+func (s *Spec) Text(key, def string) string {
+	if text, ok := s.take(key); ok {
+		return text
+	}
+	return def
+}
+
+// Fail makes the first error one that the spec's own rules do not know.
+func (s *Spec) Fail(format string, args ...any) { s.fail(format, args...) }
+
 // Bool takes true or false.
 func (s *Spec) Bool(key string, def bool) bool {
 	text, ok := s.take(key)
@@ -112,7 +158,10 @@ func (s *Spec) Choice(key, def string, words ...string) string {
 
 // Require is an error unless the key is given.
 func (s *Spec) Require(key, example string) {
-	if !s.Has(key) {
+	switch {
+	case s.word != "":
+		s.fail("%q is not key=value", s.word)
+	case !s.Has(key):
 		s.fail("%s is missing: write it as in %s", key, example)
 	}
 }
@@ -121,6 +170,9 @@ func (s *Spec) Require(key, example string) {
 func (s *Spec) Done() error {
 	if s.err != nil {
 		return s.err
+	}
+	if s.word != "" {
+		return fmt.Errorf("%q: %q is not key=value", s.text, s.word)
 	}
 	var left []string
 	for key := range s.params {

@@ -42,7 +42,17 @@ var width = map[DType]uint64{ // bits
 }
 
 // Size is the bytes of one element, or 0 for dtypes narrower than a byte and unknown ones.
-func (d DType) Size() int { return int(width[d] / 8) }
+func (d DType) Size() int {
+	switch d { // the common ones without a look into the table
+	case F64:
+		return 8
+	case F32:
+		return 4
+	case F16, BF16:
+		return 2
+	}
+	return int(width[d] / 8)
+}
 
 // Float says whether d is a floating-point dtype that can be averaged: F64, F32, F16 or BF16.
 func (d DType) Float() bool { return d == F64 || d == F32 || d == F16 || d == BF16 }

@@ -16,7 +16,7 @@ func Arrange(tensors []Tensor) []Tensor {
 	at := int64(0)
 	for i := range out {
 		out[i].Begin = at
-		at += out[i].Elements() * int64(out[i].DType.Size())
+		at += out[i].Elements() * int64(width[out[i].DType]) / 8
 		out[i].End = at
 	}
 	return out

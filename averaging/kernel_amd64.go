@@ -1,0 +1,99 @@
+package averaging
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+
+	"lawa-replay/trajectory/safetensors"
+)
+
+// vectors says that the loops of kernel_amd64.s run here. A test turns it off to compare.
+var vectors = cpu.X86.HasAVX2 && cpu.X86.HasFMA // every processor with FMA3 converts binary16 (F16C)
+
+//go:noescape
+func setF32(acc *float64, x unsafe.Pointer, w float64, n int)
+
+//go:noescape
+func addF32(acc *float64, x unsafe.Pointer, w float64, n int)
+
+//go:noescape
+func setBF16(acc *float64, x unsafe.Pointer, w float64, n int)
+
+//go:noescape
+func addBF16(acc *float64, x unsafe.Pointer, w float64, n int)
+
+//go:noescape
+func setF16(acc *float64, x unsafe.Pointer, w float64, n int)
+
+//go:noescape
+func addF16(acc *float64, x unsafe.Pointer, w float64, n int)
+
+//go:noescape
+func setF64(acc *float64, x unsafe.Pointer, w float64, n int)
+
+//go:noescape
+func addF64(acc *float64, x unsafe.Pointer, w float64, n int)
+
+//go:noescape
+func roundF32(dst unsafe.Pointer, acc *float64, norm float64, n int)
+
+//go:noescape
+func setRoundF32(dst unsafe.Pointer, acc *float64, x unsafe.Pointer, w, norm float64, n int)
+
+//go:noescape
+func addRoundF32(dst unsafe.Pointer, acc *float64, x unsafe.Pointer, w, norm float64, n int)
+
+// addVectors sums as many elements as the vectors hold, and says how many.
+func addVectors(acc []float64, w float64, d safetensors.DType, x []byte, first bool) int {
+	n := len(acc) &^ 15
+	if n == 0 || !vectors {
+		return 0
+	}
+	a, p := &acc[0], unsafe.Pointer(&x[:n*d.Size()][0])
+	switch {
+	case d == safetensors.F32 && first:
+		setF32(a, p, w, n)
+	case d == safetensors.F32:
+		addF32(a, p, w, n)
+	case d == safetensors.BF16 && first:
+		setBF16(a, p, w, n)
+	case d == safetensors.BF16:
+		addBF16(a, p, w, n)
+	case d == safetensors.F16 && first:
+		setF16(a, p, w, n)
+	case d == safetensors.F16:
+		addF16(a, p, w, n)
+	case d == safetensors.F64 && first:
+		setF64(a, p, w, n)
+	case d == safetensors.F64:
+		addF64(a, p, w, n)
+	default:
+		return 0
+	}
+	return n
+}
+
+// roundVectors rounds as many elements as the vectors hold, and says how many.
+func roundVectors(dst []byte, d safetensors.DType, acc []float64, norm float64) int {
+	n := len(acc) &^ 15
+	if n == 0 || !vectors || d != safetensors.F32 {
+		return 0
+	}
+	roundF32(unsafe.Pointer(&dst[:4*n][0]), &acc[0], norm, n)
+	return n
+}
+
+// addRoundVectors does both in one pass, where it can.
+func addRoundVectors(dst []byte, d safetensors.DType, acc []float64, w float64, x []byte, norm float64, first bool) int {
+	n := len(acc) &^ 15
+	if n == 0 || !vectors || d != safetensors.F32 || uintptr(unsafe.Pointer(&dst[0]))%32 != 0 {
+		return 0
+	}
+	f := addRoundF32
+	if first {
+		f = setRoundF32
+	}
+	f(unsafe.Pointer(&dst[:4*n][0]), &acc[0], unsafe.Pointer(&x[:4*n][0]), w, norm, n)
+	return n
+}

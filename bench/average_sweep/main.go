@@ -1,0 +1,104 @@
+// Command average_sweep computes all averages of k = 1…16 at every endpoint of a trajectory, and nothing
+// else, and compares the bytes that must move with what the machine copies.
+//
+//	average_sweep RUN
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"lawa-replay/averaging"
+	"lawa-replay/trajectory"
+)
+
+type source struct{ *trajectory.Trajectory }
+
+func (s source) Map(i int) (*trajectory.Weights, error) { return s.Trajectory.Map(i, false) }
+
+func main() {
+	if err := run(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "average_sweep:", err)
+		os.Exit(1)
+	}
+}
+
+func run(dir string) error {
+	t, err := trajectory.Open(dir)
+	if err != nil {
+		return err
+	}
+	bytes := float64(t.Checkpoints[0].Bytes)
+	var points []averaging.Point
+	var endpoints []int
+	for i, c := range t.Checkpoints {
+		points = append(points, averaging.Point{Epoch: c.Epoch, Step: c.Step})
+		endpoints = append(endpoints, i)
+	}
+	schemes, err := averaging.ParseAll([]string{"lawa:k=1..16"})
+	if err != nil {
+		return err
+	}
+	plan, err := averaging.NewPlan(points, schemes, endpoints, false)
+	if err != nil {
+		return err
+	}
+	// The window of each endpoint once, and each average: what must move.
+	moved := float64(len(plan.Averages)) * bytes
+	for i := range points {
+		moved += float64(min(16, i+1)) * bytes
+	}
+	// Twice: the first pass reads and checks the files, the second finds them checked.
+	for _, name := range []string{"with the digests of all checkpoints verified", "verified before"} {
+		began := time.Now()
+		n := 0
+		err := averaging.Stream(context.Background(), source{t}, plan, nil, averaging.Options{}, func(o *averaging.Output) error {
+			n++
+			o.Release()
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		seconds := time.Since(began).Seconds()
+		bandwidth := copyBandwidth()
+		fmt.Printf("lawa-replay: %d averages in %.2f s, %s: %.1f GB/s, %.0f %% of the copy bandwidth of %.1f GB/s\n", n, seconds, name, moved/seconds/1e9, 100*moved/seconds/1e9/bandwidth, bandwidth)
+	}
+	return nil
+}
+
+// copyBandwidth is what all cores copy, read and written, in GB/s: the best of several goes.
+func copyBandwidth() float64 {
+	cores := runtime.GOMAXPROCS(0)
+	const size = 256 << 20
+	from, to := make([][]byte, cores), make([][]byte, cores)
+	for c := range cores {
+		from[c], to[c] = make([]byte, size), make([]byte, size)
+		for i := range from[c] {
+			from[c][i], to[c][i] = byte(i), 1
+		}
+	}
+	var rates []float64
+	for range 7 {
+		began := time.Now()
+		var wg sync.WaitGroup
+		for c := range cores {
+			wg.Go(func() {
+				for range 4 {
+					copy(to[c], from[c])
+				}
+			})
+		}
+		wg.Wait()
+		rates = append(rates, 2*4*float64(cores)*size/time.Since(began).Seconds()/1e9)
+	}
+	best := rates[0]
+	for _, r := range rates {
+		best = max(best, r)
+	}
+	return best
+}

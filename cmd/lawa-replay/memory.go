@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+)
+
+const memoryHelp = "memory for averaging, such as 8GiB: within it every checkpoint is read once (default: half of what is free)"
+
+// parseMemory reads a number of bytes such as 8GiB or 500MB; "" is half of what is free.
+func parseMemory(text string) (int64, error) {
+	if text == "" {
+		return freeMemory() / 2, nil
+	}
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n == 0 || n > math.MaxInt64 {
+		return 0, fmt.Errorf("--memory %q: want a number of bytes such as 8GiB or 500MB", text)
+	}
+	return int64(n), nil
+}
+
+// freeMemory is what can still be had: of the machine's memory, or of the container's. Where nothing says,
+// it is 2 GiB.
+func freeMemory() int64 {
+	free := int64(2 << 30)
+	if available, err := meminfo("MemAvailable"); err == nil {
+		free = available
+	}
+	// Control groups, version 2: the file cache that a container holds is free, too.
+	limit, err1 := readInt("/sys/fs/cgroup/memory.max")
+	used, err2 := readInt("/sys/fs/cgroup/memory.current")
+	if err1 == nil && err2 == nil {
+		stat, _ := os.ReadFile("/sys/fs/cgroup/memory.stat")
+		for line := range strings.Lines(string(stat)) {
+			if n, ok := strings.CutPrefix(line, "inactive_file "); ok {
+				cached, _ := strconv.ParseInt(strings.TrimSpace(n), 10, 64)
+				used -= cached
+			}
+		}
+		free = min(free, max(0, limit-used))
+	}
+	return max(free, 2) // half of it is not 0, which would set no limit
+}
+
+func readInt(path string) (int64, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+}
+
+// meminfo is a line of /proc/meminfo, in bytes.
+func meminfo(name string) (int64, error) {
+	f, err := os.Open("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if rest, ok := strings.CutPrefix(lines.Text(), name+":"); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
+			return n << 10, err
+		}
+	}
+	return 0, errors.New("not there")
+}

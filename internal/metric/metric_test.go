@@ -1,0 +1,11 @@
+package metric
+
+import "testing"
+
+func TestWhichWayIsBetter(t *testing.T) {
+	for name, rises := range map[string]bool{"top1": true, "val/top5": true, "loss": false, "val/loss": false, "test/balanced_accuracy": true, "val/macro-F1": true, "perplexity": false, "val/map@50": true, "mapping_error": false} {
+		if m := Of(name); m.HigherBetter != rises || m.Better(2, 1) != rises {
+			t.Errorf("%s: rises %v", name, m.HigherBetter)
+		}
+	}
+}
