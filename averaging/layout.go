@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 
-	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -106,15 +105,15 @@ func cut(long []piece) []piece {
 
 // file is a checkpoint in use.
 type file struct {
-	*trajectory.Weights
+	*checkpoint
 	begin []int64 // of the tensors, in the layout's order; nil where they are the layout's own
 	keep  bool    // its pages stay in memory while it is in use
 }
 
 // open places a checkpoint's tensors. Their names, shapes and types are known to be the layout's.
-func (l *layout) open(w *trajectory.Weights) *file {
-	f := &file{Weights: w}
-	have := w.Header.Tensors
+func (l *layout) open(c *checkpoint) *file {
+	f := &file{checkpoint: c}
+	have := c.Header.Tensors
 	if slices.EqualFunc(have, l.in, func(a, b safetensors.Tensor) bool { return a.Name == b.Name && a.Begin == b.Begin }) {
 		return f
 	}

@@ -2,25 +2,58 @@ package averaging
 
 import (
 	"runtime"
+	"sync"
 
 	"lawa-replay/trajectory"
 )
 
-// loader maps checkpoints ahead of their use, as many at a time as there are cores: the first time, all
-// bytes of a checkpoint are read and checked.
-type loader struct {
-	source  Source
-	pending map[int]chan loaded
-	turns   chan struct{}
+// Source gives the checkpoints that coefficients index. Its methods may be called from several goroutines.
+type Source interface {
+	// Map maps a checkpoint into memory.
+	Map(index int) (*trajectory.Weights, error)
+	// Verify reads a mapped checkpoint and finds what is wrong with it; what it found right before it need
+	// not read again.
+	Verify(index int, w *trajectory.Weights) error
 }
 
-type loaded struct {
-	w   *trajectory.Weights
-	err error
+// loader maps checkpoints ahead of their use, and verifies them meanwhile, as many at a time as there are
+// cores.
+type loader struct {
+	source  Source
+	pending map[int]chan *checkpoint
+	turns   chan struct{}
+
+	mu   sync.Mutex
+	busy bool // averaging goes first: what is made of it meanwhile, such as a file, takes its time too
+	idle *sync.Cond
+}
+
+// checkpoint is a mapped one. It must not be closed before it is verified.
+type checkpoint struct {
+	*trajectory.Weights
+	err      error         // of mapping it
+	verified chan struct{} // closed when verify has its result
+	verify   error
+}
+
+// wait waits until the checkpoint is verified.
+func (c *checkpoint) wait() error {
+	<-c.verified
+	return c.verify
 }
 
 func newLoader(source Source) *loader {
-	return &loader{source, map[int]chan loaded{}, make(chan struct{}, runtime.GOMAXPROCS(0))}
+	l := &loader{source: source, pending: map[int]chan *checkpoint{}, turns: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	l.idle = sync.NewCond(&l.mu)
+	return l
+}
+
+// average says that averaging begins or ends: while it goes on, no verification begins.
+func (l *loader) average(busy bool) {
+	l.mu.Lock()
+	l.busy = busy
+	l.mu.Unlock()
+	l.idle.Broadcast()
 }
 
 // request starts to map a checkpoint, unless that is under way.
@@ -28,29 +61,40 @@ func (l *loader) request(index int) {
 	if l.pending[index] != nil {
 		return
 	}
-	done := make(chan loaded, 1)
-	l.pending[index] = done
+	ready := make(chan *checkpoint, 1)
+	l.pending[index] = ready
 	go func() {
-		l.turns <- struct{}{}
-		w, err := l.source.Map(index)
-		<-l.turns
-		done <- loaded{w, err}
+		c := &checkpoint{verified: make(chan struct{})}
+		defer close(c.verified)
+		c.Weights, c.err = l.source.Map(index)
+		ready <- c
+		if c.err == nil {
+			l.turns <- struct{}{}
+			l.mu.Lock()
+			for l.busy {
+				l.idle.Wait()
+			}
+			l.mu.Unlock()
+			c.verify = l.source.Verify(index, c.Weights)
+			<-l.turns
+		}
 	}()
 }
 
-// get waits for a checkpoint.
-func (l *loader) get(index int) (*trajectory.Weights, error) {
+// get waits until a checkpoint is mapped.
+func (l *loader) get(index int) (*checkpoint, error) {
 	l.request(index)
-	r := <-l.pending[index]
+	c := <-l.pending[index]
 	delete(l.pending, index)
-	return r.w, r.err
+	return c, c.err
 }
 
 // close waits for what is under way, and closes it.
 func (l *loader) close() {
-	for _, done := range l.pending {
-		if r := <-done; r.err == nil {
-			r.w.Close()
+	for _, ready := range l.pending {
+		if c := <-ready; c.err == nil {
+			_ = c.wait()
+			c.Close()
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"lawa-replay/internal/spec"
+	"lawa-replay/trajectory"
 )
 
 // Point is what a scheme may know of a checkpoint.
@@ -21,6 +22,19 @@ type Point struct {
 	Epoch   float64 // epochs completed
 	Step    int64   // optimizer steps completed
 	Metrics map[string]float64
+}
+
+// Points is what schemes may know of a trajectory.
+func Points(t *trajectory.Trajectory) []Point {
+	out := make([]Point, len(t.Checkpoints))
+	for i, c := range t.Checkpoints {
+		metrics := map[string]float64{}
+		for name, v := range c.Metrics {
+			metrics[name] = float64(v)
+		}
+		out[i] = Point{Epoch: c.Epoch, Step: c.Step, Metrics: metrics}
+	}
+	return out
 }
 
 // Coefficients says how much of which checkpoint enters an average: Weights[i]/Norm of checkpoint

@@ -12,11 +12,6 @@ import (
 	"lawa-replay/trajectory/safetensors"
 )
 
-// Source gives the checkpoints that coefficients index. Map may be called from several goroutines.
-type Source interface {
-	Map(index int) (*trajectory.Weights, error)
-}
-
 // Options of a stream.
 type Options struct {
 	// Memory is the budget in bytes for the window of checkpoints, the running sums and the outputs; 0
@@ -34,6 +29,18 @@ type Output struct {
 	Tensors []safetensors.Tensor
 	Data    []byte
 	pool    *pool
+	sources []*checkpoint
+}
+
+// Verified waits until all checkpoints in the average are verified. What comes of an output before that
+// must not last: the error says which checkpoint is not what was recorded.
+func (o *Output) Verified() error {
+	for _, c := range o.sources {
+		if err := c.wait(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Release gives the memory of Data back for the next average. Every output must be released.
@@ -47,8 +54,9 @@ func (o *Output) Release() {
 // Stream computes the averages that are wanted (by their index in plan.Averages; nil means all) and hands
 // each to emit, in the plan's order.
 //
-// It goes through the trajectory once, from endpoint to endpoint. A checkpoint is mapped before the first
-// average that needs it, while the one before is being computed, and stays until the last one is done. All
+// It goes through the trajectory once, from endpoint to endpoint. A checkpoint is mapped, and its verification
+// begins, before the first average that needs it, while the one before is being computed; it stays until the
+// last one is done. All
 // averages of an endpoint come out of one pass over its window, piece by piece, on all cores. Averages over
 // a growing history (SWA, EMA) go on from the sums of the endpoint before.
 func Stream(ctx context.Context, source Source, plan *Plan, wanted func(average int) bool, o Options, emit func(*Output) error) error {
@@ -71,6 +79,7 @@ func Stream(ctx context.Context, source Source, plan *Plan, wanted func(average 
 	s.files[plan.Averages[order[0]].Newest()] = s.layout.open(first)
 	s.schedule(order, o.Memory)
 	for i := range s.batches {
+		s.loader.average(true)
 		if err := s.open(i); err != nil {
 			return err
 		}
@@ -82,6 +91,7 @@ func Stream(ctx context.Context, source Source, plan *Plan, wanted func(average 
 			}
 		}
 		outputs, err := s.compute(ctx, &s.batches[i])
+		s.loader.average(false)
 		if err != nil {
 			return err
 		}
@@ -220,11 +230,11 @@ func (s *stream) open(i int) error {
 		if s.files[index] != nil {
 			continue
 		}
-		w, err := s.loader.get(index)
+		c, err := s.loader.get(index)
 		if err != nil {
 			return err
 		}
-		s.files[index] = s.layout.open(w)
+		s.files[index] = s.layout.open(c)
 	}
 	// The newest stay longest: they are kept first.
 	left := s.window
@@ -241,6 +251,10 @@ func (s *stream) retire(i int) error {
 	for index, f := range s.files {
 		if s.lastUse[index] <= i || !f.keep {
 			delete(s.files, index)
+			if err := f.wait(); err != nil {
+				f.Close()
+				return err
+			}
 			if err := f.Close(); err != nil {
 				return err
 			}
@@ -250,7 +264,9 @@ func (s *stream) retire(i int) error {
 }
 
 func (s *stream) close() {
+	s.loader.average(false)
 	for _, f := range s.files {
+		_ = f.wait()
 		f.Close()
 	}
 	s.loader.close()
@@ -265,12 +281,16 @@ func (s *stream) close() {
 // compute makes the outputs of one batch.
 func (s *stream) compute(ctx context.Context, b *batch) ([]*Output, error) {
 	outputs := make([]*Output, len(b.averages))
+	var sources []*checkpoint
+	for _, index := range b.needs {
+		sources = append(sources, s.files[index].checkpoint)
+	}
 	for j, a := range b.averages {
 		data, err := s.pool.get(ctx)
 		if err != nil {
 			return nil, err
 		}
-		outputs[j] = &Output{a, s.layout.out, data, s.pool}
+		outputs[j] = &Output{a, s.layout.out, data, s.pool, sources}
 	}
 	for _, c := range b.chains {
 		if c.kept != nil && c.kept.state == nil {

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/safetensors"
@@ -86,6 +87,8 @@ func write(t *testing.T, checkpoints int, mixed bool, sizes ...int64) *files {
 	}
 	return f
 }
+
+func (f *files) Verify(int, *trajectory.Weights) error { return nil }
 
 // value decodes one element.
 func value(d safetensors.DType, b []byte) float64 {
@@ -384,6 +387,38 @@ func (s shrinking) Map(i int) (*trajectory.Weights, error) {
 		err = os.Truncate(s.paths[i], 4096)
 	}
 	return w, err
+}
+
+// unfit finds a checkpoint unfit.
+type unfit struct{ *files }
+
+func (u unfit) Verify(i int, _ *trajectory.Weights) error {
+	if i == 2 {
+		time.Sleep(10 * time.Millisecond)
+		return errors.New("checkpoint 2 is unfit")
+	}
+	return nil
+}
+
+// An output says whether its checkpoints are what they should be, and the stream does not go on if not.
+func TestStreamVerifies(t *testing.T) {
+	var got []error
+	err := Stream(context.Background(), unfit{write(t, 4, false, 9)}, planFor(t, 4, "lawa:k=2"), nil, Options{}, func(o *Output) error {
+		defer o.Release()
+		got = append(got, o.Verified())
+		return got[len(got)-1]
+	})
+	if len(got) != 2 || got[0] != nil || got[1] == nil || err != got[1] {
+		t.Errorf("outputs %v, stream %v", got, err)
+	}
+	// Who does not ask learns it from the stream.
+	err = Stream(context.Background(), unfit{write(t, 4, false, 9)}, planFor(t, 4, "lawa:k=2"), nil, Options{}, func(o *Output) error {
+		o.Release()
+		return nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "unfit") {
+		t.Errorf("stream: %v", err)
+	}
 }
 
 // A read past the end of a mapped file is a fault, in the vector loops too: it must end as an error.

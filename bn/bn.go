@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"lawa-replay/internal/spec"
-	"lawa-replay/internal/torch"
 )
 
 // Kind is what a policy does.
@@ -68,44 +67,4 @@ func (p Policy) String() string {
 // IsStatistic says whether a tensor of this name holds batch-norm statistics.
 func IsStatistic(name string) bool {
 	return strings.HasSuffix(name, "running_mean") || strings.HasSuffix(name, "running_var")
-}
-
-// Model is a network whose statistics can be renewed.
-type Model interface {
-	ResetStatistics() error
-	// Observe lets the statistics of a batch into the running ones with the given momentum.
-	Observe(s *torch.Scope, x *torch.Tensor, momentum float64)
-}
-
-// Renew recomputes the statistics of several models in one pass over n examples: reset, then the
-// cumulative mean of the statistics of each batch (momentum 1/i at the i-th; the variances unbiased), a
-// short last batch weighing as much as a full one. That is torch.optim.swa_utils.update_bn.
-// interrupted is asked before each batch.
-func Renew(models []Model, n, batchSize int, batch func(s *torch.Scope, from, to int) *torch.Tensor, interrupted func() error) error {
-	for _, m := range models {
-		if err := m.ResetStatistics(); err != nil {
-			return err
-		}
-	}
-	var data, s torch.Scope
-	defer data.Close()
-	defer s.Close()
-	for i, from := 1, 0; from < n; i, from = i+1, from+batchSize {
-		if err := interrupted(); err != nil {
-			return err
-		}
-		x := batch(&data, from, min(from+batchSize, n))
-		if err := data.Err(); err != nil {
-			return err
-		}
-		for _, m := range models {
-			m.Observe(&s, x, 1/float64(i))
-			if err := s.Err(); err != nil {
-				return err
-			}
-			s.Close()
-		}
-		data.Close()
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package evaluator
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -59,14 +60,13 @@ func load(in *model.Instance, w weights) error {
 			t, _ = w.newest.Tensor(e.Name)
 			data = w.newest.Data
 		}
-		want := safetensors.Tensor{DType: safetensors.F32, Shape: e.Shape}
 		if e.Role == model.Counter {
 			continue
 		}
-		if t.String() != want.String() {
-			return fmt.Errorf("tensor %s is %s, %s needs %s", e.Name, t, in.Spec, want)
+		if !t.DType.Float() || !slices.Equal(t.Shape, e.Shape) {
+			return fmt.Errorf("tensor %s is %s, %s needs %s", e.Name, t, in.Spec, safetensors.Tensor{DType: safetensors.F32, Shape: e.Shape})
 		}
-		safetensors.DecodeF32(flat[e.Offset:e.Offset+e.Elements()], data[t.Begin:t.End])
+		safetensors.Decode(flat[e.Offset:e.Offset+e.Elements()], t.DType, data[t.Begin:t.End])
 	}
 	if len(byName) > len(in.Entries) {
 		known := map[string]bool{}
@@ -109,6 +109,38 @@ func (e *Engine) Validate(ctx context.Context, values []float32, split *dataset.
 		return nil, err
 	}
 	return result.values(split.Classes), nil
+}
+
+// Renew recomputes the batch-norm statistics of weights in place, by a pass over the data in batches of
+// the given size: the policy recompute.
+func (e *Engine) Renew(ctx context.Context, tensors []safetensors.Tensor, data []byte, split *dataset.Resident, batch int) error {
+	return torch.Worker(e.Threads, false, func() error {
+		in, err := e.Net.On(e.Device, false)
+		if err != nil {
+			return err
+		}
+		defer in.Free()
+		if err := load(in, weights{tensors: tensors, data: data}); err != nil {
+			return err
+		}
+		if err := model.Renew([]*model.Instance{in}, split.N, batch, split.Batch, ctx.Err); err != nil {
+			return err
+		}
+		values, err := in.Values()
+		if err != nil {
+			return err
+		}
+		byName := make(map[string]safetensors.Tensor, len(tensors))
+		for _, t := range tensors {
+			byName[t.Name] = t
+		}
+		for _, entry := range in.Entries {
+			if t := byName[entry.Name]; bn.IsStatistic(entry.Name) {
+				safetensors.Encode(data[t.Begin:t.End], t.DType, values[entry.Offset:entry.Offset+entry.Elements()])
+			}
+		}
+		return nil
+	})
 }
 
 // unit is one average under one policy, to be evaluated on some splits.
@@ -192,7 +224,7 @@ func (e *Engine) next(ctx context.Context, units <-chan *unit, left *atomic.Int6
 
 // evaluate runs a group of units: statistics first where the policy renews them, then each split.
 func evaluate(ctx context.Context, group []*unit, instances []*model.Instance) error {
-	renew := map[*dataset.Resident][]bn.Model{}
+	stale := map[*dataset.Resident][]*model.Instance{}
 	for i, u := range group {
 		err := load(instances[i], u.weights)
 		u.release()
@@ -200,11 +232,11 @@ func evaluate(ctx context.Context, group []*unit, instances []*model.Instance) e
 			return fmt.Errorf("%s: %w", u.name, err)
 		}
 		if u.policy.Kind == bn.Recompute {
-			renew[u.bnData] = append(renew[u.bnData], instances[i])
+			stale[u.bnData] = append(stale[u.bnData], instances[i])
 		}
 	}
-	for data, models := range renew {
-		if err := bn.Renew(models, data.N, group[0].bnBatch, data.Batch, ctx.Err); err != nil {
+	for data, models := range stale {
+		if err := model.Renew(models, data.N, group[0].bnBatch, data.Batch, ctx.Err); err != nil {
 			return fmt.Errorf("%s: batch-norm statistics: %w", group[0].name, err)
 		}
 	}

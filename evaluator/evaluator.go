@@ -55,9 +55,6 @@ type Summary struct {
 	Recorded    int // of them, taken from the training log
 }
 
-// ResultsFile is the name of the table in a sweep's folder.
-const ResultsFile = "results.parquet"
-
 // cell is one evaluation that the sweep needs.
 type cell struct {
 	run     int
@@ -134,7 +131,7 @@ func (s *Sweep) Plan() error {
 	}
 	var plans []*averaging.Plan
 	for run, t := range s.Trajectories {
-		plan, err := averaging.NewPlan(Points(t), schemes, s.Endpoints[run], s.AllowGaps)
+		plan, err := averaging.NewPlan(averaging.Points(t), schemes, s.Endpoints[run], s.AllowGaps)
 		if err != nil {
 			return fmt.Errorf("trajectory %s: %w", t.Meta.Run, err)
 		}
@@ -183,19 +180,10 @@ func (s *Sweep) prepare(engine *Engine) (*prepared, error) {
 		if policy.Kind != bn.Recompute {
 			continue
 		}
-		n := policy.Samples
-		if n == 0 {
-			n = s.BNSplit.N
+		var err error
+		if p.bnData[i], data[i], err = RecomputeData(policy, s.BNSplit, s.BNBatch); err != nil {
+			return nil, err
 		}
-		switch {
-		case n > s.BNSplit.N:
-			return nil, fmt.Errorf("policy %v: the split %s holds %d examples", policy, s.BNSplit.Name, s.BNSplit.N)
-		case policy.Seed > 0:
-			p.bnData[i] = s.BNSplit.Shuffled(uint64(policy.Seed), n)
-		default:
-			p.bnData[i] = s.BNSplit.Head(n)
-		}
-		data[i] = &BNData{p.bnData[i].Digest(), s.BNBatch}
 	}
 	if err := s.Plan(); err != nil {
 		return nil, err
@@ -210,7 +198,7 @@ func (s *Sweep) prepare(engine *Engine) (*prepared, error) {
 			}
 		}
 		for _, r := range plan.Requests {
-			average := Weigh(t, plan.Averages[r.Average])
+			average := weighted(t, plan.Averages[r.Average])
 			isLast := r.Scheme == averaging.Scheme(averaging.Last{})
 			for policy := range p.policies {
 				// The baseline's own row: last under copy. Everything else only as asked for.
@@ -230,6 +218,22 @@ func (s *Sweep) prepare(engine *Engine) (*prepared, error) {
 		}
 	}
 	return p, nil
+}
+
+// RecomputeData is the data from which a policy recomputes statistics, and what names them.
+func RecomputeData(policy bn.Policy, split *dataset.Split, batch int) (*dataset.Split, *BNData, error) {
+	n := policy.Samples
+	switch {
+	case n > split.N:
+		return nil, nil, fmt.Errorf("policy %v: the split %s holds %d examples", policy, split.Name, split.N)
+	case n == 0:
+		n = split.N
+	}
+	data := split.Head(n)
+	if policy.Seed > 0 {
+		data = split.Shuffled(uint64(policy.Seed), n)
+	}
+	return data, &BNData{data.Digest(), batch}, nil
 }
 
 // known collects what the store has, and what the training logs have recorded.
@@ -306,7 +310,7 @@ func (s *Sweep) evaluate(ctx context.Context, engine *Engine, p *prepared, missi
 	g.Go(func() error {
 		defer close(units)
 		for run, t := range s.Trajectories {
-			source := &source{t, s.AllowNonFinite}
+			source := t.Source(s.AllowNonFinite)
 			wanted := func(average int) bool {
 				for policy := range p.policies {
 					if len(byUnit[id{run, average, policy}]) > 0 {
@@ -316,6 +320,9 @@ func (s *Sweep) evaluate(ctx context.Context, engine *Engine, p *prepared, missi
 				return false
 			}
 			err := averaging.Stream(ctx, source, s.plans[run], wanted, averaging.Options{Memory: s.Memory}, func(o *averaging.Output) error {
+				if err := o.Verified(); err != nil { // an evaluation lasts
+					return err
+				}
 				c := s.plans[run].Averages[o.Average]
 				uses := &atomic.Int64{}
 				var made []*unit
@@ -375,28 +382,6 @@ func (s *Sweep) evaluate(ctx context.Context, engine *Engine, p *prepared, missi
 	return err
 }
 
-// source maps a trajectory's checkpoints.
-type source struct {
-	t              *trajectory.Trajectory
-	allowNonFinite bool
-}
-
-// Map implements averaging.Source.
-func (s *source) Map(i int) (*trajectory.Weights, error) { return s.t.Map(i, s.allowNonFinite) }
-
-// Points is what schemes may know of a trajectory.
-func Points(t *trajectory.Trajectory) []averaging.Point {
-	out := make([]averaging.Point, len(t.Checkpoints))
-	for i, c := range t.Checkpoints {
-		metrics := map[string]float64{}
-		for name, v := range c.Metrics {
-			metrics[name] = float64(v)
-		}
-		out[i] = averaging.Point{Epoch: c.Epoch, Step: c.Step, Metrics: metrics}
-	}
-	return out
-}
-
 func (s *Sweep) write(p *prepared, known map[string]Evaluation) error {
 	provenance, err := json.Marshal(s.Provenance)
 	if err != nil {
@@ -414,7 +399,7 @@ func (s *Sweep) write(p *prepared, known map[string]Evaluation) error {
 			})
 		}
 	}
-	return results.Write(filepath.Join(s.Dir, ResultsFile), table)
+	return results.Write(filepath.Join(s.Dir, results.File), table)
 }
 
 // Record evaluates a new checkpoint as the baseline (its own statistics) on a split, and puts the

@@ -57,8 +57,8 @@ func numeric(d torch.Device) string {
 	return "float32/cuda"
 }
 
-// Weigh writes coefficients down with the digests of their checkpoints.
-func Weigh(t *trajectory.Trajectory, c averaging.Coefficients) []Weighted {
+// weighted writes coefficients down with the digests of their checkpoints.
+func weighted(t *trajectory.Trajectory, c averaging.Coefficients) []Weighted {
 	var out []Weighted
 	for i, v := range c.Values() {
 		out = append(out, Weighted{t.Checkpoints[c.Indices[i]].SHA256, strconv.FormatFloat(v, 'g', -1, 64)})

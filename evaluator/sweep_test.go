@@ -88,11 +88,11 @@ func (s trained) sweep(ctx context.Context, dir string, workers int, policies st
 
 func (s trained) table(dir string) (*results.Table, []byte) {
 	s.t.Helper()
-	table, err := results.Read(filepath.Join(dir, ResultsFile))
+	table, err := results.Read(filepath.Join(dir, results.File))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, ResultsFile))
+	text, err := os.ReadFile(filepath.Join(dir, results.File))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestInterruptedSweepKeepsWhatIsDone(t *testing.T) {
 	if _, err := s.sweep(ctx, dir, 2, "copy", "lawa:k=2"); !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, ResultsFile)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, results.File)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("an interrupted sweep left a table: %v", err)
 	}
 	if sum, err := s.sweep(context.Background(), dir, 2, "copy", "lawa:k=2"); err != nil || sum.Evaluations != 7 {

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"lawa-replay/bn"
 	"lawa-replay/internal/torch"
 	"lawa-replay/trajectory"
 )
@@ -157,7 +156,7 @@ func TestRenewEqualsUpdateBN(t *testing.T) {
 		batch := func(s *torch.Scope, from, to int) *torch.Tensor {
 			return s.Normalize(images, int64(from), int64(to), r.floats("mean"), r.floats("std"))
 		}
-		if err := bn.Renew([]bn.Model{in}, 40, 16, batch, func() error { return nil }); err != nil {
+		if err := Renew([]*Instance{in}, 40, 16, batch, func() error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 		in.check(t, r, "renewed.", -1)

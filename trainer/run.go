@@ -259,7 +259,7 @@ func encode(counters []int64, values []float32) []byte {
 
 func decode(data []byte) []float32 {
 	out := make([]float32, len(data)/4)
-	safetensors.DecodeF32(out, data)
+	safetensors.Decode(out, safetensors.F32, data)
 	return out
 }
 

@@ -109,48 +109,74 @@ func (t *Trajectory) Name(i int) string {
 	return fmt.Sprintf("trajectory %s: checkpoint of epoch %s (%s)", t.Meta.Run, EpochName(c.Epoch), filepath.Join(t.Dir, c.File))
 }
 
-// Map maps checkpoint i (from 0) into memory. The first time it also reads all of it: its digest must be
-// the recorded one, its tensors must have the names, shapes and types of the first checkpoint mapped, and
-// its floating tensors must be finite, unless allowNonFinite.
+// Map maps checkpoint i (from 0) into memory and verifies it.
 func (t *Trajectory) Map(i int, allowNonFinite bool) (*Weights, error) {
+	s := t.Source(allowNonFinite)
+	w, err := s.Map(i)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Verify(i, w); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// Source gives checkpoints by their index, and verifies them apart: so that their use may begin while
+// they are being verified.
+type Source struct {
+	t              *Trajectory
+	allowNonFinite bool
+}
+
+// Source gives the trajectory's checkpoints to a reader that only knows indices.
+func (t *Trajectory) Source(allowNonFinite bool) Source { return Source{t, allowNonFinite} }
+
+// Map maps checkpoint i (from 0) into memory. Its size must be the recorded one, and its tensors must have
+// the names, shapes and types of the first checkpoint mapped.
+func (s Source) Map(i int) (*Weights, error) {
+	t := s.t
 	c := t.Checkpoints[i]
 	w, err := MapFile(filepath.Join(t.Dir, c.File))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.Name(i), err)
 	}
-	if err := t.check(i, w, allowNonFinite); err != nil {
+	if size := int64(len(w.file)); size != c.Bytes {
+		err = fmt.Errorf("%d bytes, %d were recorded", size, c.Bytes)
+	} else {
+		t.mu.Lock()
+		if t.layout == nil {
+			t.layout = w.Header.Tensors
+		}
+		err = SameTensors(t.layout, w.Header.Tensors)
+		t.mu.Unlock()
+	}
+	if err != nil {
 		w.Close()
 		return nil, fmt.Errorf("%s: %w", t.Name(i), err)
 	}
 	return w, nil
 }
 
-func (t *Trajectory) check(i int, w *Weights, allowNonFinite bool) error {
-	c := t.Checkpoints[i]
-	if size := int64(len(w.file)); size != c.Bytes {
-		return fmt.Errorf("%d bytes, %d were recorded", size, c.Bytes)
-	}
+// Verify reads all of a checkpoint, once for each trajectory opened: its digest must be the recorded one,
+// and its floating tensors must be finite, unless that is allowed.
+func (s Source) Verify(i int, w *Weights) error {
+	t := s.t
 	t.mu.Lock()
-	if t.layout == nil {
-		t.layout = w.Header.Tensors
-	}
-	layout, verified := t.layout, t.verified[i]
+	verified := t.verified[i]
 	t.mu.Unlock()
-	if err := SameTensors(layout, w.Header.Tensors); err != nil {
-		return err
-	}
 	if verified {
 		return nil
 	}
 	digest, bad, err := w.scan()
-	if err != nil {
-		return err
-	}
-	if digest != c.SHA256 {
-		return fmt.Errorf("sha256 %s, recorded was %s: the file was altered", digest, c.SHA256)
-	}
-	if len(bad) > 0 && !allowNonFinite {
-		return fmt.Errorf("NaN or infinite values in %s (--allow-nonfinite goes on all the same)", list(bad, 5))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", t.Name(i), err)
+	case digest != t.Checkpoints[i].SHA256:
+		return fmt.Errorf("%s: sha256 %s, recorded was %s: the file was altered", t.Name(i), digest, t.Checkpoints[i].SHA256)
+	case len(bad) > 0 && !s.allowNonFinite:
+		return fmt.Errorf("%s: NaN or infinite values in %s (--allow-nonfinite goes on all the same)", t.Name(i), list(bad, 5))
 	}
 	t.mu.Lock()
 	t.verified[i] = true

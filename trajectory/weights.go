@@ -115,18 +115,14 @@ func finite(d safetensors.DType, data []byte) bool {
 	case safetensors.F16:
 		mask, one, top = 0x7c007c007c007c00, 0x0400040004000400, 0x8000800080008000
 	}
-	found := uint64(0)
-	for ; len(data) >= 32; data = data[32:] {
+	found, done := vectorExponents(data, mask, one)
+	data = data[done:]
+	for ; len(data) >= 8; data = data[8:] {
 		found |= binary.LittleEndian.Uint64(data)&mask + one
-		found |= binary.LittleEndian.Uint64(data[8:])&mask + one
-		found |= binary.LittleEndian.Uint64(data[16:])&mask + one
-		found |= binary.LittleEndian.Uint64(data[24:])&mask + one
 	}
-	var rest [32]byte
+	var rest [8]byte
 	copy(rest[:], data)
-	for i := 0; i < len(rest); i += 8 {
-		found |= binary.LittleEndian.Uint64(rest[i:])&mask + one
-	}
+	found |= binary.LittleEndian.Uint64(rest[:])&mask + one
 	return found&top == 0
 }
 

@@ -16,10 +16,6 @@ import (
 	"lawa-replay/trajectory"
 )
 
-type source struct{ *trajectory.Trajectory }
-
-func (s source) Map(i int) (*trajectory.Weights, error) { return s.Trajectory.Map(i, false) }
-
 func main() {
 	if err := run(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, "average_sweep:", err)
@@ -33,11 +29,10 @@ func run(dir string) error {
 		return err
 	}
 	bytes := float64(t.Checkpoints[0].Bytes)
-	var points []averaging.Point
-	var endpoints []int
-	for i, c := range t.Checkpoints {
-		points = append(points, averaging.Point{Epoch: c.Epoch, Step: c.Step})
-		endpoints = append(endpoints, i)
+	points := averaging.Points(t)
+	endpoints := make([]int, len(points))
+	for i := range endpoints {
+		endpoints[i] = i
 	}
 	schemes, err := averaging.ParseAll([]string{"lawa:k=1..16"})
 	if err != nil {
@@ -56,7 +51,7 @@ func run(dir string) error {
 	for _, name := range []string{"with the digests of all checkpoints verified", "verified before"} {
 		began := time.Now()
 		n := 0
-		err := averaging.Stream(context.Background(), source{t}, plan, nil, averaging.Options{}, func(o *averaging.Output) error {
+		err := averaging.Stream(context.Background(), t.Source(false), plan, nil, averaging.Options{}, func(o *averaging.Output) error {
 			n++
 			o.Release()
 			return nil

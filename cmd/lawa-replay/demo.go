@@ -1,3 +1,5 @@
+//go:build !quick
+
 package main
 
 import (
@@ -79,9 +81,8 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 	if err != nil {
 		return err
 	}
-	o := sweepOptions{k: demoK}
 	s := &evaluator.Sweep{Dir: sweepDir, Trajectories: []*trajectory.Trajectory{t}, Set: set, Splits: []string{"val"}, BNSplit: set.Train, BNBatch: demoConfig.BatchSize, Memory: freeMemory() / 2}
-	if s.Schemes, err = o.parseSchemes(); err != nil {
+	if s.Schemes, err = (selection{k: demoK}).parseSchemes(); err != nil {
 		return err
 	}
 	if s.Policies, err = parsePolicies(demoPolicy); err != nil {

@@ -77,7 +77,7 @@ of it, without training again, and the figures are drawn.`,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err, cmd.CommandPath()} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newDemo(), newTrain(), newSweep(), newPlot(), newInspect(), newVerify())
+	root.AddCommand(verbs()...)
 	for _, c := range root.Commands() {
 		args := c.Args
 		c.Args = func(cmd *cobra.Command, a []string) error {

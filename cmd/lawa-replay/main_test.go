@@ -1,3 +1,5 @@
+//go:build !quick
+
 package main
 
 import (
@@ -68,7 +70,7 @@ func TestParsePolicies(t *testing.T) {
 }
 
 func TestParseSchemes(t *testing.T) {
-	got, err := sweepOptions{k: "1-3,2", schemes: []string{"lawa:k=3", "last", "ema:decay=0.5..0.9/0.2"}}.parseSchemes()
+	got, err := selection{k: "1-3,2", schemes: []string{"lawa:k=3", "last", "ema:decay=0.5..0.9/0.2"}}.parseSchemes()
 	want := []string{"lawa:k=1", "lawa:k=2", "lawa:k=3", "last", "ema:decay=0.5", "ema:decay=0.7", "ema:decay=0.9"}
 	var specs []string
 	for _, s := range got {

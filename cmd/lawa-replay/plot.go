@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lawa-replay/evaluator"
 	"lawa-replay/evaluator/results"
 	"lawa-replay/plots"
 )
@@ -111,7 +110,7 @@ func runPlot(_ context.Context, cmd *cobra.Command, o plotOptions, figure, sweep
 // readResults reads a sweep's table, from its folder or from the file itself.
 func readResults(path string) (*results.Table, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, evaluator.ResultsFile)
+		path = filepath.Join(path, results.File)
 	}
 	t, err := results.Read(path)
 	if errors.Is(err, os.ErrNotExist) {

@@ -1,15 +1,15 @@
+//go:build !quick
+
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,18 +18,18 @@ import (
 	"lawa-replay/bn"
 	"lawa-replay/dataset"
 	"lawa-replay/evaluator"
+	"lawa-replay/evaluator/results"
 	"lawa-replay/internal/atomicfile"
-	"lawa-replay/internal/spec"
 	"lawa-replay/internal/torch"
 	"lawa-replay/model"
 	"lawa-replay/trajectory"
 )
 
 type sweepOptions struct {
-	out, k, epochs, split, bn, bnData, dataDir, device, memory string
-	schemes                                                    []string
-	bnBatch, workers                                           int
-	allowNonFinite, allowGaps                                  bool
+	selection
+	bnOptions
+	out, epochs, split string
+	workers            int
 }
 
 func newSweep() *cobra.Command {
@@ -63,19 +63,12 @@ report another (--split val,train evaluates several).`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "folder of the sweep")
-	f.StringVar(&o.k, "k", "", "averages of the latest k checkpoints: numbers and ranges, as in 1,2,4-8")
-	f.StringArrayVar(&o.schemes, "scheme", nil, "a scheme such as ema:decay=0.9, or a range of them, ema:decay=0.5..0.9/0.1; may be repeated (lawa-replay schemes lists them)")
+	o.selection.flags(f)
 	f.StringVar(&o.epochs, "epochs", "", "epochs at which to average, as in 10-20,30 (default: all)")
 	f.StringVar(&o.bn, "bn", "recompute", "policies for batch-norm statistics: copy, average, recompute[:samples=N[,seed=S]]")
-	f.StringVar(&o.bnData, "bn-data", "train", "split for recompute: train or val")
-	f.IntVar(&o.bnBatch, "bn-batch-size", 0, "batch size for recompute (default: that of training)")
+	o.bnOptions.flags(f)
 	f.StringVar(&o.split, "split", "val", "splits to evaluate: val, train")
-	f.StringVar(&o.dataDir, "data-dir", "", "folder with the data set's files")
-	f.StringVar(&o.memory, "memory", "", memoryHelp)
-	f.StringVar(&o.device, "device", "cpu", "cpu, cuda or cuda:N")
 	f.IntVar(&o.workers, "workers", 0, "workers of one thread each on a CPU (default: one per core)")
-	f.BoolVar(&o.allowNonFinite, "allow-nonfinite", false, "go on though weights are NaN or infinite")
-	f.BoolVar(&o.allowGaps, "allow-gaps", false, "go on though a window lacks checkpoints")
 	return c
 }
 
@@ -139,17 +132,11 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 }
 
 // open reads the trajectories, their network and their data, which must be the same for all.
-func (o sweepOptions) open(s *evaluator.Sweep, runs []string) (*model.Network, error) {
+func (o bnOptions) open(s *evaluator.Sweep, runs []string) (*model.Network, error) {
 	for _, dir := range runs {
-		t, err := trajectory.Open(dir)
+		t, err := openRun(dir)
 		if err != nil {
 			return nil, err
-		}
-		for _, w := range t.Warnings {
-			say("warning: %s", w)
-		}
-		if len(t.Checkpoints) == 0 {
-			return nil, fmt.Errorf("%s holds no checkpoints yet", dir)
 		}
 		for _, other := range s.Trajectories {
 			if other.Meta.Run == t.Meta.Run && other.Meta.Seed == t.Meta.Seed {
@@ -206,7 +193,7 @@ func sweep(ctx context.Context, s *evaluator.Sweep, engine *evaluator.Engine) er
 		return err
 	}
 	say("done: %d evaluations (%d made now, %d from the training log, %d already in the store); the table is %s", sum.Evaluations, sum.Evaluated,
-		sum.Recorded, sum.Evaluations-sum.Evaluated-sum.Recorded, filepath.Join(s.Dir, evaluator.ResultsFile))
+		sum.Recorded, sum.Evaluations-sum.Evaluated-sum.Recorded, filepath.Join(s.Dir, results.File))
 	return nil
 }
 
@@ -220,24 +207,6 @@ func claim(dir string) error {
 		return fmt.Errorf("%s holds other files: choose an empty folder, or that of an earlier sweep", dir)
 	}
 	return os.MkdirAll(dir, 0o755)
-}
-
-func (o sweepOptions) parseSchemes() ([]averaging.Scheme, error) {
-	var texts []string
-	if o.k != "" {
-		ks, err := spec.Ranges(o.k, 1, math.MaxInt32)
-		if err != nil {
-			return nil, fmt.Errorf("--k: %w", err)
-		}
-		for _, k := range ks {
-			texts = append(texts, fmt.Sprintf("lawa:k=%d", k))
-		}
-	}
-	texts = append(texts, o.schemes...)
-	if len(texts) == 0 {
-		return nil, errors.New("nothing to evaluate: give --k or --scheme")
-	}
-	return averaging.ParseAll(texts)
 }
 
 // parsePolicies splits a list such as copy,recompute:samples=10,seed=3 at the commas before a policy's name.
@@ -258,45 +227,6 @@ func parsePolicies(text string) ([]bn.Policy, error) {
 		}
 		if !slices.Contains(out, p) {
 			out = append(out, p)
-		}
-	}
-	return out, nil
-}
-
-// selectEpochs returns the indices of the checkpoints that text names: numbers (8, or 8.5 within an epoch)
-// and ranges (1-20, with all that lies between). Each must name at least one checkpoint.
-func selectEpochs(t *trajectory.Trajectory, text string) ([]int, error) {
-	var out []int
-	first, last := t.Checkpoints[0].Epoch, t.Checkpoints[len(t.Checkpoints)-1].Epoch
-	if text == "" {
-		text = fmt.Sprintf("%g-%g", first, last)
-	}
-	for _, part := range strings.Split(text, ",") {
-		a, b, isRange := strings.Cut(strings.TrimSpace(part), "-")
-		from, err := strconv.ParseFloat(a, 64)
-		to := from
-		if err == nil && isRange {
-			to, err = strconv.ParseFloat(b, 64)
-		}
-		if err != nil || math.IsNaN(from+to) {
-			return nil, fmt.Errorf("%q is neither an epoch nor a range such as 10-20", part)
-		}
-		// Fractions of an epoch are met as they are written.
-		const slack = 1e-6
-		if from > to || to > last+slack || !isRange && from < first-slack {
-			return nil, fmt.Errorf("%s is outside its epochs, %s to %s", part, trajectory.EpochName(first), trajectory.EpochName(last))
-		}
-		found := false
-		for i, c := range t.Checkpoints {
-			if c.Epoch >= from-slack && c.Epoch <= to+slack {
-				found = true
-				if !slices.Contains(out, i) {
-					out = append(out, i)
-				}
-			}
-		}
-		if !found {
-			return nil, fmt.Errorf("no checkpoint at %s; it has epochs %s to %s", part, trajectory.EpochName(first), trajectory.EpochName(last))
 		}
 	}
 	return out, nil

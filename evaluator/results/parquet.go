@@ -101,6 +101,9 @@ func schema() *arrow.Schema {
 	return arrow.NewSchema(fields, nil)
 }
 
+// File is the name of the table in a sweep's folder.
+const File = "results.parquet"
+
 // Write stores the table at path, and its SHA-256 beside it in path.sha256, as sha256sum writes it.
 func Write(path string, t *Table) error {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, schema())

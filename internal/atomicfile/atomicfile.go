@@ -10,10 +10,18 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Write makes path hold what f writes. If anything fails, path is as it was.
-func Write(path string, f func(io.Writer) error) (err error) {
+func Write(path string, f func(io.Writer) error) error {
+	return WriteConfirmed(path, f, func() error { return nil })
+}
+
+// WriteConfirmed is Write, but when all is on the disk, confirm has the last word: the file gets its name
+// only if that returns nil.
+func WriteConfirmed(path string, f func(io.Writer) error, confirm func() error) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
 		return err
@@ -25,7 +33,7 @@ func Write(path string, f func(io.Writer) error) (err error) {
 			err = fmt.Errorf("writing %s: %w", path, err)
 		}
 	}()
-	w := bufio.NewWriterSize(tmp, 1<<20)
+	w := bufio.NewWriterSize(&eager{File: tmp}, 1<<20)
 	if err = f(w); err != nil {
 		return err
 	}
@@ -41,10 +49,36 @@ func Write(path string, f func(io.Writer) error) (err error) {
 	if err = tmp.Close(); err != nil {
 		return err
 	}
+	if err = confirm(); err != nil {
+		return err
+	}
 	if err = os.Rename(tmp.Name(), path); err != nil {
 		return err
 	}
 	return SyncDir(filepath.Dir(path))
+}
+
+// eager lets the system begin to write to the disk while more is to come, so that the sync at the end has
+// little left to wait for.
+type eager struct {
+	*os.File
+	written, begun int64
+}
+
+func (e *eager) Write(p []byte) (total int, err error) {
+	const step = 8 << 20
+	for len(p) > 0 && err == nil {
+		var n int
+		n, err = e.File.Write(p[:min(step, len(p))])
+		p = p[n:]
+		total += n
+		e.written += int64(n)
+		if e.written-e.begun >= step {
+			_ = unix.SyncFileRange(int(e.Fd()), e.begun, e.written-e.begun, unix.SYNC_FILE_RANGE_WRITE) // advice
+			e.begun = e.written
+		}
+	}
+	return total, err
 }
 
 // WriteBytes is Write for content at hand.

@@ -23,6 +23,9 @@ func TestFailureLeavesTheOldFile(t *testing.T) {
 	if !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
+	if err := WriteConfirmed(path, func(w io.Writer) error { return nil }, func() error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("not confirmed: %v", err)
+	}
 	text, err := os.ReadFile(path)
 	if err != nil || string(text) != "old" {
 		t.Errorf("the file holds %q, %v", text, err)

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"lawa-replay/averaging"
+	"lawa-replay/bn"
+	"lawa-replay/export"
+	"lawa-replay/internal/spec"
+	"lawa-replay/trajectory"
+	"lawa-replay/trajectory/safetensors"
+)
+
+type averageOptions struct {
+	selection
+	bnOptions
+	out           string
+	at            []string
+	outDir, dtype string
+}
+
+func newAverage() *cobra.Command {
+	var o averageOptions
+	c := &cobra.Command{
+		Use:   "average RUN --scheme SPEC --at EPOCH --out FILE.safetensors",
+		Short: "Write averaged weights as safetensors",
+		Long: `Write the average that a scheme gives at an epoch as a safetensors file, with the
+names, shapes and dtypes of the checkpoints. Its metadata say which checkpoints are
+in it, with which coefficients and digests. Sums are float64, rounded once.
+
+Several schemes or epochs are written into --out-dir, in one pass over the
+trajectory, as SCHEME@EPOCH.safetensors.
+
+Integer tensors are those of the newest checkpoint. Batch-norm statistics (--bn):
+  average      averaged like the weights, which is what averaging a state dict does
+  copy         those of the newest checkpoint in the average
+  recompute    renewed by a pass over --bn-data: of networks that this program knows`,
+		Example: `  lawa-replay average run --scheme lawa:k=6 --at 90 --out avg.safetensors
+  lawa-replay average run --k 1-16 --at 10-90 --out-dir averages
+  lawa-replay average run --scheme ema:decay=0.9 --at 20 --bn recompute --dtype bf16 --out avg.safetensors`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runAverage(cmd.Context(), cmd, o, args[0]) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.out, "out", "", "the file to write, for one average")
+	f.StringVar(&o.outDir, "out-dir", "", "the folder to write into, for any number of averages")
+	f.StringArrayVar(&o.at, "at", nil, "epochs at which to average, as in 90 or 10-20,30; may be repeated")
+	o.selection.flags(f)
+	f.StringVar(&o.dtype, "dtype", "", "convert floating tensors: f32, bf16, f16 or f64 (default: as in the checkpoints)")
+	f.StringVar(&o.bn, "bn", "average", "batch-norm statistics: average, copy, recompute[:samples=N[,seed=S]]")
+	o.bnOptions.flags(f)
+	return c
+}
+
+// dtypes are the types that averages can be converted to, by the names that people give them.
+var dtypes = map[string]safetensors.DType{
+	"": "", "f32": safetensors.F32, "float32": safetensors.F32, "f64": safetensors.F64, "float64": safetensors.F64,
+	"bf16": safetensors.BF16, "bfloat16": safetensors.BF16, "f16": safetensors.F16, "float16": safetensors.F16, "half": safetensors.F16,
+}
+
+func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run string) error {
+	e := &export.Export{AllowNonFinite: o.allowNonFinite, AllowGaps: o.allowGaps, Software: "lawa-replay " + Version}
+	if err := o.parse(e); err != nil {
+		return wrong(cmd, err)
+	}
+	var err error
+	done := func() {}
+	if e.Policy.Kind == bn.Recompute {
+		done, err = o.prepareRenewal(cmd, e, run)
+	} else {
+		e.Trajectory, err = openRun(run)
+	}
+	if err != nil {
+		return err
+	}
+	defer done()
+	t := e.Trajectory
+	for _, text := range o.at {
+		endpoints, err := selectEpochs(t, text)
+		if err != nil {
+			return wrong(cmd, fmt.Errorf("--at: trajectory %s: %w", t.Meta.Run, err))
+		}
+		for _, i := range endpoints {
+			if !slices.Contains(e.Endpoints, i) {
+				e.Endpoints = append(e.Endpoints, i)
+			}
+		}
+	}
+	if err := e.Plan(); errors.As(err, &averaging.RequestError{}) {
+		return wrong(cmd, fmt.Errorf("trajectory %s: %w", t.Meta.Run, err))
+	} else if err != nil {
+		return err
+	}
+	files := len(e.Schemes) * len(e.Endpoints)
+	switch {
+	case o.out != "" && files > 1:
+		return wrong(cmd, fmt.Errorf("--out takes one average, these are %d: give --out-dir", files))
+	case o.out != "":
+		e.Path = func(averaging.Scheme, int) string { return o.out }
+	default:
+		if err := os.MkdirAll(o.outDir, 0o755); err != nil {
+			return err
+		}
+		e.Path = func(s averaging.Scheme, endpoint int) string {
+			return filepath.Join(o.outDir, export.FileName(t, s, endpoint))
+		}
+	}
+	return o.write(ctx, e, files)
+}
+
+// parse reads what the command line says without the trajectory.
+func (o averageOptions) parse(e *export.Export) error {
+	switch {
+	case o.out == "" && o.outDir == "":
+		return errors.New("--out is missing: the file to write (or --out-dir for several)")
+	case o.out != "" && o.outDir != "":
+		return errors.New("--out and --out-dir: give one of them")
+	case o.out != "" && filepath.Ext(o.out) != ".safetensors":
+		return fmt.Errorf("--out %s: the file's name must end in .safetensors", o.out)
+	case len(o.at) == 0:
+		return errors.New("--at is missing: the epoch at which to average")
+	case o.bnBatch < 0:
+		return errors.New("--bn-batch-size takes numbers from 1 on")
+	}
+	var err error
+	if e.Schemes, err = o.parseSchemes(); err != nil {
+		return err
+	}
+	if e.Policy, err = bn.ParsePolicy(o.bn); err != nil {
+		return fmt.Errorf("--bn: %w", err)
+	}
+	if e.Memory, err = parseMemory(o.memory); err != nil {
+		return err
+	}
+	var known bool
+	if e.DType, known = dtypes[strings.ToLower(o.dtype)]; !known {
+		return fmt.Errorf("--dtype: %w", spec.Unknown("dtype", o.dtype, []string{"f32", "bf16", "f16", "f64"}))
+	}
+	return nil
+}
+
+func (o averageOptions) write(ctx context.Context, e *export.Export, files int) error {
+	bar := newProgress("average", files)
+	done, statistics := 0, 0
+	var last export.Written
+	e.Wrote = func(w export.Written) {
+		done++
+		bar.set(done)
+		last, statistics = w, max(statistics, w.Statistics)
+	}
+	err := e.Run(ctx)
+	bar.close()
+	switch {
+	case errors.Is(err, context.Canceled):
+		say("interrupted: %d of %d files are written", done, files)
+		return err
+	case err != nil:
+		return err
+	case files == 1:
+		c := e.Trajectory.Checkpoints
+		epochs := "epoch " + trajectory.EpochName(c[last.Average.Newest()].Epoch)
+		if n := len(last.Average.Indices); n > 1 {
+			epochs = fmt.Sprintf("%d checkpoints of epochs %s to %s", n, trajectory.EpochName(c[last.Average.Indices[0]].Epoch), trajectory.EpochName(c[last.Average.Newest()].Epoch))
+		}
+		say("wrote %s: %s at epoch %s, %s", last.Path, last.Scheme.Spec(), trajectory.EpochName(c[last.Endpoint].Epoch), epochs)
+	default:
+		say("wrote %d files into %s", done, o.outDir)
+	}
+	if statistics > 0 && e.Policy.Kind == bn.Average {
+		say("batch-norm statistics are averaged like the weights; the averaged network's own need a pass over data (--bn recompute, or torch.optim.swa_utils.update_bn)")
+	}
+	return nil
+}

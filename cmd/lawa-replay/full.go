@@ -1,0 +1,10 @@
+//go:build !quick
+
+package main
+
+import "github.com/spf13/cobra"
+
+// verbs are all of them.
+func verbs() []*cobra.Command {
+	return []*cobra.Command{newDemo(), newTrain(), newSweep(), newAverage(), newSchemes(), newPlot(), newInspect(), newVerify()}
+}

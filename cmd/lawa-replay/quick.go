@@ -1,0 +1,20 @@
+//go:build quick
+
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"lawa-replay/export"
+)
+
+// verbs are those that need no libtorch: see quick.c.
+func verbs() []*cobra.Command {
+	return []*cobra.Command{newAverage(), newSchemes(), newPlot(), newInspect(), newVerify()}
+}
+
+func (o averageOptions) prepareRenewal(*cobra.Command, *export.Export, string) (func(), error) {
+	return nil, errors.New("this build has no libtorch, which --bn recompute needs: take the program lawa-replay beside it")
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"lawa-replay/averaging"
+	"lawa-replay/internal/spec"
+	"lawa-replay/trajectory"
+)
+
+// selection is which averages to make: the flags that sweep and average share.
+type selection struct {
+	k, memory                 string
+	schemes                   []string
+	allowNonFinite, allowGaps bool
+}
+
+func (o *selection) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.k, "k", "", "averages of the latest k checkpoints: numbers and ranges, as in 1,2,4-8")
+	f.StringArrayVar(&o.schemes, "scheme", nil, "a scheme such as ema:decay=0.9, or a range of them, ema:decay=0.5..0.9/0.1; may be repeated (lawa-replay schemes lists them)")
+	f.StringVar(&o.memory, "memory", "", memoryHelp)
+	f.BoolVar(&o.allowNonFinite, "allow-nonfinite", false, "go on though weights are NaN or infinite")
+	f.BoolVar(&o.allowGaps, "allow-gaps", false, "go on though a window lacks checkpoints")
+}
+
+// bnOptions are the flags of batch-norm policies.
+type bnOptions struct {
+	bn, bnData, dataDir, device string
+	bnBatch                     int
+}
+
+func (o *bnOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.bnData, "bn-data", "train", "split for recompute: train or val")
+	f.IntVar(&o.bnBatch, "bn-batch-size", 0, "batch size for recompute (default: that of training)")
+	f.StringVar(&o.dataDir, "data-dir", "", "folder with the data set's files")
+	f.StringVar(&o.device, "device", "cpu", "cpu, cuda or cuda:N")
+}
+
+// parseSchemes reads --k and --scheme.
+func (o selection) parseSchemes() ([]averaging.Scheme, error) {
+	var texts []string
+	if o.k != "" {
+		ks, err := spec.Ranges(o.k, 1, math.MaxInt32)
+		if err != nil {
+			return nil, fmt.Errorf("--k: %w", err)
+		}
+		for _, k := range ks {
+			texts = append(texts, fmt.Sprintf("lawa:k=%d", k))
+		}
+	}
+	texts = append(texts, o.schemes...)
+	if len(texts) == 0 {
+		return nil, errors.New("no scheme: give --k or --scheme")
+	}
+	return averaging.ParseAll(texts)
+}
+
+// selectEpochs returns the indices of the checkpoints that text names: numbers (8, or 8.5 within an epoch)
+// and ranges (1-20, with all that lies between). Each must name at least one checkpoint.
+func selectEpochs(t *trajectory.Trajectory, text string) ([]int, error) {
+	var out []int
+	first, last := t.Checkpoints[0].Epoch, t.Checkpoints[len(t.Checkpoints)-1].Epoch
+	if text == "" {
+		text = fmt.Sprintf("%g-%g", first, last)
+	}
+	for _, part := range strings.Split(text, ",") {
+		a, b, isRange := strings.Cut(strings.TrimSpace(part), "-")
+		from, err := strconv.ParseFloat(a, 64)
+		to := from
+		if err == nil && isRange {
+			to, err = strconv.ParseFloat(b, 64)
+		}
+		if err != nil || math.IsNaN(from+to) {
+			return nil, fmt.Errorf("%q is neither an epoch nor a range such as 10-20", part)
+		}
+		// Fractions of an epoch are met as they are written.
+		const slack = 1e-6
+		if from > to || to > last+slack || !isRange && from < first-slack {
+			return nil, fmt.Errorf("%s is outside its epochs, %s to %s", part, trajectory.EpochName(first), trajectory.EpochName(last))
+		}
+		found := false
+		for i, c := range t.Checkpoints {
+			if c.Epoch >= from-slack && c.Epoch <= to+slack {
+				found = true
+				if !slices.Contains(out, i) {
+					out = append(out, i)
+				}
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("no checkpoint at %s; it has epochs %s to %s", part, trajectory.EpochName(first), trajectory.EpochName(last))
+		}
+	}
+	return out, nil
+}

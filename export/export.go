@@ -1,0 +1,179 @@
+// Package export writes averages as files that other programs load.
+//
+// It believes that an average without its origin is worth little: the file says which checkpoints are in
+// it, with which coefficients and digests, and where its batch-norm statistics come from.
+package export
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"lawa-replay/averaging"
+	"lawa-replay/bn"
+	"lawa-replay/internal/atomicfile"
+	"lawa-replay/trajectory"
+	"lawa-replay/trajectory/safetensors"
+)
+
+// Export is which averages of a trajectory to write: every scheme at every endpoint.
+type Export struct {
+	Trajectory *trajectory.Trajectory
+	Schemes    []averaging.Scheme
+	Endpoints  []int
+	DType      safetensors.DType // of floating tensors; "" keeps the checkpoints'
+	Policy     bn.Policy         // of the batch-norm statistics
+	// Renew recomputes the statistics among tensors in place, for the policy recompute; RenewedFrom says
+	// from which data, for the metadata.
+	Renew       func(ctx context.Context, tensors []safetensors.Tensor, data []byte) error
+	RenewedFrom string
+
+	AllowNonFinite, AllowGaps bool
+	Memory                    int64  // see averaging.Options
+	Software                  string // that writes
+	Path                      func(scheme averaging.Scheme, endpoint int) string
+	Wrote                     func(Written) // told of each file
+
+	plan *averaging.Plan
+}
+
+// Written is one file that is there now.
+type Written struct {
+	Path       string
+	Scheme     averaging.Scheme
+	Endpoint   int
+	Average    averaging.Coefficients
+	Statistics int // batch-norm statistics among its tensors
+}
+
+// Plan finds the averages. A scheme that has none at one of the endpoints is an averaging.RequestError. Run
+// does it too.
+func (e *Export) Plan() error {
+	points := averaging.Points(e.Trajectory)
+	// One endpoint at a time: each must have an average of each scheme.
+	for _, endpoint := range e.Endpoints {
+		if _, err := averaging.NewPlan(points, e.Schemes, []int{endpoint}, e.AllowGaps); err != nil {
+			return err
+		}
+	}
+	plan, err := averaging.NewPlan(points, e.Schemes, e.Endpoints, e.AllowGaps)
+	e.plan = plan
+	return err
+}
+
+// Run writes the files, each whole or not at all. Averages are computed in one pass over the trajectory,
+// while those before are being written.
+func (e *Export) Run(ctx context.Context) error {
+	if err := e.Plan(); err != nil {
+		return err
+	}
+	options := averaging.Options{Memory: e.Memory, DType: e.DType}
+	if e.Policy.Kind == bn.Copy {
+		options.Newest = bn.IsStatistic
+	}
+	requests := map[int][]averaging.Request{}
+	for _, r := range e.plan.Requests {
+		requests[r.Average] = append(requests[r.Average], r)
+	}
+	writers, ctx := errgroup.WithContext(ctx)
+	writers.SetLimit(2)
+	var told sync.Mutex
+	err := averaging.Stream(ctx, e.Trajectory.Source(e.AllowNonFinite), e.plan, nil, options, func(o *averaging.Output) error {
+		writers.Go(func() error {
+			defer o.Release()
+			if e.Policy.Kind == bn.Recompute {
+				if err := e.Renew(ctx, o.Tensors, o.Data); err != nil {
+					return fmt.Errorf("batch-norm statistics: %w", err)
+				}
+			}
+			for _, r := range requests[o.Average] {
+				w := Written{e.Path(r.Scheme, r.Endpoint), r.Scheme, r.Endpoint, e.plan.Averages[o.Average], 0}
+				for _, t := range o.Tensors {
+					if bn.IsStatistic(t.Name) {
+						w.Statistics++
+					}
+				}
+				metadata, err := e.metadata(w)
+				if err != nil {
+					return err
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				err = atomicfile.WriteConfirmed(w.Path, func(out io.Writer) error { return safetensors.Write(out, o.Tensors, metadata, o.Data) }, o.Verified)
+				if err != nil {
+					return err
+				}
+				if e.Wrote != nil {
+					told.Lock()
+					e.Wrote(w)
+					told.Unlock()
+				}
+			}
+			return nil
+		})
+		return ctx.Err()
+	})
+	if failed := writers.Wait(); failed != nil {
+		return failed
+	}
+	return err
+}
+
+// Source is a checkpoint in an average, as the file's metadata name it.
+type Source struct {
+	Epoch       float64 `json:"epoch"`
+	Step        int64   `json:"step"`
+	File        string  `json:"file"`
+	SHA256      string  `json:"sha256"`
+	Coefficient string  `json:"coefficient"` // shortest text that reads back as the same float64
+}
+
+// metadata is what the file says of itself. "format": "pt" is what loaders of PyTorch weights ask for.
+func (e *Export) metadata(w Written) (map[string]string, error) {
+	t := e.Trajectory
+	var sources []Source
+	for i, v := range w.Average.Values() {
+		from := t.Checkpoints[w.Average.Indices[i]]
+		sources = append(sources, Source{from.Epoch, from.Step, from.File, from.SHA256, strconv.FormatFloat(v, 'g', -1, 64)})
+	}
+	checkpoints, err := json.Marshal(sources)
+	if err != nil {
+		return nil, err
+	}
+	m := map[string]string{
+		"format":                  "pt",
+		"lawa-replay.software":    e.Software,
+		"lawa-replay.run":         t.Meta.Run,
+		"lawa-replay.seed":        strconv.FormatInt(t.Meta.Seed, 10),
+		"lawa-replay.model":       t.Meta.Model,
+		"lawa-replay.scheme":      w.Scheme.Spec(),
+		"lawa-replay.epoch":       trajectory.EpochName(t.Checkpoints[w.Endpoint].Epoch),
+		"lawa-replay.step":        strconv.FormatInt(t.Checkpoints[w.Endpoint].Step, 10),
+		"lawa-replay.checkpoints": string(checkpoints),
+	}
+	if w.Statistics > 0 {
+		m["lawa-replay.statistics"] = e.Policy.String()
+	}
+	if e.Policy.Kind == bn.Recompute {
+		m["lawa-replay.statistics-data"] = e.RenewedFrom
+	}
+	return m, nil
+}
+
+// FileName names an average's file in a folder of many: lawa-k=6@90.safetensors.
+func FileName(t *trajectory.Trajectory, scheme averaging.Scheme, endpoint int) string {
+	name := scheme.Spec()
+	if file, ok := strings.CutPrefix(name, "weights:"); ok {
+		name = "weights:" + filepath.Base(file)
+	}
+	name = strings.NewReplacer(":", "-", ",", "_", "/", "-", " ", "_").Replace(name)
+	return fmt.Sprintf("%s@%s.safetensors", name, trajectory.EpochName(t.Checkpoints[endpoint].Epoch))
+}

@@ -1,0 +1,36 @@
+package model
+
+import "lawa-replay/internal/torch"
+
+// Renew recomputes the batch-norm statistics of several models in one pass over n examples: reset, then the
+// cumulative mean of the statistics of each batch (momentum 1/i at the i-th; the variances unbiased), a
+// short last batch weighing as much as a full one. That is torch.optim.swa_utils.update_bn.
+// interrupted is asked before each batch.
+func Renew(models []*Instance, n, batchSize int, batch func(s *torch.Scope, from, to int) *torch.Tensor, interrupted func() error) error {
+	for _, m := range models {
+		if err := m.ResetStatistics(); err != nil {
+			return err
+		}
+	}
+	var data, s torch.Scope
+	defer data.Close()
+	defer s.Close()
+	for i, from := 1, 0; from < n; i, from = i+1, from+batchSize {
+		if err := interrupted(); err != nil {
+			return err
+		}
+		x := batch(&data, from, min(from+batchSize, n))
+		if err := data.Err(); err != nil {
+			return err
+		}
+		for _, m := range models {
+			m.Observe(&s, x, 1/float64(i))
+			if err := s.Err(); err != nil {
+				return err
+			}
+			s.Close()
+		}
+		data.Close()
+	}
+	return nil
+}
