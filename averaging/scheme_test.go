@@ -505,7 +505,7 @@ func TestProfile(t *testing.T) {
 		"ema:decay=0.9": {1, 9, 19, math.Log(0.5) / math.Log(0.9), 19},
 		// The paper's two conventions: effective counts 1.2 and 5.1.
 		"exp:alpha=0.9":           {1, 0.1111, 1.2222, 0.5555, 1},
-		"exp-code:decay=0.9,k=10": {1, 5.513, 5.136, 6.58, 8},
+		"exp-code:decay=0.9,k=10": {1, 5.513, 5.133, 6.59, 8},
 	} {
 		c, _ := schemes(t, text)[0].Coefficients(p, 399)
 		got := NewProfile(c, 399)
