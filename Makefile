@@ -26,6 +26,7 @@ env: setup
 
 build: setup
 	@$(cgo) && go build -o bin/lawa-replay ./cmd/lawa-replay
+	@CGO_ENABLED=0 go build -tags quick -ldflags '-s -w' -o bin/lawa-replay-quick ./cmd/lawa-replay && touch bin/lawa-replay-quick
 
 test: setup
 	@$(cgo) && go test -timeout 30m ./...
@@ -34,6 +35,7 @@ demo: build
 	@bin/lawa-replay demo
 
 bench: build
+	@mkdir -p bench/out && $(cgo) && go build -o bench/out/average_sweep ./bench/average_sweep
 	@bench/run.sh $(TORCH)
 
 fuzz: setup

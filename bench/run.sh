@@ -13,8 +13,8 @@ if [ ! -e "$venv/.ok" ]; then
   touch "$venv/.ok"
 fi
 python=$PWD/$venv/bin/python
-rm -rf "$out"
 mkdir -p "$out"
+rm -rf "$out/run" "$out/sweep"
 
 ../bin/lawa-replay train --model resnet8:width=8,stem-stride=2 --data mnist:train=6000,shift=2 --epochs 20 --out "$out/run" 2>/dev/null
 "$python" train.py "$out/run"
@@ -25,3 +25,5 @@ ended=$(date +%s.%N)
 "$python" sweep.py "$out/run" "$out/sweep/results.parquet" "$("$python" -c "print($ended - $began)")"
 
 "$python" readers.py "$out/sweep/results.parquet"
+
+./average.sh "$python"

@@ -2,6 +2,8 @@
 
 package main
 
+import "C" // quick.c
+
 import "github.com/spf13/cobra"
 
 // verbs are all of them.

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# average.sh PYTHON compares averaging alone with PyTorch, on a synthetic trajectory of 32 checkpoints of
+# ResNet-50's size (3.3 GB on the disk): the export of one average, and all averages of k = 1…16.
+set -euo pipefail
+cd "$(dirname "$0")"
+python=$1
+run=out/resnet50
+mkdir -p out
+[ -e "$run/checkpoints.jsonl" ] || "$python" average_trajectory.py "$run"
+
+seconds() { # of a command, as a whole process
+  local began ended
+  began=$(date +%s.%N); "$@" >/dev/null 2>&1; ended=$(date +%s.%N)
+  "$python" -c "print(round($ended - $began, 3))"
+}
+ours=() theirs=()
+for _ in 1 2 3 4 5; do
+  ours+=("$(seconds ../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --out out/ours.safetensors)")
+  theirs+=("$(seconds "$python" average_export.py "$run" 6 20 out/theirs.safetensors -)")
+done
+"$python" average_export.py "$run" 6 20 out/theirs.safetensors out/ours.safetensors
+"$python" - "${ours[*]}" "${theirs[*]}" <<'P'
+import statistics, sys
+a, b = ([float(v) for v in text.split()] for text in sys.argv[1:])
+print(f"export of lawa:k=6, whole process, medians of {len(a)} in turn: lawa-replay {statistics.median(a):.2f} s, PyTorch {statistics.median(b):.2f} s, ratio {statistics.median(b) / statistics.median(a):.1f}; the same bits")
+P
+# Memory of its own, beside the files that it maps: sampled while it runs.
+../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --out out/ours.safetensors 2>/dev/null &
+most=0
+while status=$(grep RssAnon "/proc/$!/status" 2>/dev/null); do
+  now=$(tr -dc 0-9 <<<"$status"); [ "$now" -gt "$most" ] && most=$now
+  sleep 0.005
+done
+wait
+echo "memory beside the page cache: $((most / 1024)) MiB"
+
+text=$(out/average_sweep "$run")
+echo "$text"
+first=$(sed -n '1s/.* averages in \([0-9.]*\) s.*/\1/p' <<<"$text")
+"$python" average_sweep.py "$run" flat "$first"
+"$python" average_sweep.py "$run" dicts "$first"
