@@ -24,7 +24,7 @@ type loader struct {
 	turns   chan struct{}
 
 	mu   sync.Mutex
-	busy bool // averaging goes first: what is made of it meanwhile, such as a file, takes its time too
+	busy bool // with the first averages: what is made of them, such as a file, takes its time too
 	idle *sync.Cond
 }
 
@@ -48,7 +48,7 @@ func newLoader(source Source) *loader {
 	return l
 }
 
-// average says that averaging begins or ends: while it goes on, no verification begins.
+// average says whether the first averages are being computed: until they are, no verification begins.
 func (l *loader) average(busy bool) {
 	l.mu.Lock()
 	l.busy = busy

@@ -79,7 +79,7 @@ func Stream(ctx context.Context, source Source, plan *Plan, wanted func(average 
 	s.files[plan.Averages[order[0]].Newest()] = s.layout.open(first)
 	s.schedule(order, o.Memory)
 	for i := range s.batches {
-		s.loader.average(true)
+		s.loader.average(i == 0)
 		if err := s.open(i); err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ seconds() { # of a command, as a whole process
   "$python" -c "print(round($ended - $began, 3))"
 }
 ours=() theirs=()
-for _ in 1 2 3 4 5; do
+for _ in 1 2 3 4 5 6 7; do
   ours+=("$(seconds ../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --out out/ours.safetensors)")
   theirs+=("$(seconds "$python" average_export.py "$run" 6 20 out/theirs.safetensors -)")
 done
