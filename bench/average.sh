@@ -10,19 +10,24 @@ mkdir -p out
 
 seconds() { # of a command, as a whole process
   local began ended
+  sync # what others left to be written
   began=$(date +%s.%N); "$@" >/dev/null 2>&1; ended=$(date +%s.%N)
   "$python" -c "print(round($ended - $began, 3))"
 }
-ours=() theirs=()
+ours=() trusting=() theirs=()
 for _ in 1 2 3 4 5 6 7; do
   ours+=("$(seconds ../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --out out/ours.safetensors)")
+  trusting+=("$(seconds ../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --no-verify --out out/trusting.safetensors)")
   theirs+=("$(seconds "$python" average_export.py "$run" 6 20 out/theirs.safetensors -)")
 done
 "$python" average_export.py "$run" 6 20 out/theirs.safetensors out/ours.safetensors
-"$python" - "${ours[*]}" "${theirs[*]}" <<'P'
+cmp out/ours.safetensors out/trusting.safetensors
+"$python" - "${ours[*]}" "${trusting[*]}" "${theirs[*]}" <<'P'
 import statistics, sys
-a, b = ([float(v) for v in text.split()] for text in sys.argv[1:])
-print(f"export of lawa:k=6, whole process, medians of {len(a)} in turn: lawa-replay {statistics.median(a):.2f} s, PyTorch {statistics.median(b):.2f} s, ratio {statistics.median(b) / statistics.median(a):.1f}; the same bits")
+a, b, c = (statistics.median(float(v) for v in text.split()) for text in sys.argv[1:])
+print(f"export of lawa:k=6, whole process, medians of 7 in turn, the same bits: PyTorch {c:.2f} s")
+print(f"  lawa-replay, digests verified {a:.2f} s, ratio {c / a:.1f}")
+print(f"  lawa-replay --no-verify {b:.2f} s, ratio {c / b:.1f}")
 P
 # Memory of its own, beside the files that it maps: sampled while it runs.
 ../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --out out/ours.safetensors 2>/dev/null &

@@ -159,6 +159,16 @@ func (s Source) Map(i int) (*Weights, error) {
 	return w, nil
 }
 
+// Trust takes all checkpoints for verified: they are neither compared with their digests nor searched for
+// NaN.
+func (t *Trajectory) Trust() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.Checkpoints {
+		t.verified[i] = true
+	}
+}
+
 // Verify reads all of a checkpoint, once for each trajectory opened: its digest must be the recorded one,
 // and its floating tensors must be finite, unless that is allowed.
 func (s Source) Verify(i int, w *Weights) error {
