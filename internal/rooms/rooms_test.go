@@ -78,3 +78,14 @@ func TestArrows(t *testing.T) {
 		t.Errorf("%d packages, %d in the design", seen, len(may))
 	}
 }
+
+// The verbs that start at once do so because libtorch is not in their program.
+func TestQuickIsWithoutLibtorch(t *testing.T) {
+	out, err := exec.Command("go", "list", "-tags", "quick", "-deps", module+"/cmd/lawa-replay").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	if !strings.Contains(string(out), module+"/averaging") || strings.Contains(string(out), gotch) {
+		t.Error("the quick build has libtorch in it, or not the averages")
+	}
+}
