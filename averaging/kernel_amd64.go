@@ -44,33 +44,28 @@ func setRoundF32(dst unsafe.Pointer, acc *float64, x unsafe.Pointer, w, norm flo
 //go:noescape
 func addRoundF32(dst unsafe.Pointer, acc *float64, x unsafe.Pointer, w, norm float64, n int)
 
+// sumLoops are the loops for each type that is summed.
+var sumLoops = map[safetensors.DType]struct {
+	set, add func(acc *float64, x unsafe.Pointer, w float64, n int)
+}{
+	safetensors.F32:  {setF32, addF32},
+	safetensors.BF16: {setBF16, addBF16},
+	safetensors.F16:  {setF16, addF16},
+	safetensors.F64:  {setF64, addF64},
+}
+
 // addVectors sums as many elements as the vectors hold, and says how many.
 func addVectors(acc []float64, w float64, d safetensors.DType, x []byte, first bool) int {
 	n := len(acc) &^ 15
-	if n == 0 || !vectors {
+	loops, known := sumLoops[d]
+	if n == 0 || !vectors || !known {
 		return 0
 	}
-	a, p := &acc[0], unsafe.Pointer(&x[:n*d.Size()][0])
-	switch {
-	case d == safetensors.F32 && first:
-		setF32(a, p, w, n)
-	case d == safetensors.F32:
-		addF32(a, p, w, n)
-	case d == safetensors.BF16 && first:
-		setBF16(a, p, w, n)
-	case d == safetensors.BF16:
-		addBF16(a, p, w, n)
-	case d == safetensors.F16 && first:
-		setF16(a, p, w, n)
-	case d == safetensors.F16:
-		addF16(a, p, w, n)
-	case d == safetensors.F64 && first:
-		setF64(a, p, w, n)
-	case d == safetensors.F64:
-		addF64(a, p, w, n)
-	default:
-		return 0
+	loop := loops.add
+	if first {
+		loop = loops.set
 	}
+	loop(&acc[0], unsafe.Pointer(&x[:n*d.Size()][0]), w, n)
 	return n
 }
 

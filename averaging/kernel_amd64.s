@@ -70,10 +70,12 @@
 	VINSERTF128 $1, X1, Y0, Y0 \
 	VINSERTF128 $1, X3, Y2, Y2
 
+#define NO_SUM
+
 // func setNAME(acc *float64, x unsafe.Pointer, w float64, n int): acc = w·x
 // func addNAME(acc *float64, x unsafe.Pointer, w float64, n int): acc += w·x
-#define SET_AND_ADD(SETNAME, ADDNAME, LOAD) \
-TEXT SETNAME(SB), NOSPLIT, $0-32 \
+#define SUM_LOOP(NAME, LOAD, ADDITION) \
+TEXT NAME(SB), NOSPLIT, $0-32 \
 	MOVQ acc+0(FP), DI \
 	MOVQ x+8(FP), SI \
 	VBROADCASTSD w+16(FP), Y15 \
@@ -81,21 +83,7 @@ TEXT SETNAME(SB), NOSPLIT, $0-32 \
 loop: \
 	LOAD \
 	WEIGH \
-	KEEP \
-	ADDQ $128, DI \
-	SUBQ $16, CX \
-	JNZ loop \
-	VZEROUPPER \
-	RET \
-TEXT ADDNAME(SB), NOSPLIT, $0-32 \
-	MOVQ acc+0(FP), DI \
-	MOVQ x+8(FP), SI \
-	VBROADCASTSD w+16(FP), Y15 \
-	MOVQ n+24(FP), CX \
-loop: \
-	LOAD \
-	WEIGH \
-	SUM \
+	ADDITION \
 	KEEP \
 	ADDQ $128, DI \
 	SUBQ $16, CX \
@@ -103,10 +91,14 @@ loop: \
 	VZEROUPPER \
 	RET
 
-SET_AND_ADD(·setF32, ·addF32, LOAD_F32)
-SET_AND_ADD(·setBF16, ·addBF16, LOAD_BF16)
-SET_AND_ADD(·setF16, ·addF16, LOAD_F16)
-SET_AND_ADD(·setF64, ·addF64, LOAD_F64)
+SUM_LOOP(·setF32, LOAD_F32, NO_SUM)
+SUM_LOOP(·addF32, LOAD_F32, SUM)
+SUM_LOOP(·setBF16, LOAD_BF16, NO_SUM)
+SUM_LOOP(·addBF16, LOAD_BF16, SUM)
+SUM_LOOP(·setF16, LOAD_F16, NO_SUM)
+SUM_LOOP(·addF16, LOAD_F16, SUM)
+SUM_LOOP(·setF64, LOAD_F64, NO_SUM)
+SUM_LOOP(·addF64, LOAD_F64, SUM)
 
 // func roundF32(dst unsafe.Pointer, acc *float64, norm float64, n int): dst = float32(acc/norm)
 TEXT ·roundF32(SB), NOSPLIT, $0-32
@@ -149,8 +141,6 @@ plain:
 // func setRoundF32(dst unsafe.Pointer, acc *float64, x unsafe.Pointer, w, norm float64, n int)
 // func addRoundF32(dst unsafe.Pointer, acc *float64, x unsafe.Pointer, w, norm float64, n int)
 // set or add, then dst = float32(acc/norm), past the cache. dst is a multiple of 32.
-#define NO_SUM
-
 #define AND_ROUND(NAME, ADDITION) \
 TEXT NAME(SB), NOSPLIT, $0-48 \
 	MOVQ dst+0(FP), DX \

@@ -22,10 +22,10 @@ type loader struct {
 	source  Source
 	pending map[int]chan *checkpoint
 	turns   chan struct{}
-
-	mu   sync.Mutex
-	busy bool // with the first averages: what is made of them, such as a file, takes its time too
-	idle *sync.Cond
+	// begin is closed when the first averages are computed: verification waits for that, because what is
+	// made of them, such as a file, takes its time too.
+	begin     chan struct{}
+	mayVerify func() // closes begin
 }
 
 // checkpoint is a mapped one. It must not be closed before it is verified.
@@ -43,17 +43,8 @@ func (c *checkpoint) wait() error {
 }
 
 func newLoader(source Source) *loader {
-	l := &loader{source: source, pending: map[int]chan *checkpoint{}, turns: make(chan struct{}, runtime.GOMAXPROCS(0))}
-	l.idle = sync.NewCond(&l.mu)
-	return l
-}
-
-// average says whether the first averages are being computed: until they are, no verification begins.
-func (l *loader) average(busy bool) {
-	l.mu.Lock()
-	l.busy = busy
-	l.mu.Unlock()
-	l.idle.Broadcast()
+	begin := make(chan struct{})
+	return &loader{source, map[int]chan *checkpoint{}, make(chan struct{}, runtime.GOMAXPROCS(0)), begin, sync.OnceFunc(func() { close(begin) })}
 }
 
 // request starts to map a checkpoint, unless that is under way.
@@ -69,12 +60,8 @@ func (l *loader) request(index int) {
 		c.Weights, c.err = l.source.Map(index)
 		ready <- c
 		if c.err == nil {
+			<-l.begin
 			l.turns <- struct{}{}
-			l.mu.Lock()
-			for l.busy {
-				l.idle.Wait()
-			}
-			l.mu.Unlock()
 			c.verify = l.source.Verify(index, c.Weights)
 			<-l.turns
 		}
@@ -91,6 +78,7 @@ func (l *loader) get(index int) (*checkpoint, error) {
 
 // close waits for what is under way, and closes it.
 func (l *loader) close() {
+	l.mayVerify()
 	for _, ready := range l.pending {
 		if c := <-ready; c.err == nil {
 			_ = c.wait()

@@ -2,6 +2,7 @@ package averaging
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -71,15 +72,15 @@ func Stream(ctx context.Context, source Source, plan *Plan, wanted func(average 
 	}
 	s := &stream{plan: plan, loader: newLoader(source), files: map[int]*file{}}
 	defer s.close()
-	first, err := s.loader.get(plan.Averages[order[0]].Newest())
+	index := plan.Averages[order[0]].Newest()
+	first, err := s.loader.get(index)
 	if err != nil {
 		return err
 	}
 	s.layout = newLayout(first.Header.Tensors, o)
-	s.files[plan.Averages[order[0]].Newest()] = s.layout.open(first)
+	s.files[index] = s.layout.open(first)
 	s.schedule(order, o.Memory)
 	for i := range s.batches {
-		s.loader.average(i == 0)
 		if err := s.open(i); err != nil {
 			return err
 		}
@@ -91,7 +92,7 @@ func Stream(ctx context.Context, source Source, plan *Plan, wanted func(average 
 			}
 		}
 		outputs, err := s.compute(ctx, &s.batches[i])
-		s.loader.average(false)
+		s.loader.mayVerify()
 		if err != nil {
 			return err
 		}
@@ -114,7 +115,7 @@ type stream struct {
 	batches []batch
 	lastUse map[int]int   // checkpoint → the last batch that reads it
 	files   map[int]*file // open ones
-	window  int64         // bytes of checkpoints that may be kept; < 0 sets no limit
+	window  int64         // bytes of checkpoints that may be kept
 	pool    *pool
 	kept    []*running
 }
@@ -130,18 +131,20 @@ type batch struct {
 // memory between those, the outputs and the window.
 func (s *stream) schedule(order []int, memory int64) {
 	kept := histories(s.plan, order)
+	var endpoints [][]int // averages with the same newest checkpoint
 	widest := 0
-	for begin := 0; begin < len(order); {
-		end := begin
-		for end < len(order) && s.plan.Averages[order[end]].Newest() == s.plan.Averages[order[begin]].Newest() {
-			end++
+	for _, a := range order {
+		n := len(endpoints)
+		if n == 0 || s.plan.Averages[endpoints[n-1][0]].Newest() != s.plan.Averages[a].Newest() {
+			endpoints = append(endpoints, nil)
+			n++
 		}
-		widest = max(widest, end-begin)
-		begin = end
+		endpoints[n-1] = append(endpoints[n-1], a)
+		widest = max(widest, len(endpoints[n-1]))
 	}
 	// Outputs: two batches of a whole endpoint where there is room, four outputs where there is not.
 	outputs := min(64, 2*widest)
-	s.window = -1
+	s.window = math.MaxInt64
 	if memory > 0 {
 		size := max(1, s.layout.bytes)
 		outputs = min(outputs, max(4, int(memory/2/size)))
@@ -157,7 +160,6 @@ func (s *stream) schedule(order []int, memory int64) {
 		s.window = max(0, left-int64(len(kept))*sums)
 	}
 	s.pool = newPool(outputs, s.layout.bytes)
-	most := max(1, outputs/2)
 	s.kept = kept
 	histories := map[int]*running{} // by average
 	for _, r := range kept {
@@ -165,13 +167,10 @@ func (s *stream) schedule(order []int, memory int64) {
 			histories[a] = r
 		}
 	}
-	for begin := 0; begin < len(order); {
-		end := begin
-		for end < len(order) && end-begin < most && s.plan.Averages[order[end]].Newest() == s.plan.Averages[order[begin]].Newest() {
-			end++
+	for _, averages := range endpoints {
+		for batch := range slices.Chunk(averages, max(1, outputs/2)) {
+			s.batches = append(s.batches, s.newBatch(batch, histories))
 		}
-		s.batches = append(s.batches, s.newBatch(order[begin:end], histories))
-		begin = end
 	}
 	s.lastUse = map[int]int{}
 	for i, b := range s.batches {
@@ -240,7 +239,7 @@ func (s *stream) open(i int) error {
 	left := s.window
 	for _, index := range slices.Backward(slices.Sorted(slices.Values(s.batches[i].needs))) {
 		f := s.files[index]
-		f.keep = s.window < 0 || left >= int64(len(f.Data))
+		f.keep = left >= int64(len(f.Data))
 		left -= int64(len(f.Data))
 	}
 	return nil
@@ -264,7 +263,7 @@ func (s *stream) retire(i int) error {
 }
 
 func (s *stream) close() {
-	s.loader.average(false)
+	s.loader.mayVerify()
 	for _, f := range s.files {
 		_ = f.wait()
 		f.Close()

@@ -30,7 +30,8 @@ type stop struct {
 
 // running is the float64 sums over the history of one scheme, one for each element of a floating tensor.
 type running struct {
-	averages []int // that are taken from it, by their index in the plan
+	averages []int  // that are taken from it, by their index in the plan
+	end      uint64 // digest of the coefficients of the last of them
 	state    []float64
 	memory   []byte // of state
 	count    int    // checkpoints in it
@@ -88,12 +89,11 @@ func histories(plan *Plan, order []int) []*running {
 			from = &running{}
 			all = append(all, from)
 		} else {
-			old := newDigest(plan.Averages[from.averages[len(from.averages)-1]]).all()
-			ends[old] = slices.DeleteFunc(ends[old], func(r *running) bool { return r == from })
+			ends[from.end] = slices.DeleteFunc(ends[from.end], func(r *running) bool { return r == from })
 		}
 		from.averages = append(from.averages, a)
-		end := newDigest(c).all()
-		ends[end] = append(ends[end], from)
+		from.end = h.hash
+		ends[from.end] = append(ends[from.end], from)
 	}
 	return slices.DeleteFunc(all, func(r *running) bool { return len(r.averages) < 2 })
 }
@@ -117,13 +117,6 @@ func (d *digest) next(n int) uint64 {
 	for _, v := range []uint64{uint64(d.c.Indices[n]), math.Float64bits(d.c.Weights[n])} {
 		d.hash = (d.hash ^ v) * 0x9e3779b97f4a7c15
 		d.hash ^= d.hash >> 29
-	}
-	return d.hash
-}
-
-func (d *digest) all() uint64 {
-	for n := range d.c.Indices {
-		d.next(n)
 	}
 	return d.hash
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"lawa-replay/internal/spec"
+	"lawa-replay/trajectory"
 )
 
 var swaKind = Kind{
@@ -39,7 +40,7 @@ func (SWA) K() int { return 0 }
 
 // Coefficients implements Scheme.
 func (s SWA) Coefficients(points []Point, endpoint int) (Coefficients, error) {
-	first := slices.IndexFunc(points, func(p Point) bool { return p.Epoch >= s.Start-epochSlack })
+	first := slices.IndexFunc(points, func(p Point) bool { return p.Epoch >= s.Start-trajectory.EpochSlack })
 	if first < 0 || first > endpoint {
 		return Coefficients{}, nil
 	}
@@ -49,6 +50,3 @@ func (s SWA) Coefficients(points []Point, endpoint int) (Coefficients, error) {
 	}
 	return mean(indices), nil
 }
-
-// epochSlack meets fractions of an epoch as they are written.
-const epochSlack = 1e-6

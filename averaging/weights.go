@@ -1,6 +1,7 @@
 package averaging
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"lawa-replay/internal/spec"
+	"lawa-replay/trajectory"
 )
 
 var weightsKind = Kind{
@@ -111,7 +113,7 @@ func (w *Weights) Coefficients(points []Point, endpoint int) (Coefficients, erro
 
 // find is the index of the checkpoint of an epoch, or −1.
 func find(points []Point, epoch float64) int {
-	return slices.IndexFunc(points, func(p Point) bool { return math.Abs(p.Epoch-epoch) < epochSlack })
+	return slices.IndexFunc(points, func(p Point) bool { return math.Abs(p.Epoch-epoch) < trajectory.EpochSlack })
 }
 
 func (w *Weights) read() error {
@@ -181,14 +183,7 @@ func (w *Weights) parse(r io.Reader) error {
 		if endpoint != everyEndpoint {
 			of = fmt.Sprintf(" of endpoint %g", endpoint)
 		}
-		slices.SortFunc(shares, func(a, b share) int {
-			if a.at < b.at {
-				return -1
-			} else if a.at > b.at {
-				return 1
-			}
-			return 0
-		})
+		slices.SortFunc(shares, func(a, b share) int { return cmp.Compare(a.at, b.at) })
 		sum, size := 0.0, 0.0
 		for i, s := range shares {
 			if i > 0 && s.at == shares[i-1].at {

@@ -43,15 +43,20 @@ type weights struct {
 	newest  *trajectory.Weights // statistics to put over those of data; nil leaves them
 }
 
+func byName(tensors []safetensors.Tensor) map[string]safetensors.Tensor {
+	m := make(map[string]safetensors.Tensor, len(tensors))
+	for _, t := range tensors {
+		m[t.Name] = t
+	}
+	return m
+}
+
 // load puts weights into an instance, by name.
 func load(in *model.Instance, w weights) error {
-	byName := make(map[string]safetensors.Tensor, len(w.tensors))
-	for _, t := range w.tensors {
-		byName[t.Name] = t
-	}
+	named := byName(w.tensors)
 	flat := make([]float32, in.Floats())
 	for _, e := range in.Entries {
-		t, ok := byName[e.Name]
+		t, ok := named[e.Name]
 		if !ok {
 			return fmt.Errorf("the checkpoints have no tensor %s, which %s needs", e.Name, in.Spec)
 		}
@@ -68,7 +73,7 @@ func load(in *model.Instance, w weights) error {
 		}
 		safetensors.Decode(flat[e.Offset:e.Offset+e.Elements()], t.DType, data[t.Begin:t.End])
 	}
-	if len(byName) > len(in.Entries) {
+	if len(named) > len(in.Entries) {
 		known := map[string]bool{}
 		for _, e := range in.Entries {
 			known[e.Name] = true
@@ -130,12 +135,9 @@ func (e *Engine) Renew(ctx context.Context, tensors []safetensors.Tensor, data [
 		if err != nil {
 			return err
 		}
-		byName := make(map[string]safetensors.Tensor, len(tensors))
-		for _, t := range tensors {
-			byName[t.Name] = t
-		}
+		named := byName(tensors)
 		for _, entry := range in.Entries {
-			if t := byName[entry.Name]; bn.IsStatistic(entry.Name) {
+			if t := named[entry.Name]; bn.IsStatistic(entry.Name) {
 				safetensors.Encode(data[t.Begin:t.End], t.DType, values[entry.Offset:entry.Offset+entry.Elements()])
 			}
 		}

@@ -56,16 +56,24 @@ type Written struct {
 // Plan finds the averages. A scheme that has none at one of the endpoints is an averaging.RequestError. Run
 // does it too.
 func (e *Export) Plan() error {
+	if e.plan != nil {
+		return nil
+	}
 	points := averaging.Points(e.Trajectory)
-	// One endpoint at a time: each must have an average of each scheme.
-	for _, endpoint := range e.Endpoints {
-		if _, err := averaging.NewPlan(points, e.Schemes, []int{endpoint}, e.AllowGaps); err != nil {
-			return err
+	plan, err := averaging.NewPlan(points, e.Schemes, e.Endpoints, e.AllowGaps)
+	if err != nil {
+		return err
+	}
+	if len(plan.Requests) < len(e.Schemes)*len(e.Endpoints) {
+		// One endpoint at a time, the plan names what it has not.
+		for _, endpoint := range e.Endpoints {
+			if _, err := averaging.NewPlan(points, e.Schemes, []int{endpoint}, e.AllowGaps); err != nil {
+				return err
+			}
 		}
 	}
-	plan, err := averaging.NewPlan(points, e.Schemes, e.Endpoints, e.AllowGaps)
 	e.plan = plan
-	return err
+	return nil
 }
 
 // Run writes the files, each whole or not at all. Averages are computed in one pass over the trajectory,

@@ -84,16 +84,24 @@ func New(name string, table *results.Table, o Options) (*Drawing, error) {
 // Formats lists the formats that Save writes, by their file endings.
 var Formats = []string{".png", ".pdf", ".svg"}
 
+// CheckPath says whether Save knows the format that the path's ending names.
+func CheckPath(path string) error {
+	if !slices.Contains(Formats, filepath.Ext(path)) {
+		return fmt.Errorf("%s: the ending says the format, one of %s", path, strings.Join(Formats, ", "))
+	}
+	return nil
+}
+
 // dpi of the PNG files.
 const dpi = 300
 
 // Save writes the drawing to path, in the format of its ending, and the CSV beside it.
 func (d *Drawing) Save(path string) error {
-	ext := filepath.Ext(path)
-	render, ok := map[string]func() ([]byte, error){".png": d.png, ".pdf": d.pdf, ".svg": d.svg}[ext]
-	if !ok {
-		return fmt.Errorf("%s: the ending says the format, one of %s", path, strings.Join(Formats, ", "))
+	if err := CheckPath(path); err != nil {
+		return err
 	}
+	ext := filepath.Ext(path)
+	render := map[string]func() ([]byte, error){".png": d.png, ".pdf": d.pdf, ".svg": d.svg}[ext]
 	data, err := render()
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

@@ -94,3 +94,7 @@ func (n *Number) UnmarshalJSON(text []byte) error {
 
 // EpochName writes an epoch as people do: 8, or 8.5 within one.
 func EpochName(epoch float64) string { return strconv.FormatFloat(epoch, 'g', 6, 64) }
+
+// EpochSlack is by how much epochs may differ and still be the same: fractions of one are met as people
+// write them.
+const EpochSlack = 1e-6

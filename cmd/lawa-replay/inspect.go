@@ -60,9 +60,7 @@ func runInspect(_ context.Context, out io.Writer, dir string, asJSON bool) error
 		for i := range t.Checkpoints {
 			t.Checkpoints[i].Known = nil
 		}
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		return e.Encode(map[string]any{"trajectory": t.Meta, "checkpoints": t.Checkpoints, "tensors": tensors})
+		return printJSON(out, map[string]any{"trajectory": t.Meta, "checkpoints": t.Checkpoints, "tensors": tensors})
 	}
 	m := t.Meta
 	fmt.Fprintf(out, "run       %s (seed %d)\nmodel     %s\ndata      %s\ntraining  %s\nwritten   by %s on %s\n", m.Run, m.Seed, m.Model, m.Data, oneLine(m.Training), m.Software, strings.Join(m.Devices, ", "))
@@ -95,6 +93,13 @@ func logged(c trajectory.Checkpoint, name, format string) string {
 		return "–"
 	}
 	return fmt.Sprintf(format, float64(v))
+}
+
+// printJSON writes what a program reads, so that people can read it too.
+func printJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }
 
 // newTable is the look of all tables: plain columns, numbers to the right.

@@ -61,8 +61,8 @@ func runPlot(_ context.Context, cmd *cobra.Command, o plotOptions, figure, sweep
 	if o.out == "" {
 		return wrong(cmd, errors.New("--out is missing: the file to write"))
 	}
-	if !slices.Contains(plots.Formats, filepath.Ext(o.out)) {
-		return wrong(cmd, fmt.Errorf("--out %s: the ending says the format, one of %s", o.out, strings.Join(plots.Formats, ", ")))
+	if err := plots.CheckPath(o.out); err != nil {
+		return wrong(cmd, fmt.Errorf("--out %w", err))
 	}
 	if !slices.Contains(plots.Names(), figure) {
 		_, err := plots.New(figure, nil, o.Options)

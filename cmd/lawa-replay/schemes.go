@@ -1,11 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,12 +67,6 @@ func listSchemes(out io.Writer, asJSON bool) error {
 	return nil
 }
 
-func printJSON(out io.Writer, v any) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
-
 type explainOptions struct {
 	at, run, out string
 	perEpoch     int64
@@ -131,8 +123,10 @@ func runExplain(cmd *cobra.Command, o explainOptions, text string) error {
 	if o.at == "" {
 		return wrong(cmd, errors.New("--at is missing: the epoch at which to average"))
 	}
-	if ext := filepath.Ext(o.out); o.out != "" && !slices.Contains(plots.Formats, ext) {
-		return wrong(cmd, fmt.Errorf("--out %s: the ending says the format, one of %s", o.out, strings.Join(plots.Formats, ", ")))
+	if o.out != "" {
+		if err := plots.CheckPath(o.out); err != nil {
+			return wrong(cmd, fmt.Errorf("--out %w", err))
+		}
 	}
 	scheme, err := averaging.Parse(text)
 	if err != nil {

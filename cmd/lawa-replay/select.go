@@ -80,8 +80,7 @@ func selectEpochs(t *trajectory.Trajectory, text string) ([]int, error) {
 		if err != nil || math.IsNaN(from+to) {
 			return nil, fmt.Errorf("%q is neither an epoch nor a range such as 10-20", part)
 		}
-		// Fractions of an epoch are met as they are written.
-		const slack = 1e-6
+		const slack = trajectory.EpochSlack
 		if from > to || to > last+slack || !isRange && from < first-slack {
 			return nil, fmt.Errorf("%s is outside its epochs, %s to %s", part, trajectory.EpochName(first), trajectory.EpochName(last))
 		}

@@ -61,7 +61,7 @@ func Parse(text string) (*Spec, error) {
 func (s *Spec) Word(what, example string) string {
 	word := s.word
 	if word == "" {
-		s.fail("%s is missing: write it as in %s", what, example)
+		s.Fail("%s is missing: write it as in %s", what, example)
 	}
 	s.word = ""
 	return word
@@ -81,7 +81,7 @@ func (s *Spec) Int(key string, def, min int) int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < min {
-		s.fail("%s=%s: want a whole number of at least %d", key, text, min)
+		s.Fail("%s=%s: want a whole number of at least %d", key, text, min)
 		return def
 	}
 	return n
@@ -95,7 +95,7 @@ func (s *Spec) Float(key string, def, min, max float64) float64 {
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(f >= min && f <= max) {
-		s.fail("%s=%s: want a number from %g to %g", key, text, min, max)
+		s.Fail("%s=%s: want a number from %g to %g", key, text, min, max)
 		return def
 	}
 	return f
@@ -113,7 +113,7 @@ func (s *Spec) Within(key string, def, min, max float64) float64 {
 		if math.IsInf(max, 1) {
 			want = fmt.Sprintf("above %g", min)
 		}
-		s.fail("%s=%s: want a number %s", key, text, want)
+		s.Fail("%s=%s: want a number %s", key, text, want)
 		return def
 	}
 	return f
@@ -127,9 +127,6 @@ func (s *Spec) Text(key, def string) string {
 	return def
 }
 
-// Fail makes the first error one that the spec's own rules do not know.
-func (s *Spec) Fail(format string, args ...any) { s.fail(format, args...) }
-
 // Bool takes true or false.
 func (s *Spec) Bool(key string, def bool) bool {
 	text, ok := s.take(key)
@@ -138,7 +135,7 @@ func (s *Spec) Bool(key string, def bool) bool {
 	}
 	b, err := strconv.ParseBool(text)
 	if err != nil {
-		s.fail("%s=%s: want true or false", key, text)
+		s.Fail("%s=%s: want true or false", key, text)
 	}
 	return b
 }
@@ -150,7 +147,7 @@ func (s *Spec) Choice(key, def string, words ...string) string {
 		return def
 	}
 	if !slices.Contains(words, text) {
-		s.fail("%s=%s: want one of %s", key, text, strings.Join(words, ", "))
+		s.Fail("%s=%s: want one of %s", key, text, strings.Join(words, ", "))
 		return def
 	}
 	return text
@@ -160,9 +157,9 @@ func (s *Spec) Choice(key, def string, words ...string) string {
 func (s *Spec) Require(key, example string) {
 	switch {
 	case s.word != "":
-		s.fail("%q is not key=value", s.word)
+		s.Fail("%q is not key=value", s.word)
 	case !s.Has(key):
-		s.fail("%s is missing: write it as in %s", key, example)
+		s.Fail("%s is missing: write it as in %s", key, example)
 	}
 }
 
@@ -200,7 +197,8 @@ func (s *Spec) take(key string) (string, bool) {
 	return v, ok
 }
 
-func (s *Spec) fail(format string, args ...any) {
+// Fail notes an error, if it is the first; Done returns it.
+func (s *Spec) Fail(format string, args ...any) {
 	if s.err == nil {
 		s.err = fmt.Errorf("%q: %s", s.text, fmt.Sprintf(format, args...))
 	}
