@@ -20,7 +20,7 @@ func kSensitivity(table *results.Table, o Options) (*Drawing, error) {
 	if o.Schemes == nil {
 		var ks []*analysis.Curve
 		for _, curve := range c.curves {
-			if curve.K > 0 {
+			if latestK(curve) {
 				ks = append(ks, curve)
 			}
 		}

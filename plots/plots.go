@@ -226,12 +226,18 @@ func rows(name string, curves ...*analysis.Curve) [][]string {
 	return out
 }
 
+// latestK says whether the curve is that of plain means of the latest k. Other schemes fix a number of
+// checkpoints too.
+func latestK(c *analysis.Curve) bool {
+	return strings.HasPrefix(c.Scheme, "lawa:k=") && !strings.Contains(c.Scheme, ",")
+}
+
 // label names a scheme in a legend.
 func label(c *analysis.Curve) string {
 	if c.Scheme == "lawa:k=1" && strings.HasPrefix(c.Policy, "recompute") {
 		return "k = 1, new statistics" // what the statistics alone do, without averaging
 	}
-	if strings.HasPrefix(c.Scheme, "lawa:k=") && !strings.Contains(c.Scheme, ",") {
+	if latestK(c) {
 		return fmt.Sprintf("k = %d", c.K)
 	}
 	return c.Scheme

@@ -132,6 +132,37 @@ func TestSpeedupSaysWhatItSaves(t *testing.T) {
 	}
 }
 
+// Of all schemes in the results, the k-sensitivity shows those that have a k to be sensitive to, unless
+// others are asked for.
+func TestKSensitivityIsOfLAWA(t *testing.T) {
+	mixed := table(1)
+	for _, r := range table(1).Rows {
+		if r.Scheme == "lawa:k=6" {
+			for _, scheme := range []string{"wma:k=6", "lawa:k=6,stride=2", "best:n=6,by=val/loss"} {
+				r.Scheme = scheme
+				mixed.Rows = append(mixed.Rows, r)
+			}
+		}
+	}
+	drawn := func(o Options) map[string]bool {
+		d, err := New("k-sensitivity", mixed, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		schemes := map[string]bool{}
+		for _, row := range d.Rows[1:] {
+			schemes[row[0]] = true
+		}
+		return schemes
+	}
+	if got := drawn(Options{}); len(got) != 5 || got["wma:k=6"] {
+		t.Errorf("by default: %v", got)
+	}
+	if got := drawn(Options{Schemes: []string{"wma:k=6"}}); len(got) != 2 || !got["wma:k=6"] {
+		t.Errorf("asked for: %v", got)
+	}
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	ten, five := 10.0, 5.0
 	for name, o := range map[string]Options{
