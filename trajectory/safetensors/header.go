@@ -74,6 +74,25 @@ func (t Tensor) Elements() int64 {
 	return n
 }
 
+// ByteSize is the bytes that the dtype and the shape need, or an error where there is no such number.
+func (t Tensor) ByteSize() (int64, error) {
+	n, ok := width[t.DType]
+	if !ok {
+		return 0, fmt.Errorf("unknown dtype %q", t.DType)
+	}
+	for _, s := range t.Shape {
+		hi, lo := bits.Mul64(n, uint64(s))
+		if s < 0 || hi != 0 {
+			return 0, fmt.Errorf("the shape %v overflows", t.Shape)
+		}
+		n = lo
+	}
+	if n%8 != 0 {
+		return 0, fmt.Errorf("%s needs %d bits, which are no whole bytes", t, n)
+	}
+	return int64(n / 8), nil
+}
+
 // String is the tensor's type, such as "F32[64 3 7 7]".
 func (t Tensor) String() string { return fmt.Sprintf("%s%v", t.DType, t.Shape) }
 
@@ -125,20 +144,12 @@ func (h *Header) check(size uint64) error {
 		if t.Begin != end {
 			return fmt.Errorf("tensor %s: starts at byte %d of the data, the one before it ends at %d", t.Name, t.Begin, end)
 		}
-		w, ok := width[t.DType]
-		if !ok {
-			return fmt.Errorf("tensor %s: unknown dtype %q", t.Name, t.DType)
+		n, err := t.ByteSize()
+		if err != nil {
+			return fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
-		n := w
-		for _, s := range t.Shape {
-			hi, lo := bits.Mul64(n, uint64(s))
-			if hi != 0 {
-				return fmt.Errorf("tensor %s: the shape %v overflows", t.Name, t.Shape)
-			}
-			n = lo
-		}
-		if n%8 != 0 || t.End < t.Begin || n/8 != uint64(t.End-t.Begin) {
-			return fmt.Errorf("tensor %s: %s needs %d bits, its offsets hold %d bytes", t.Name, t, n, t.End-t.Begin)
+		if n != t.End-t.Begin {
+			return fmt.Errorf("tensor %s: %s needs %d bytes, its offsets hold %d", t.Name, t, n, t.End-t.Begin)
 		}
 		end = t.End
 	}

@@ -1,0 +1,116 @@
+package foreign
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"lawa-replay/trajectory/safetensors"
+)
+
+const fixtures = "../../testdata/foreign"
+
+// expectation is what torch and safetensors read from a fixture: bench/foreign.py.
+type expectation struct {
+	Tensors map[string]struct {
+		DType  string
+		Shape  []int64
+		SHA256 string
+	}
+	Key, Ask    string
+	Epoch, Step *float64
+	ValLoss     *float64 `json:"val_loss"`
+	Shards      int
+	Tied        map[string]string
+}
+
+func expected(t *testing.T) map[string]expectation {
+	text, err := os.ReadFile(filepath.Join(fixtures, "expected.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out map[string]expectation
+	if err := json.Unmarshal(text, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// content reads a checkpoint as the arranged file, and gives its tensors' bytes.
+func content(t *testing.T, c *Checkpoint) map[string][]byte {
+	t.Helper()
+	var file bytes.Buffer
+	if _, err := c.WriteTo(&file); err != nil {
+		t.Fatal(err)
+	}
+	h, err := safetensors.ReadHeader(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]byte{}
+	for _, x := range h.Tensors {
+		out[x.Name] = file.Bytes()[h.Data+x.Begin : h.Data+x.End]
+	}
+	data := make([]byte, c.Bytes())
+	if err := c.Read(data); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(data, file.Bytes()[h.Data:]) {
+		t.Error("Read and WriteTo give different bytes")
+	}
+	return out
+}
+
+func TestAsTorchReadsThem(t *testing.T) {
+	for name, want := range expected(t) {
+		t.Run(name, func(t *testing.T) {
+			c, err := Open(filepath.Join(fixtures, name), Options{Key: want.Ask})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			have := content(t, c)
+			if got, exp := slices.Sorted(maps.Keys(have)), slices.Sorted(maps.Keys(want.Tensors)); !slices.Equal(got, exp) {
+				t.Fatalf("tensors %v, expected %v", got, exp)
+			}
+			for _, x := range c.Tensors {
+				w := want.Tensors[x.Name]
+				sum := sha256.Sum256(have[x.Name])
+				if string(x.DType) != w.DType || !slices.Equal(x.Shape, w.Shape) || hex.EncodeToString(sum[:]) != w.SHA256 {
+					t.Errorf("%s: %v with other bytes than torch's, which are %s%v", x.Name, x, w.DType, w.Shape)
+				}
+			}
+			key := want.Key
+			if key == "" {
+				key = want.Ask
+			}
+			if c.Key != key {
+				t.Errorf("found under %q, expected %q", c.Key, key)
+			}
+			for what, pair := range map[string][2]*float64{"epoch": {c.Info.Epoch, want.Epoch}, "step": {c.Info.Step, want.Step}} {
+				if pair[1] != nil && (pair[0] == nil || *pair[0] != *pair[1]) {
+					t.Errorf("%s %v, expected %v", what, pair[0], *pair[1])
+				}
+			}
+			if v := want.ValLoss; v != nil && c.Info.Numbers["val_loss"] != *v {
+				t.Errorf("val_loss %v, expected %v", c.Info.Numbers["val_loss"], *v)
+			}
+			if !maps.Equal(c.Tied, want.Tied) {
+				t.Errorf("tied %v, expected %v", c.Tied, want.Tied)
+			}
+			files := map[string]bool{}
+			for _, f := range c.Shards {
+				files[f] = true
+			}
+			if len(files) != want.Shards {
+				t.Errorf("%d shards, expected %d", len(files), want.Shards)
+			}
+		})
+	}
+}

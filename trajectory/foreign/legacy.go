@@ -1,0 +1,148 @@
+package foreign
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+
+	"lawa-replay/trajectory/pickle"
+)
+
+// legacyMagic starts the files of torch.save before 1.6 (torch/serialization.py, MAGIC_NUMBER).
+var legacyMagic, _ = new(big.Int).SetString("1950a86a20f9469cfc6c", 16)
+
+// openLegacy reads a legacy file: five pickles (magic number, version, machine, object, keys of the storages),
+// then each storage in the order of the keys: its number of elements as an int64, and their bytes.
+func openLegacy(f *file, o Options) (any, error) {
+	r := pickle.NewReader(io.NewSectionReader(f, 0, f.size), f.size)
+	magic, err := r.Next(pickle.Options{Strict: true})
+	if err != nil {
+		return nil, fmt.Errorf("it starts as a pickle does, but: %w", err)
+	}
+	if m, ok := magic.(*big.Int); !ok || m.Cmp(legacyMagic) != 0 {
+		return nil, errors.New("a pickle that torch.save did not write (a plain pickle.dump, as it seems): there are no tensors in it that can be read")
+	}
+	version, err := r.Next(pickle.Options{Strict: true})
+	if err != nil {
+		return nil, err
+	}
+	if version != int64(1001) {
+		return nil, errors.New("a legacy PyTorch file whose protocol is not 1001")
+	}
+	machine, err := r.Next(pickle.Options{Strict: true})
+	if err != nil {
+		return nil, err
+	}
+	if d, ok := machine.(*pickle.Dict); ok {
+		if little, _ := d.Get("little_endian"); little == false {
+			return nil, errors.New("it was written on a big-endian machine; only little-endian files are read")
+		}
+	}
+	l := &legacy{file: f, storages: map[string]*legacyStorage{}}
+	root, err := r.Next(pickle.Options{Persistent: l.persistent, Call: rebuild, Strict: o.Strict})
+	if err != nil {
+		return nil, err
+	}
+	keys, err := r.Next(pickle.Options{Strict: true})
+	if err != nil {
+		return nil, err
+	}
+	return root, l.place(keys, r.Offset())
+}
+
+type legacy struct {
+	*file
+	storages map[string]*legacyStorage
+}
+
+// legacyStorage is a root storage. Where it lies is known after the list of keys.
+type legacyStorage struct {
+	record  *record
+	element int64 // bytes
+	count   int64
+	placed  bool
+}
+
+// persistent resolves ('storage', class, key, location, elements[, view]) and ('module', class, …).
+func (l *legacy) persistent(id any) (any, error) {
+	t, ok := id.(pickle.Tuple)
+	if ok && len(t) > 1 && t[0] == "module" {
+		return t[1], nil
+	}
+	if !ok || len(t) < 5 || t[0] != "storage" {
+		return nil, errors.New("a persistent id that is not a storage's")
+	}
+	key, ok1 := t[2].(string)
+	count, ok2 := t[4].(int64)
+	if !ok1 || !ok2 {
+		return nil, errors.New("a storage without its key and size")
+	}
+	s, err := storageOf(t[1], count)
+	if err != nil {
+		return nil, err
+	}
+	root := l.storages[key]
+	if root == nil {
+		if s.bytes() > l.size {
+			return nil, fmt.Errorf("storage %s claims %d bytes in a file of %d", key, s.bytes(), l.size)
+		}
+		root = &legacyStorage{&record{file: l.file, name: "storage " + key, size: s.bytes(), length: s.bytes()}, s.element(), count, false}
+		l.storages[key] = root
+	}
+	if s.element() != root.element || count != root.count {
+		return nil, fmt.Errorf("storage %s is of two types or sizes", key)
+	}
+	s.record = root.record
+	if len(t) > 5 && t[5] != nil {
+		view, ok := t[5].(pickle.Tuple)
+		if !ok || len(view) != 3 {
+			return nil, fmt.Errorf("storage %s: a view that is none", key)
+		}
+		offset, ok1 := view[1].(int64)
+		size, ok2 := view[2].(int64)
+		if !ok1 || !ok2 || offset < 0 || size < 0 || offset > count || size > count-offset {
+			return nil, fmt.Errorf("storage %s: a view outside of it", key)
+		}
+		s.first, s.count = offset, size
+	}
+	return s, nil
+}
+
+// place finds each storage's bytes, and that the file holds them.
+func (l *legacy) place(keys any, at int64) error {
+	list, ok := keys.(*pickle.List)
+	if !ok {
+		return errors.New("the list of storages is missing")
+	}
+	for _, k := range list.Items {
+		key, ok := k.(string)
+		root := l.storages[key]
+		if !ok || root == nil || root.placed {
+			return errors.New("the list of storages does not match the objects")
+		}
+		var count [8]byte
+		if at > l.size-8 {
+			return fmt.Errorf("cut short: storage %s should start at byte %d of %d", key, at, l.size)
+		}
+		if _, err := l.ReadAt(count[:], at); err != nil {
+			return err
+		}
+		if n := int64(binary.LittleEndian.Uint64(count[:])); n != root.count {
+			return fmt.Errorf("storage %s: %d elements at byte %d, its object says %d", key, n, at, root.count)
+		}
+		at += 8
+		if root.record.size > l.size-at {
+			return fmt.Errorf("cut short: storage %s needs %d bytes from byte %d on, the file holds %d", key, root.record.size, at, l.size)
+		}
+		root.record.offset, root.placed = at, true
+		at += root.record.size
+	}
+	for key, root := range l.storages {
+		if !root.placed {
+			return fmt.Errorf("storage %s is not in the file", key)
+		}
+	}
+	return nil
+}

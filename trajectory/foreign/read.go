@@ -1,0 +1,245 @@
+package foreign
+
+import (
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"slices"
+
+	"lawa-replay/trajectory/safetensors"
+)
+
+// chunk is how much is read at a time.
+const chunk = 1 << 20
+
+// Metadata is what the arranged file says of itself, as loaders of PyTorch weights ask.
+func Metadata() map[string]string { return map[string]string{"format": "pt"} }
+
+// WriteTo writes the checkpoint as a safetensors file, arranged. Every record that a tensor lies in is compared
+// with its checksum, where it has one.
+func (c *Checkpoint) WriteTo(w io.Writer) (int64, error) {
+	header, err := safetensors.EncodeHeader(c.Layout(), Metadata())
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", c.Path, err)
+	}
+	n, err := w.Write(header)
+	written := int64(n)
+	if err != nil {
+		return written, err
+	}
+	whole, err := c.checkShared()
+	if err != nil {
+		return written, fmt.Errorf("%s: %w", c.Path, err)
+	}
+	buffer := make([]byte, chunk)
+	for _, t := range c.Tensors {
+		n, err := c.writeTensor(w, &t, whole, buffer)
+		written += n
+		if err != nil {
+			return written, fmt.Errorf("%s: tensor %s: %w", c.Path, t.Name, err)
+		}
+	}
+	return written, nil
+}
+
+// checkShared compares the records of which more or less than one whole tensor is wanted with their checksums;
+// of the others, which it returns, that is done while the tensor is read.
+func (c *Checkpoint) checkShared() (whole map[*record]bool, err error) {
+	uses := map[*record]int{}
+	whole = map[*record]bool{}
+	for _, t := range c.Tensors {
+		for _, p := range t.parts {
+			uses[p.record]++
+			if len(t.parts) == 1 && p.offset == 0 && p.strides == nil && t.End-t.Begin == p.record.length {
+				whole[p.record] = true
+			}
+		}
+	}
+	for r, n := range uses {
+		if n > 1 {
+			delete(whole, r)
+		}
+		if !whole[r] && r.checked {
+			sum := crc32.NewIEEE()
+			if _, err := io.Copy(sum, r.reader()); err != nil {
+				return nil, fmt.Errorf("%s: %w", r.name, err)
+			}
+			if sum.Sum32() != r.crc {
+				return nil, fmt.Errorf("%s: %w", r.name, errChecksum)
+			}
+		}
+	}
+	return whole, nil
+}
+
+func (c *Checkpoint) writeTensor(w io.Writer, t *Tensor, whole map[*record]bool, buffer []byte) (int64, error) {
+	size := t.End - t.Begin
+	if size == 0 {
+		return 0, nil
+	}
+	if len(t.parts) == 1 && t.parts[0].strides == nil {
+		p := t.parts[0]
+		var sum hash.Hash32
+		if p.record.checked && whole[p.record] {
+			sum = crc32.NewIEEE()
+		}
+		r, err := p.record.from(p.offset)
+		if err != nil {
+			return 0, err
+		}
+		written := int64(0)
+		for written < size {
+			part := buffer[:min(chunk, size-written)]
+			if _, err := io.ReadFull(r, part); err != nil {
+				return written, fmt.Errorf("%s: %w", p.record.name, short(err))
+			}
+			if sum != nil {
+				sum.Write(part)
+			}
+			n, err := w.Write(part)
+			written += int64(n)
+			if err != nil {
+				return written, err
+			}
+		}
+		if sum != nil && sum.Sum32() != p.record.crc {
+			return written, fmt.Errorf("%s: %w", p.record.name, errChecksum)
+		}
+		return written, nil
+	}
+	data := make([]byte, size)
+	if err := t.gather(data); err != nil {
+		return 0, err
+	}
+	n, err := w.Write(data)
+	return int64(n), err
+}
+
+func short(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return errors.New("the file became shorter while it was read")
+	}
+	return err
+}
+
+// from reads what is stored, from an offset on.
+func (r *record) from(offset int64) (io.Reader, error) {
+	if !r.deflated {
+		return io.NewSectionReader(r.file, r.offset+offset, r.size-offset), nil
+	}
+	in := r.reader()
+	if _, err := io.CopyN(io.Discard, in, offset); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.name, err)
+	}
+	return in, nil
+}
+
+// gather puts the tensor's elements into data, in the order of its indices.
+func (t *Tensor) gather(data []byte) error {
+	width := int64(t.DType.Size())
+	for _, p := range t.parts {
+		if p.strides == nil && p.at == nil {
+			r, err := p.record.from(p.offset)
+			if err == nil {
+				_, err = io.ReadFull(r, data)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.record.name, short(err))
+			}
+			continue
+		}
+		if width == 0 || slices.Contains(p.shape, 0) {
+			continue
+		}
+		strides := p.strides
+		if strides == nil {
+			strides = rowMajor(p.shape)
+		}
+		// From the first to the last element that it reaches: no more than the record.
+		reach := int64(1)
+		for i, n := range p.shape {
+			reach += (n - 1) * strides[i]
+		}
+		r, err := p.record.from(p.offset)
+		if err != nil {
+			return err
+		}
+		source := make([]byte, reach*width)
+		if _, err := io.ReadFull(r, source); err != nil {
+			return fmt.Errorf("%s: %w", p.record.name, short(err))
+		}
+		place := rowMajor(t.Shape)
+		first := int64(0)
+		for i, n := range p.at {
+			first += n * place[i]
+		}
+		scatter(data[first*width:], place, source, strides, p.shape, width)
+	}
+	return nil
+}
+
+// scatter copies a block of elements between two arrays with strides of their own.
+func scatter(to []byte, toStrides []int64, from []byte, fromStrides, shape []int64, width int64) {
+	if len(shape) == 0 {
+		copy(to[:width], from)
+		return
+	}
+	n, a, b := shape[0], toStrides[0]*width, fromStrides[0]*width
+	if len(shape) == 1 {
+		if a == width && b == width {
+			copy(to[:n*width], from)
+			return
+		}
+		for i := range n {
+			copy(to[i*a:i*a+width], from[i*b:])
+		}
+		return
+	}
+	for i := range n {
+		scatter(to[i*a:], toStrides[1:], from[i*b:], fromStrides[1:], shape[1:], width)
+	}
+}
+
+func rowMajor(shape []int64) []int64 {
+	out := make([]int64, len(shape))
+	n := int64(1)
+	for i := len(shape) - 1; i >= 0; i-- {
+		out[i] = n
+		n *= shape[i]
+	}
+	return out
+}
+
+// Mapped says which file to map to have all tensors without a copy: only where each is stored as it is, in
+// one file. offsets are those of the tensors in it.
+func (c *Checkpoint) Mapped() (path string, offsets []int64, ok bool) {
+	for _, t := range c.Tensors {
+		if t.End == t.Begin {
+			offsets = append(offsets, 0)
+			continue
+		}
+		if len(t.parts) != 1 {
+			return "", nil, false
+		}
+		p := t.parts[0]
+		if p.strides != nil || p.at != nil || p.record.deflated || path != "" && path != p.record.file.path {
+			return "", nil, false
+		}
+		path = p.record.file.path
+		offsets = append(offsets, p.record.offset+p.offset)
+	}
+	return path, offsets, path != ""
+}
+
+// Read puts the data section of the arranged file into data, which has Bytes() bytes. Checksums are left to
+// WriteTo, and to whoever compares the digest.
+func (c *Checkpoint) Read(data []byte) error {
+	for _, t := range c.Tensors {
+		if err := t.gather(data[t.Begin:t.End]); err != nil {
+			return fmt.Errorf("%s: tensor %s: %w", c.Path, t.Name, err)
+		}
+	}
+	return nil
+}
