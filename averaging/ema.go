@@ -67,6 +67,9 @@ func (e EMA) Coefficients(points []Point, endpoint int) (Coefficients, error) {
 	if e.HalfLife > 0 {
 		beta = math.Exp2(-1 / e.HalfLife)
 	}
+	if e.Per == "step" && points[endpoint].Step < 0 {
+		return Coefficients{}, fmt.Errorf("%s: the trajectory does not record steps (import it with --steps-per-epoch)", e.Spec())
+	}
 	age := func(i int) float64 { // in the unit of the decay, since the start
 		switch e.Per {
 		case "step":

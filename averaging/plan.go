@@ -3,6 +3,7 @@ package averaging
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 )
@@ -18,6 +19,17 @@ type Request struct {
 type Plan struct {
 	Requests []Request
 	Averages []Coefficients // by rising newest checkpoint
+}
+
+// Sources are the indices of the checkpoints in the averages, rising.
+func (p *Plan) Sources() []int {
+	in := map[int]bool{}
+	for _, a := range p.Averages {
+		for _, i := range a.Indices {
+			in[i] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(in))
 }
 
 // RequestError says that what was asked for cannot be had of this trajectory.

@@ -40,8 +40,14 @@ func (Power) K() int { return 0 }
 func (p Power) Coefficients(points []Point, endpoint int) (Coefficients, error) {
 	exponent := p.gamma() + 1
 	betas := make([]float64, endpoint+1)
+	time := func(i int) float64 { // only ratios count
+		if points[i].Step < 0 {
+			return points[i].Epoch
+		}
+		return float64(points[i].Step)
+	}
 	for i := 1; i <= endpoint; i++ {
-		betas[i] = math.Pow(float64(points[i-1].Step)/float64(points[i].Step), exponent)
+		betas[i] = math.Pow(time(i-1)/time(i), exponent)
 	}
 	c := recurrent(upTo(0, endpoint), betas)
 	c.Gaps = true

@@ -20,7 +20,7 @@ import (
 // Point is what a scheme may know of a checkpoint.
 type Point struct {
 	Epoch   float64 // epochs completed
-	Step    int64   // optimizer steps completed
+	Step    int64   // optimizer steps completed; -1 where they are not known
 	Metrics map[string]float64
 }
 
@@ -33,6 +33,9 @@ func Points(t *trajectory.Trajectory) []Point {
 			metrics[name] = float64(v)
 		}
 		out[i] = Point{Epoch: c.Epoch, Step: c.Step, Metrics: metrics}
+		if t.Meta.StepsUnknown {
+			out[i].Step = -1
+		}
 	}
 	return out
 }

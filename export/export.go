@@ -82,6 +82,9 @@ func (e *Export) Run(ctx context.Context) error {
 	if err := e.Plan(); err != nil {
 		return err
 	}
+	if err := e.Trajectory.Seal(ctx, e.plan.Sources(), e.AllowNonFinite, nil); err != nil {
+		return err
+	}
 	options := averaging.Options{Memory: e.Memory, DType: e.DType}
 	if e.Policy.Kind == bn.Copy {
 		options.Newest = bn.IsStatistic
@@ -140,8 +143,8 @@ type Source struct {
 	Epoch       float64 `json:"epoch"`
 	Step        int64   `json:"step"`
 	File        string  `json:"file"`
-	SHA256      string  `json:"sha256"`
-	Coefficient string  `json:"coefficient"` // shortest text that reads back as the same float64
+	SHA256      string  `json:"sha256,omitempty"` // unknown only for unverified foreign ones
+	Coefficient string  `json:"coefficient"`      // shortest text that reads back as the same float64
 }
 
 // metadata is what the file says of itself. "format": "pt" is what loaders of PyTorch weights ask for.
@@ -150,7 +153,11 @@ func (e *Export) metadata(w Written) (map[string]string, error) {
 	var sources []Source
 	for i, v := range w.Average.Values() {
 		from := t.Checkpoints[w.Average.Indices[i]]
-		sources = append(sources, Source{from.Epoch, from.Step, from.File, from.SHA256, strconv.FormatFloat(v, 'g', -1, 64)})
+		file := from.File
+		if from.Link != nil {
+			file = from.Link.Path
+		}
+		sources = append(sources, Source{from.Epoch, from.Step, file, from.SHA256, strconv.FormatFloat(v, 'g', -1, 64)})
 	}
 	checkpoints, err := json.Marshal(sources)
 	if err != nil {

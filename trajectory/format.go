@@ -36,6 +36,11 @@ type Meta struct {
 	Devices       []string        `json:"devices"`         // what it trained on; GPU hours are hours × devices
 	Software      string          `json:"software"`        // what wrote it
 	Training      json.RawMessage `json:"training"`        // the trainer's own settings, for resuming
+
+	// Of imported ones.
+	StepsUnknown bool              `json:"steps_unknown,omitempty"` // the steps of the checkpoints only count them
+	Tied         map[string]string `json:"tied,omitempty"`          // names that share the values of another tensor, and its name
+	Shards       map[string]string `json:"shards,omitempty"`        // the file of each tensor, where the source has several
 }
 
 // Checkpoint is one line of checkpoints.jsonl.
@@ -49,7 +54,18 @@ type Checkpoint struct {
 	Seconds float64            `json:"seconds"` // spent training up to here, evaluation not counted
 	LR      float64            `json:"lr"`      // learning rate of its last step
 	Metrics map[string]Number  `json:"metrics,omitempty"`
+	Source  string             `json:"source,omitempty"`      // the file or folder it was imported from
+	Link    *Link              `json:"link,omitempty"`        // where the weights are, if they were not copied
 	Known   map[string]RawJSON `json:"evaluations,omitempty"` // evaluations already made, by their key
+}
+
+// Link refers to a checkpoint of another program. SHA256 is then that of the safetensors file which importing
+// it would write, so that it does not depend on whether the weights were copied; Bytes is the size of the
+// files referred to.
+type Link struct {
+	Path   string `json:"path"`          // absolute, or as it was given
+	Key    string `json:"key,omitempty"` // where the state dict stands in it
+	Strict bool   `json:"strict,omitempty"`
 }
 
 // RawJSON is a value that this package carries without looking into it.

@@ -3,15 +3,23 @@ package trajectory
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
+	"lawa-replay/trajectory/foreign"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -25,6 +33,7 @@ type Trajectory struct {
 	mu       sync.Mutex
 	layout   []safetensors.Tensor // of the first checkpoint mapped
 	verified map[int]bool
+	trusted  bool // all of them
 }
 
 // Exists says whether dir holds a trajectory, whatever its state.
@@ -90,7 +99,7 @@ func (t *Trajectory) admit(c Checkpoint) error {
 	if want := len(t.Checkpoints) + 1; c.Index != want {
 		return fmt.Errorf("index %d, expected %d", c.Index, want)
 	}
-	if !filepath.IsLocal(c.File) {
+	if c.Link == nil && !filepath.IsLocal(c.File) {
 		return fmt.Errorf("file %q lies outside the trajectory", c.File)
 	}
 	if n := len(t.Checkpoints); n > 0 {
@@ -106,7 +115,109 @@ func (t *Trajectory) admit(c Checkpoint) error {
 // Name is how messages call checkpoint i (from 0).
 func (t *Trajectory) Name(i int) string {
 	c := t.Checkpoints[i]
-	return fmt.Sprintf("trajectory %s: checkpoint of epoch %s (%s)", t.Meta.Run, EpochName(c.Epoch), filepath.Join(t.Dir, c.File))
+	path := filepath.Join(t.Dir, c.File)
+	if c.Link != nil {
+		path = c.Link.Path
+	}
+	return fmt.Sprintf("trajectory %s: checkpoint of epoch %s (%s)", t.Meta.Run, EpochName(c.Epoch), path)
+}
+
+// Tensors lists what checkpoint i (from 0) holds, without reading its weights. Begin and End are those of the
+// arranged file.
+func (t *Trajectory) Tensors(i int) ([]safetensors.Tensor, error) {
+	c := t.Checkpoints[i]
+	if c.Link != nil {
+		f, err := foreign.Open(c.Link.Path, foreign.Options{Key: c.Link.Key, Strict: c.Link.Strict})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.Name(i), err)
+		}
+		defer f.Close()
+		return f.Layout(), nil
+	}
+	w, err := MapFile(filepath.Join(t.Dir, c.File))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", t.Name(i), err)
+	}
+	defer w.Close()
+	return w.Header.Tensors, nil
+}
+
+// Linked makes a trajectory of checkpoints that lie elsewhere, without writing anything. Those without a
+// digest get theirs from Seal.
+func Linked(dir string, meta Meta, checkpoints []Checkpoint) (*Trajectory, error) {
+	t := &Trajectory{Dir: dir, Meta: meta, verified: map[int]bool{}}
+	for _, c := range checkpoints {
+		if err := t.admit(c); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// Seal reads the checkpoints of the given indices (from 0) that have no digest yet, gives them theirs, and
+// verifies them meanwhile, unless they are trusted. progress, if it is not nil, is told how many of them are done.
+func (t *Trajectory) Seal(ctx context.Context, indices []int, allowNonFinite bool, progress func(done, total int)) error {
+	var missing []int
+	for _, i := range indices {
+		if t.Checkpoints[i].SHA256 == "" && !t.trusted {
+			missing = append(missing, i)
+		}
+	}
+	var mu sync.Mutex
+	done := 0
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, i := range missing {
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			digest, err := t.seal(ctx, i, allowNonFinite)
+			if err != nil {
+				return fmt.Errorf("%s: %w", t.Name(i), err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			t.mu.Lock()
+			t.Checkpoints[i].SHA256, t.verified[i] = digest, true
+			t.mu.Unlock()
+			if done++; progress != nil {
+				progress(done, len(missing))
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (string, error) {
+	link := t.Checkpoints[i].Link
+	c, err := foreign.Open(link.Path, foreign.Options{Key: link.Key, Strict: link.Strict})
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	sum := sha256.New()
+	var bad []string
+	err = c.Stream(func(x *foreign.Tensor, data []byte) error {
+		sum.Write(data)
+		if x != nil && x.DType.Float() && !finite(x.DType, data) && !slices.Contains(bad, x.Name) {
+			bad = append(bad, x.Name)
+		}
+		return ctx.Err()
+	})
+	if err == nil && !allowNonFinite {
+		err = nonFinite(bad)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), err
+}
+
+// nonFinite is an error if there are such tensors.
+func nonFinite(bad []string) error {
+	if len(bad) == 0 {
+		return nil
+	}
+	return fmt.Errorf("NaN or infinite values in %s (--allow-nonfinite goes on all the same)", list(bad, 5))
 }
 
 // Map maps checkpoint i (from 0) into memory and verifies it.
@@ -138,12 +249,18 @@ func (t *Trajectory) Source(allowNonFinite bool) Source { return Source{t, allow
 func (s Source) Map(i int) (*Weights, error) {
 	t := s.t
 	c := t.Checkpoints[i]
-	w, err := MapFile(filepath.Join(t.Dir, c.File))
+	var w *Weights
+	var err error
+	if c.Link != nil {
+		w, err = mapLink(*c.Link)
+	} else {
+		w, err = MapFile(filepath.Join(t.Dir, c.File))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.Name(i), err)
 	}
-	if size := int64(len(w.file)); size != c.Bytes {
-		err = fmt.Errorf("%d bytes, %d were recorded", size, c.Bytes)
+	if w.size != c.Bytes {
+		err = fmt.Errorf("%d bytes, %d were recorded", w.size, c.Bytes)
 	} else {
 		t.mu.Lock()
 		if t.layout == nil {
@@ -164,6 +281,7 @@ func (s Source) Map(i int) (*Weights, error) {
 func (t *Trajectory) Trust() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.trusted = true
 	for i := range t.Checkpoints {
 		t.verified[i] = true
 	}
@@ -185,8 +303,10 @@ func (s Source) Verify(i int, w *Weights) error {
 		return fmt.Errorf("%s: %w", t.Name(i), err)
 	case digest != t.Checkpoints[i].SHA256:
 		return fmt.Errorf("%s: sha256 %s, recorded was %s: the file was altered", t.Name(i), digest, t.Checkpoints[i].SHA256)
-	case len(bad) > 0 && !s.allowNonFinite:
-		return fmt.Errorf("%s: NaN or infinite values in %s (--allow-nonfinite goes on all the same)", t.Name(i), list(bad, 5))
+	case !s.allowNonFinite:
+		if err := nonFinite(bad); err != nil {
+			return fmt.Errorf("%s: %w", t.Name(i), err)
+		}
 	}
 	t.mu.Lock()
 	t.verified[i] = true

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"lawa-replay/internal/atomicfile"
+	"lawa-replay/trajectory/foreign"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -95,13 +96,18 @@ func (r *Recorder) Close() { r.unlock() }
 // Write stores the weights of the next checkpoint, which does not exist until Commit. It returns c with
 // Index, File, Bytes and SHA256 filled in. data is the data section for the arranged tensors.
 func (r *Recorder) Write(c Checkpoint, tensors []safetensors.Tensor, data []byte) (Checkpoint, error) {
+	return r.WriteFrom(c, func(w io.Writer) error {
+		return safetensors.Write(w, tensors, foreign.Metadata(), data)
+	})
+}
+
+// WriteFrom is Write for weights that write gives as a whole safetensors file.
+func (r *Recorder) WriteFrom(c Checkpoint, write func(io.Writer) error) (Checkpoint, error) {
 	c.Index = len(r.Checkpoints) + 1
 	c.File = filepath.Join("weights", fmt.Sprintf("%06d.safetensors", c.Index))
 	path := filepath.Join(r.Dir, c.File)
 	digest := &counter{hash: sha256.New()}
-	err := atomicfile.Write(path, func(w io.Writer) error {
-		return safetensors.Write(io.MultiWriter(w, digest), tensors, map[string]string{"format": "pt"}, data)
-	})
+	err := atomicfile.Write(path, func(w io.Writer) error { return write(io.MultiWriter(w, digest)) })
 	c.Bytes, c.SHA256 = digest.n, hex.EncodeToString(digest.hash.Sum(nil))
 	return c, err
 }

@@ -13,16 +13,20 @@ import (
 	"github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
 
+	"lawa-replay/trajectory/foreign"
 	"lawa-replay/trajectory/safetensors"
 )
 
-// Weights is one safetensors file, mapped read-only. Reading its bytes after the file shrank is a fault:
-// do it inside Guard.
+// Weights is one checkpoint, mapped read-only: a safetensors file, or one of another program. Reading its bytes
+// after the file shrank is a fault: do it inside Guard.
 type Weights struct {
 	Path   string
 	Header *safetensors.Header
-	Data   []byte // the data section; the offsets of Header.Tensors point into it
-	file   mmap.MMap
+	Data   []byte    // the offsets of Header.Tensors point into it
+	head   []byte    // what comes before the tensors in the digest: the header as it is written
+	memory mmap.MMap // mapped: the file, or, if copied, memory of no file
+	copied bool
+	size   int64 // of the file or files
 }
 
 // MapFile maps the file and checks its header.
@@ -51,11 +55,56 @@ func MapFile(path string) (*Weights, error) {
 		m.Unmap()
 		return nil, errors.New("its size changed while it was opened")
 	}
-	return &Weights{path, header, m[header.Data:], m}, nil
+	return &Weights{path, header, m[header.Data:], m[:header.Data], m, false, info.Size()}, nil
+}
+
+// mapLink maps another program's checkpoint: its file where the tensors are stored in it as they are, and
+// else a copy of them.
+func mapLink(link Link) (*Weights, error) {
+	c, err := foreign.Open(link.Path, foreign.Options{Key: link.Key, Strict: link.Strict})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	tensors := c.Layout()
+	w := &Weights{Path: link.Path, size: c.FileBytes(), Header: &safetensors.Header{Tensors: tensors, Metadata: foreign.Metadata()}}
+	if w.head, err = safetensors.EncodeHeader(tensors, foreign.Metadata()); err != nil {
+		return nil, err
+	}
+	if path, offsets, ok := c.Mapped(); ok {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if w.memory, err = mmap.Map(f, mmap.RDONLY, 0); err != nil {
+			return nil, fmt.Errorf("mapping it: %w", err)
+		}
+		for i := range tensors {
+			n := tensors[i].End - tensors[i].Begin
+			if offsets[i]+n > int64(len(w.memory)) {
+				w.Close()
+				return nil, errors.New("its size changed while it was opened")
+			}
+			tensors[i].Begin, tensors[i].End = offsets[i], offsets[i]+n
+		}
+		w.Data = w.memory
+		return w, nil
+	}
+	w.copied = true
+	if w.memory, err = mmap.MapRegion(nil, int(max(1, c.Bytes())), mmap.RDWR, mmap.ANON, 0); err != nil {
+		return nil, fmt.Errorf("%d bytes of memory: %w", c.Bytes(), err)
+	}
+	w.Data = w.memory[:c.Bytes()]
+	if err := c.Read(w.Data); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
 }
 
 // Close unmaps the file; Data must not be used after.
-func (w *Weights) Close() error { return w.file.Unmap() }
+func (w *Weights) Close() error { return w.memory.Unmap() }
 
 // Tensor returns the named entry of the header.
 func (w *Weights) Tensor(name string) (safetensors.Tensor, bool) {
@@ -72,8 +121,8 @@ func (w *Weights) scan() (digest string, nonFinite []string, err error) {
 	err = Guard(w.Path, func() error {
 		const bytes = 1 << 17 // in cache from one use to the next
 		sum := sha256.New()
-		sum.Write(w.file[:w.Header.Data])
-		for _, t := range w.Header.Tensors { // back to back: that is all there is
+		sum.Write(w.head)
+		for _, t := range w.Header.Tensors { // in a file of ours back to back: that is all there is
 			ok := true
 			for begin := t.Begin; begin < t.End; begin += bytes {
 				part := w.Data[begin:min(begin+bytes, t.End)]
@@ -93,6 +142,9 @@ func (w *Weights) scan() (digest string, nonFinite []string, err error) {
 // Forget lets go of the memory pages that lie within part, which is some of Data: the next use reads them
 // again.
 func (w *Weights) Forget(part []byte) {
+	if w.copied {
+		return
+	}
 	page := uintptr(os.Getpagesize())
 	from := uintptr(unsafe.Pointer(unsafe.SliceData(part)))
 	skip := (page - from%page) % page

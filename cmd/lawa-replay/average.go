@@ -22,6 +22,7 @@ import (
 type averageOptions struct {
 	selection
 	bnOptions
+	foreignOptions
 	out           string
 	at            []string
 	outDir, dtype string
@@ -59,6 +60,7 @@ Integer tensors are those of the newest checkpoint. Batch-norm statistics (--bn)
 	f.StringVar(&o.bn, "bn", "average", "batch-norm statistics: average, copy, recompute[:samples=N[,seed=S]]")
 	f.BoolVar(&o.noVerify, "no-verify", false, "neither compare the checkpoints with their digests nor look for NaN: several times faster")
 	o.bnOptions.flags(f)
+	o.foreignOptions.flags(f)
 	return c
 }
 
@@ -78,7 +80,7 @@ func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run s
 	if e.Policy.Kind == bn.Recompute {
 		done, err = o.prepareRenewal(cmd, e, run)
 	} else {
-		e.Trajectory, err = openRun(run)
+		e.Trajectory, err = openRun(run, o.foreignOptions)
 	}
 	if err != nil {
 		return err
@@ -123,6 +125,9 @@ func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run s
 
 // parse reads what the command line says without the trajectory.
 func (o averageOptions) parse(e *export.Export) error {
+	if err := o.foreignOptions.parse(); err != nil {
+		return err
+	}
 	switch {
 	case o.out == "" && o.outDir == "":
 		return errors.New("--out is missing: the file to write (or --out-dir for several)")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,23 +14,38 @@ import (
 )
 
 func newInspect() *cobra.Command {
-	var asJSON bool
+	var o inspectOptions
 	c := &cobra.Command{
 		Use:   "inspect RUN",
-		Short: "Show what a trajectory holds",
+		Short: "Show what a trajectory, or a folder of checkpoints, holds",
 		Long: `Show a trajectory: its model, data and settings, its checkpoints with what was
-logged, and the tensors of the first one. --json prints the same for programs.`,
+logged, and with --tensors the tensors of the first one. --json prints all of it for
+programs. RUN may also be a checkpoint of another program, or a folder of them, which
+import would take: only the lists of their tensors are read.`,
+		Example: `  lawa-replay inspect run
+  lawa-replay inspect checkpoints/
+  lawa-replay inspect model.pt --tensors`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runInspect(cmd.Context(), cmd.OutOrStdout(), args[0], asJSON)
+			if err := o.parse(); err != nil {
+				return wrong(cmd, err)
+			}
+			return runInspect(cmd.OutOrStdout(), args[0], o)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&o.tensors, "tensors", false, "list the tensors")
+	o.foreignOptions.flags(c.Flags())
 	return c
 }
 
-func runInspect(_ context.Context, out io.Writer, dir string, asJSON bool) error {
-	t, err := trajectory.Open(dir)
+type inspectOptions struct {
+	foreignOptions
+	asJSON, tensors bool
+}
+
+func runInspect(out io.Writer, dir string, o inspectOptions) error {
+	t, err := openAny(dir, o.foreignOptions)
 	if err != nil {
 		return err
 	}
@@ -46,28 +60,58 @@ func runInspect(_ context.Context, out io.Writer, dir string, asJSON bool) error
 	var tensors []tensor
 	values := int64(0)
 	if len(t.Checkpoints) > 0 {
-		w, err := t.Map(0, true)
+		layout, err := t.Tensors(0)
 		if err != nil {
 			return err
 		}
-		defer w.Close()
-		for _, x := range w.Header.Tensors {
+		for _, x := range layout {
 			tensors = append(tensors, tensor{x.Name, string(x.DType), x.Shape})
 			values += x.Elements()
 		}
 	}
-	if asJSON {
+	if o.asJSON {
 		for i := range t.Checkpoints {
 			t.Checkpoints[i].Known = nil
 		}
 		return printJSON(out, map[string]any{"trajectory": t.Meta, "checkpoints": t.Checkpoints, "tensors": tensors})
 	}
 	m := t.Meta
-	fmt.Fprintf(out, "run       %s (seed %d)\nmodel     %s\ndata      %s\ntraining  %s\nwritten   by %s on %s\n", m.Run, m.Seed, m.Model, m.Data, oneLine(m.Training), m.Software, strings.Join(m.Devices, ", "))
-	fmt.Fprintf(out, "tensors   %d with %d values\n\n", len(tensors), values)
+	line := func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(out, "%-9s %s\n", name, text)
+		}
+	}
+	line("run", fmt.Sprintf("%s (seed %d)", m.Run, m.Seed))
+	line("model", m.Model)
+	line("data", m.Data)
+	if len(m.Training) > 0 {
+		line("training", oneLine(m.Training))
+	}
+	on := ""
+	if len(m.Devices) > 0 {
+		on = " on " + strings.Join(m.Devices, ", ")
+	}
+	line("written", "by "+m.Software+on)
+	line("tensors", fmt.Sprintf("%d with %d values", len(tensors), values))
+	for alias, kept := range m.Tied {
+		line("tied", alias+" to "+kept)
+	}
+	fmt.Fprintln(out)
+	if o.tensors {
+		w := newTable("tensor", "dtype", "shape")
+		w.SetColumnConfigs(nil)
+		for _, x := range tensors {
+			w.AppendRow(table.Row{x.Name, x.DType, strings.Trim(strings.ReplaceAll(fmt.Sprint(x.Shape), " ", "×"), "[]")})
+		}
+		fmt.Fprintln(out, w.Render()+"\n")
+	}
 	w := newTable("epoch", "step", "bytes", "seconds", "lr", "train loss", "val loss", "val top-1 (%)")
 	for _, c := range t.Checkpoints {
-		w.AppendRow(table.Row{trajectory.EpochName(c.Epoch), c.Step, c.Bytes, fmt.Sprintf("%.1f", c.Seconds), fmt.Sprintf("%.4g", c.LR),
+		step := fmt.Sprint(c.Step)
+		if m.StepsUnknown {
+			step = "–"
+		}
+		w.AppendRow(table.Row{trajectory.EpochName(c.Epoch), step, c.Bytes, fmt.Sprintf("%.1f", c.Seconds), fmt.Sprintf("%.4g", c.LR),
 			logged(c, "train/loss", "%.4f"), logged(c, "val/loss", "%.4f"), logged(c, "val/top1", "%.2f")})
 	}
 	fmt.Fprintln(out, w.Render())
@@ -103,7 +147,10 @@ func printJSON(out io.Writer, v any) error {
 }
 
 // newTable is the look of all tables: plain columns, numbers to the right.
-func newTable(header ...string) table.Writer {
+func newTable(header ...string) table.Writer { return newTableOf(text.AlignRight, header...) }
+
+// newTableOf aligns the last column as said, and the others to the right.
+func newTableOf(last text.Align, header ...string) table.Writer {
 	w := table.NewWriter()
 	style := table.StyleDefault
 	style.Options = table.OptionsNoBordersAndSeparators
@@ -113,7 +160,11 @@ func newTable(header ...string) table.Writer {
 	row, columns := table.Row{}, []table.ColumnConfig{}
 	for i, h := range header {
 		row = append(row, h)
-		columns = append(columns, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+		align := text.AlignRight
+		if i == len(header)-1 {
+			align = last
+		}
+		columns = append(columns, table.ColumnConfig{Number: i + 1, Align: align, AlignHeader: align})
 	}
 	w.AppendHeader(row)
 	w.SetColumnConfigs(columns)

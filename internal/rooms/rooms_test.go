@@ -13,8 +13,11 @@ const module = "lawa-replay"
 
 // may lists what each package may import of this module. What is not listed here does not belong.
 var may = map[string][]string{
-	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "dataset", "evaluator", "evaluator/results", "export", "internal/atomicfile", "internal/metric", "internal/spec", "internal/torch", "model", "plots", "trainer", "trajectory", "trajectory/safetensors"},
-	"trajectory":             {"internal/atomicfile", "trajectory/safetensors"},
+	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "dataset", "evaluator", "evaluator/results", "export", "importer", "internal/atomicfile", "internal/metric", "internal/spec", "internal/torch", "model", "plots", "trainer", "trajectory", "trajectory/safetensors"},
+	"trajectory":             {"internal/atomicfile", "trajectory/foreign", "trajectory/safetensors"},
+	"trajectory/foreign":     {"trajectory/pickle", "trajectory/safetensors"},
+	"trajectory/pickle":      {},
+	"importer":               {"trajectory", "trajectory/foreign", "trajectory/safetensors"},
 	"trajectory/safetensors": {},
 	"averaging":              {"internal/metric", "internal/spec", "trajectory", "trajectory/safetensors"},
 	"bn":                     {"internal/spec"},
@@ -40,7 +43,7 @@ const (
 	gotch     = "github.com/sugarme/gotch"
 )
 
-var withoutTorch = []string{"trajectory", "averaging", "bn", "export", "analysis", "plots", "evaluator/results"}
+var withoutTorch = []string{"trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "evaluator/results"}
 
 func TestArrows(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"/...").Output()

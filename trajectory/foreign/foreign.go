@@ -116,13 +116,15 @@ func Open(path string, o Options) (*Checkpoint, error) {
 	return c, nil
 }
 
-// Close closes its files.
+// Close closes its files: the weights can no longer be read.
 func (c *Checkpoint) Close() error {
 	var errs []error
 	for _, f := range c.files {
-		errs = append(errs, f.f.Close())
+		if f.f != nil {
+			errs = append(errs, f.f.Close())
+			f.f = nil
+		}
 	}
-	c.files = nil
 	return errors.Join(errs...)
 }
 

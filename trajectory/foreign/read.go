@@ -17,31 +17,40 @@ const chunk = 1 << 20
 // Metadata is what the arranged file says of itself, as loaders of PyTorch weights ask.
 func Metadata() map[string]string { return map[string]string{"format": "pt"} }
 
-// WriteTo writes the checkpoint as a safetensors file, arranged. Every record that a tensor lies in is compared
-// with its checksum, where it has one.
+// WriteTo writes the checkpoint as a safetensors file, arranged.
 func (c *Checkpoint) WriteTo(w io.Writer) (int64, error) {
+	written := int64(0)
+	err := c.Stream(func(_ *Tensor, data []byte) error {
+		n, err := w.Write(data)
+		written += int64(n)
+		return err
+	})
+	return written, err
+}
+
+// Stream gives the bytes of the arranged file, piece by piece: the header, for which the tensor is nil, and
+// then whole elements of one tensor after another. Every record that a tensor lies in is compared with its
+// checksum, where it has one. A piece is valid until emit returns.
+func (c *Checkpoint) Stream(emit func(t *Tensor, data []byte) error) error {
 	header, err := safetensors.EncodeHeader(c.Layout(), Metadata())
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", c.Path, err)
+		return fmt.Errorf("%s: %w", c.Path, err)
 	}
-	n, err := w.Write(header)
-	written := int64(n)
-	if err != nil {
-		return written, err
+	if err := emit(nil, header); err != nil {
+		return err
 	}
 	whole, err := c.checkShared()
 	if err != nil {
-		return written, fmt.Errorf("%s: %w", c.Path, err)
+		return fmt.Errorf("%s: %w", c.Path, err)
 	}
 	buffer := make([]byte, chunk)
-	for _, t := range c.Tensors {
-		n, err := c.writeTensor(w, &t, whole, buffer)
-		written += n
-		if err != nil {
-			return written, fmt.Errorf("%s: tensor %s: %w", c.Path, t.Name, err)
+	for i := range c.Tensors {
+		t := &c.Tensors[i]
+		if err := t.stream(whole, buffer, func(data []byte) error { return emit(t, data) }); err != nil {
+			return fmt.Errorf("%s: tensor %s: %w", c.Path, t.Name, err)
 		}
 	}
-	return written, nil
+	return nil
 }
 
 // checkShared compares the records of which more or less than one whole tensor is wanted with their checksums;
@@ -74,47 +83,45 @@ func (c *Checkpoint) checkShared() (whole map[*record]bool, err error) {
 	return whole, nil
 }
 
-func (c *Checkpoint) writeTensor(w io.Writer, t *Tensor, whole map[*record]bool, buffer []byte) (int64, error) {
+// stream gives the tensor's bytes in the order of its indices.
+func (t *Tensor) stream(whole map[*record]bool, buffer []byte, emit func([]byte) error) error {
 	size := t.End - t.Begin
 	if size == 0 {
-		return 0, nil
+		return nil
 	}
-	if len(t.parts) == 1 && t.parts[0].strides == nil {
-		p := t.parts[0]
-		var sum hash.Hash32
-		if p.record.checked && whole[p.record] {
-			sum = crc32.NewIEEE()
+	if len(t.parts) != 1 || t.parts[0].strides != nil {
+		data := make([]byte, size)
+		if err := t.gather(data); err != nil {
+			return err
 		}
-		r, err := p.record.from(p.offset)
-		if err != nil {
-			return 0, err
-		}
-		written := int64(0)
-		for written < size {
-			part := buffer[:min(chunk, size-written)]
-			if _, err := io.ReadFull(r, part); err != nil {
-				return written, fmt.Errorf("%s: %w", p.record.name, short(err))
-			}
-			if sum != nil {
-				sum.Write(part)
-			}
-			n, err := w.Write(part)
-			written += int64(n)
-			if err != nil {
-				return written, err
-			}
-		}
-		if sum != nil && sum.Sum32() != p.record.crc {
-			return written, fmt.Errorf("%s: %w", p.record.name, errChecksum)
-		}
-		return written, nil
+		return emit(data)
 	}
-	data := make([]byte, size)
-	if err := t.gather(data); err != nil {
-		return 0, err
+	p := t.parts[0]
+	var sum hash.Hash32
+	if p.record.checked && whole[p.record] {
+		sum = crc32.NewIEEE()
 	}
-	n, err := w.Write(data)
-	return int64(n), err
+	r, err := p.record.from(p.offset)
+	if err != nil {
+		return err
+	}
+	for left := size; left > 0; {
+		part := buffer[:min(chunk, left)]
+		if _, err := io.ReadFull(r, part); err != nil {
+			return fmt.Errorf("%s: %w", p.record.name, short(err))
+		}
+		if sum != nil {
+			sum.Write(part)
+		}
+		if err := emit(part); err != nil {
+			return err
+		}
+		left -= int64(len(part))
+	}
+	if sum != nil && sum.Sum32() != p.record.crc {
+		return fmt.Errorf("%s: %w", p.record.name, errChecksum)
+	}
+	return nil
 }
 
 func short(err error) error {

@@ -27,6 +27,9 @@ func (c *Checkpoint) find(root any, key string) ([]named, error) {
 	if key != "" {
 		at := root
 		for _, k := range strings.Split(key, ".") {
+			if key == "." { // the root
+				break
+			}
 			d := mapping(at)
 			next, ok := any(nil), false
 			if d != nil {
@@ -58,7 +61,7 @@ func (c *Checkpoint) find(root any, key string) ([]named, error) {
 	var list []string
 	for _, f := range found {
 		tensors, _ := stateDict(f.value, 0)
-		list = append(list, fmt.Sprintf("%s (%d tensors)", cmp.Or(f.key, "the root"), len(tensors)))
+		list = append(list, fmt.Sprintf("%s (%d tensors)", cmp.Or(f.key, "."), len(tensors)))
 	}
 	return nil, fmt.Errorf("%d state dicts in it: %s; --key says which", len(found), strings.Join(list, ", "))
 }
