@@ -20,11 +20,12 @@ import (
 // Set is a data set with its two splits.
 type Set struct {
 	Spec       string // canonical text that Open reads
-	Train, Val *Split
+	Train, Val *Split // Train may be nil
 	Augment    Augment
 }
 
-// Split is a list of labelled images.
+// Split is a list of labelled images, or of tensors of any shape (Inputs is not nil then, and the fields of
+// images are empty).
 type Split struct {
 	Name                    string // train or val
 	N                       int
@@ -33,6 +34,7 @@ type Split struct {
 	Images                  []uint8 // N×Channels×Height×Width
 	Labels                  []int64 // N, each below Classes
 	Mean, Std               []float32
+	Inputs, Targets         *Array // tensors instead of images; Targets may be nil
 
 	digest func() string
 }
@@ -41,6 +43,10 @@ type Split struct {
 func (s *Split) Digest() string { return s.digest() }
 
 func (s *Split) seal() *Split {
+	if s.Inputs != nil {
+		s.digest = s.sealTensors()
+		return s
+	}
 	s.digest = sync.OnceValue(func() string {
 		h := sha256.New()
 		fmt.Fprintf(h, "images %d %d %d %d %d %v %v\n", s.N, s.Channels, s.Height, s.Width, s.Classes, s.Mean, s.Std)
@@ -61,7 +67,12 @@ func (s *Split) Size() int { return s.Channels * s.Height * s.Width }
 // Head returns the first n examples.
 func (s *Split) Head(n int) *Split {
 	h := *s
-	h.N, h.Images, h.Labels = n, s.Images[:n*s.Size()], s.Labels[:n]
+	h.N = n
+	if s.Inputs != nil {
+		h.Inputs, h.Targets = s.Inputs.head(n), s.Targets.head(n)
+		return h.seal()
+	}
+	h.Images, h.Labels = s.Images[:n*s.Size()], s.Labels[:n]
 	return h.seal()
 }
 
@@ -69,7 +80,12 @@ func (s *Split) Head(n int) *Split {
 func (s *Split) Shuffled(seed uint64, n int) *Split {
 	order := rand.New(rand.NewPCG(seed, 0)).Perm(s.N)[:n]
 	h := *s
-	h.N, h.Images, h.Labels = n, make([]uint8, n*s.Size()), make([]int64, n)
+	h.N = n
+	if s.Inputs != nil {
+		h.Inputs, h.Targets = s.Inputs.gather(order), s.Targets.gather(order)
+		return h.seal()
+	}
+	h.Images, h.Labels = make([]uint8, n*s.Size()), make([]int64, n)
 	s.Gather(h.Images, h.Labels, order, Augment{}, nil)
 	return h.seal()
 }
@@ -119,12 +135,20 @@ func (a Augment) apply(dst, src []uint8, height, width int, rng *rand.Rand) {
 var readers = map[string]func(*spec.Spec, string) (*Set, error){
 	"mnist":         openMNIST,
 	"fashion-mnist": openFashionMNIST,
+	"cifar10":       openCIFAR10,
 }
 
 // Open reads the data set that text names, from dir, or where the data set is found by itself if dir is
 // empty. Options of all image sets: train=N and val=N take the first N examples; shift=N and flip=true
 // augment training.
 func Open(text, dir string) (*Set, error) {
+	if IsTensors(text) {
+		split, err := OpenTensors(text)
+		if err != nil {
+			return nil, err
+		}
+		return &Set{Spec: text, Val: split}, nil
+	}
 	s, err := spec.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("data %w", err)
@@ -147,7 +171,7 @@ func Open(text, dir string) (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data set %s: %w", s.Name, err)
 	}
-	if h, w := set.Train.Height, set.Train.Width; augment.Shift >= min(h, w) {
+	if h, w := set.Val.Height, set.Val.Width; augment.Shift >= min(h, w) {
 		return nil, fmt.Errorf("data %q: shift=%d on images of %d×%d", text, augment.Shift, h, w)
 	}
 	set.Augment = augment
@@ -160,6 +184,9 @@ func Open(text, dir string) (*Set, error) {
 	}{{train, &set.Train, "train"}, {val, &set.Val, "val"}} {
 		if o.n == 0 {
 			continue
+		}
+		if *o.split == nil {
+			return nil, fmt.Errorf("data %q: %s=%d, but %s holds no such split", text, o.key, o.n, dir)
 		}
 		if o.n > (*o.split).N {
 			return nil, fmt.Errorf("data %q: %s=%d, the split holds %d examples", text, o.key, o.n, (*o.split).N)
@@ -181,10 +208,12 @@ func Open(text, dir string) (*Set, error) {
 
 // Split returns a split by its name.
 func (s *Set) Split(name string) (*Split, error) {
-	switch name {
-	case "train":
+	switch {
+	case name == "train" && s.Train != nil:
 		return s.Train, nil
-	case "val":
+	case name == "train":
+		return nil, fmt.Errorf("%s has no training split", s.Spec)
+	case name == "val":
 		return s.Val, nil
 	}
 	return nil, spec.Unknown("split", name, []string{"train", "val"})

@@ -3,7 +3,6 @@ package evaluator
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -12,9 +11,25 @@ import (
 	"lawa-replay/dataset"
 	"lawa-replay/internal/torch"
 	"lawa-replay/model"
-	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/safetensors"
 )
+
+// Backend evaluates averages: the Engine, or Workers of one's own.
+type Backend interface {
+	// Inputs are all that the evaluation of an average under a policy on a split depends on.
+	Inputs(average []Weighted, policy bn.Policy, split string) (Inputs, error)
+	// Check says whether a trajectory's tensors can be evaluated.
+	Check(tensors []safetensors.Tensor, tied map[string]string) error
+	// Supports says which policies cannot be had, by an error.
+	Supports(policy bn.Policy) error
+	// Provenance says what evaluates, for the table's metadata.
+	Provenance() map[string]any
+	// slots is how many units may wait while others are evaluated.
+	slots() int
+	// start makes g evaluate the units that arrive until the channel is closed; left counts those to come. What it
+	// returns is called when all are done.
+	start(ctx context.Context, g *errgroup.Group, units <-chan *unit, left *atomic.Int64, splits []string, policies []bn.Policy) (func(), error)
+}
 
 // Engine evaluates weights of one network on one device, with several workers.
 type Engine struct {
@@ -22,11 +37,25 @@ type Engine struct {
 	Device  torch.Device
 	Workers int // on a CPU each has one thread; a GPU takes one
 	Threads int // per worker
+
+	Task    Task // "" is Classification
+	Batch   int  // examples at a time; 0 is the task's own
+	Set     *dataset.Set
+	BNSplit *dataset.Split // for policy recompute
+	BNBatch int
+
+	renewed map[bn.Policy]*renewal
+}
+
+// renewal is what a policy recomputes statistics from.
+type renewal struct {
+	split *dataset.Split
+	data  *BNData
 }
 
 // NewEngine chooses workers: as many as asked for, or one per core on a CPU and one on a GPU.
 func NewEngine(net *model.Network, device torch.Device, workers, cores int) *Engine {
-	e := &Engine{net, device, workers, 1}
+	e := &Engine{Net: net, Device: device, Workers: workers, Threads: 1}
 	switch {
 	case device != torch.CPU:
 		e.Workers, e.Threads = 1, cores
@@ -36,63 +65,73 @@ func NewEngine(net *model.Network, device torch.Device, workers, cores int) *Eng
 	return e
 }
 
-// weights are the values that an instance is loaded with.
-type weights struct {
-	tensors []safetensors.Tensor
-	data    []byte
-	newest  *trajectory.Weights // statistics to put over those of data; nil leaves them
+// task and batch with their defaults.
+func (e *Engine) task() Task {
+	if e.Task == "" {
+		return Classification
+	}
+	return e.Task
 }
 
-func byName(tensors []safetensors.Tensor) map[string]safetensors.Tensor {
-	m := make(map[string]safetensors.Tensor, len(tensors))
-	for _, t := range tensors {
-		m[t.Name] = t
+func (e *Engine) batch() int {
+	if e.Batch > 0 {
+		return e.Batch
 	}
-	return m
+	return e.task().batch()
 }
 
-// load puts weights into an instance, by name.
-func load(in *model.Instance, w weights) error {
-	named := byName(w.tensors)
-	flat := make([]float32, in.Floats())
-	for _, e := range in.Entries {
-		t, ok := named[e.Name]
-		if !ok {
-			return fmt.Errorf("the checkpoints have no tensor %s, which %s needs", e.Name, in.Spec)
-		}
-		data := w.data
-		if w.newest != nil && bn.IsStatistic(e.Name) {
-			t, _ = w.newest.Tensor(e.Name)
-			data = w.newest.Data
-		}
-		if e.Role == model.Counter {
-			continue
-		}
-		if !t.DType.Float() || !slices.Equal(t.Shape, e.Shape) {
-			return fmt.Errorf("tensor %s is %s, %s needs %s", e.Name, t, in.Spec, safetensors.Tensor{DType: safetensors.F32, Shape: e.Shape})
-		}
-		safetensors.Decode(flat[e.Offset:e.Offset+e.Elements()], t.DType, data[t.Begin:t.End])
+// Check implements Backend.
+func (e *Engine) Check(tensors []safetensors.Tensor, tied map[string]string) error {
+	return Match(e.Net, tensors, tied)
+}
+
+// Supports implements Backend.
+func (e *Engine) Supports(policy bn.Policy) error {
+	if policy.Kind == bn.Recompute && e.BNSplit == nil {
+		return fmt.Errorf("policy %v needs data to recompute the statistics from (--bn-data)", policy)
 	}
-	if len(named) > len(in.Entries) {
-		known := map[string]bool{}
-		for _, e := range in.Entries {
-			known[e.Name] = true
-		}
-		for _, t := range w.tensors {
-			if !known[t.Name] {
-				return fmt.Errorf("the checkpoints have a tensor %s, which %s has not", t.Name, in.Spec)
-			}
-		}
+	if policy.Kind == bn.Recompute && e.BNBatch == 0 {
+		return fmt.Errorf("policy %v depends on the batch size, which the trajectory does not record (--bn-batch-size)", policy)
 	}
-	return in.Load(0, flat)
+	return nil
+}
+
+// Provenance implements Backend.
+func (e *Engine) Provenance() map[string]any {
+	out := map[string]any{"device": e.Device.String(), "model": e.Net.Spec, "data": e.Set.Spec, "task": string(e.task()), "bn_batch_size": e.BNBatch}
+	if e.BNSplit != nil {
+		out["bn_data"] = e.BNSplit.Name
+	}
+	return out
+}
+
+// renewal finds the data of a policy.
+func (e *Engine) renewal(policy bn.Policy) (*renewal, error) {
+	if r := e.renewed[policy]; r != nil {
+		return r, nil
+	}
+	split, data, err := RecomputeData(policy, e.BNSplit, e.BNBatch)
+	if err != nil {
+		return nil, err
+	}
+	if e.renewed == nil {
+		e.renewed = map[bn.Policy]*renewal{}
+	}
+	e.renewed[policy] = &renewal{split, data}
+	return e.renewed[policy], nil
 }
 
 // Validate evaluates one set of float values (in the network's flat order) on a split, which all workers
 // share between them.
 func (e *Engine) Validate(ctx context.Context, values []float32, split *dataset.Resident) ([]Value, error) {
-	batches := (split.N + evaluationBatch - 1) / evaluationBatch
+	size := e.batch()
+	batches := (split.N + size - 1) / size
 	workers := min(e.Workers, batches)
-	result := newClassification(split.N)
+	truth, err := newTruth(e.task(), split.Split)
+	if err != nil {
+		return nil, err
+	}
+	result := truth.scores()
 	g, ctx := errgroup.WithContext(ctx)
 	for w := range workers {
 		g.Go(func() error {
@@ -105,39 +144,40 @@ func (e *Engine) Validate(ctx context.Context, values []float32, split *dataset.
 				if err := in.Load(0, values); err != nil {
 					return err
 				}
-				from, to := batches*w/workers*evaluationBatch, batches*(w+1)/workers*evaluationBatch
-				return classify([]*model.Instance{in}, split, from, min(to, split.N), []*classification{result}, ctx.Err)
+				from, to := batches*w/workers*size, batches*(w+1)/workers*size
+				return run([]*model.Instance{in}, split, from, min(to, split.N), size, []*scores{result}, ctx.Err)
 			})
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return result.values(split.Classes), nil
+	return result.metrics(), nil
 }
 
 // Renew recomputes the batch-norm statistics of weights in place, by a pass over the data in batches of
-// the given size: the policy recompute.
-func (e *Engine) Renew(ctx context.Context, tensors []safetensors.Tensor, data []byte, split *dataset.Resident, batch int) error {
+// BNBatch: the policy recompute.
+func (e *Engine) Renew(ctx context.Context, tensors []safetensors.Tensor, tied map[string]string, data []byte, split *dataset.Resident) error {
 	return torch.Worker(e.Threads, false, func() error {
 		in, err := e.Net.On(e.Device, false)
 		if err != nil {
 			return err
 		}
 		defer in.Free()
-		if err := load(in, weights{tensors: tensors, data: data}); err != nil {
+		if err := load(in, weights{tensors: tensors, tied: tied, data: data}); err != nil {
 			return err
 		}
-		if err := model.Renew([]*model.Instance{in}, split.N, batch, split.Batch, ctx.Err); err != nil {
+		if err := model.Renew([]*model.Instance{in}, split.N, e.BNBatch, split.Batch, ctx.Err); err != nil {
 			return err
 		}
 		values, err := in.Values()
 		if err != nil {
 			return err
 		}
-		named := byName(tensors)
+		have := named(tensors, tied)
 		for _, entry := range in.Entries {
-			if t := named[entry.Name]; bn.IsStatistic(entry.Name) {
+			if entry.Role == model.Statistic {
+				t, _ := find(in.Network, have, entry.Name)
 				safetensors.Encode(data[t.Begin:t.End], t.DType, values[entry.Offset:entry.Offset+entry.Elements()])
 			}
 		}
@@ -150,9 +190,7 @@ type unit struct {
 	weights
 	name    string // for messages
 	policy  bn.Policy
-	splits  []*dataset.Resident
-	bnData  *dataset.Resident // for policy recompute
-	bnBatch int
+	splits  []string
 	done    func(split int, values []Value) error // called by a worker, for each split
 	release func()
 }
@@ -160,16 +198,65 @@ type unit struct {
 // groupSize is how many units share a pass over the data, at most.
 const groupSize = 4
 
-// start makes g evaluate the units that arrive until the channel is closed; left counts those to come.
-func (e *Engine) start(ctx context.Context, g *errgroup.Group, units <-chan *unit, left *atomic.Int64) {
-	for range e.Workers {
-		g.Go(func() error {
-			return torch.Worker(e.Threads, false, func() error { return e.work(ctx, units, left) })
-		})
-	}
+func (e *Engine) slots() int { return groupSize * e.Workers }
+
+// loaded is the data that the workers share.
+type loaded struct {
+	splits map[string]*dataset.Resident
+	truths map[string]*truth
+	bn     map[bn.Policy]*dataset.Resident
 }
 
-func (e *Engine) work(ctx context.Context, units <-chan *unit, left *atomic.Int64) error {
+func (e *Engine) start(ctx context.Context, g *errgroup.Group, units <-chan *unit, left *atomic.Int64, splits []string, policies []bn.Policy) (func(), error) {
+	l := &loaded{map[string]*dataset.Resident{}, map[string]*truth{}, map[bn.Policy]*dataset.Resident{}}
+	var made []*dataset.Resident
+	free := func() {
+		for _, r := range made {
+			r.Free()
+		}
+	}
+	resident := func(split *dataset.Split) (*dataset.Resident, error) {
+		r, err := split.On(e.Device)
+		if err == nil {
+			made = append(made, r)
+		}
+		return r, err
+	}
+	for _, name := range splits {
+		split, err := e.Set.Split(name)
+		if err == nil {
+			l.splits[name], err = resident(split)
+		}
+		if err == nil {
+			l.truths[name], err = newTruth(e.task(), split)
+		}
+		if err != nil {
+			free()
+			return nil, err
+		}
+	}
+	for _, policy := range policies {
+		if policy.Kind != bn.Recompute {
+			continue
+		}
+		r, err := e.renewal(policy)
+		if err == nil {
+			l.bn[policy], err = resident(r.split)
+		}
+		if err != nil {
+			free()
+			return nil, err
+		}
+	}
+	for range e.Workers {
+		g.Go(func() error {
+			return torch.Worker(e.Threads, false, func() error { return e.work(ctx, units, left, l) })
+		})
+	}
+	return free, nil
+}
+
+func (e *Engine) work(ctx context.Context, units <-chan *unit, left *atomic.Int64, l *loaded) error {
 	var instances []*model.Instance
 	defer func() {
 		for _, in := range instances {
@@ -188,7 +275,7 @@ func (e *Engine) work(ctx context.Context, units <-chan *unit, left *atomic.Int6
 			}
 			instances = append(instances, in)
 		}
-		if err := evaluate(ctx, group, instances[:len(group)]); err != nil {
+		if err := e.evaluate(ctx, group, instances[:len(group)], l); err != nil {
 			return err
 		}
 	}
@@ -225,7 +312,7 @@ func (e *Engine) next(ctx context.Context, units <-chan *unit, left *atomic.Int6
 }
 
 // evaluate runs a group of units: statistics first where the policy renews them, then each split.
-func evaluate(ctx context.Context, group []*unit, instances []*model.Instance) error {
+func (e *Engine) evaluate(ctx context.Context, group []*unit, instances []*model.Instance, l *loaded) error {
 	stale := map[*dataset.Resident][]*model.Instance{}
 	for i, u := range group {
 		err := load(instances[i], u.weights)
@@ -233,18 +320,19 @@ func evaluate(ctx context.Context, group []*unit, instances []*model.Instance) e
 		if err != nil {
 			return fmt.Errorf("%s: %w", u.name, err)
 		}
-		if u.policy.Kind == bn.Recompute {
-			stale[u.bnData] = append(stale[u.bnData], instances[i])
+		if u.policy.Kind == bn.Recompute && e.Net.HasStatistics() {
+			data := l.bn[u.policy]
+			stale[data] = append(stale[data], instances[i])
 		}
 	}
 	for data, models := range stale {
-		if err := model.Renew(models, data.N, group[0].bnBatch, data.Batch, ctx.Err); err != nil {
+		if err := model.Renew(models, data.N, e.BNBatch, data.Batch, ctx.Err); err != nil {
 			return fmt.Errorf("%s: batch-norm statistics: %w", group[0].name, err)
 		}
 	}
 	type task struct{ unit, split int }
-	bySplit := map[*dataset.Resident][]task{}
-	var order []*dataset.Resident
+	bySplit := map[string][]task{}
+	var order []string
 	for i, u := range group {
 		for j, split := range u.splits {
 			if bySplit[split] == nil {
@@ -255,16 +343,17 @@ func evaluate(ctx context.Context, group []*unit, instances []*model.Instance) e
 	}
 	for _, split := range order {
 		var models []*model.Instance
-		var results []*classification
+		var results []*scores
 		for _, t := range bySplit[split] {
 			models = append(models, instances[t.unit])
-			results = append(results, newClassification(split.N))
+			results = append(results, l.truths[split].scores())
 		}
-		if err := classify(models, split, 0, split.N, results, ctx.Err); err != nil {
-			return fmt.Errorf("%s: %w", group[0].name, err)
+		data := l.splits[split]
+		if err := run(models, data, 0, data.N, e.batch(), results, ctx.Err); err != nil {
+			return fmt.Errorf("%s: split %s: %w", group[0].name, split, err)
 		}
 		for i, t := range bySplit[split] {
-			if err := group[t.unit].done(t.split, results[i].values(split.Classes)); err != nil {
+			if err := group[t.unit].done(t.split, results[i].metrics()); err != nil {
 				return err
 			}
 		}

@@ -33,10 +33,7 @@ type Sweep struct {
 	Endpoints      [][]int // for each trajectory, indices of checkpoints
 	Schemes        []averaging.Scheme
 	Policies       []bn.Policy
-	Set            *dataset.Set
 	Splits         []string
-	BNSplit        *dataset.Split // for policy recompute
-	BNBatch        int
 	AllowNonFinite bool
 	AllowGaps      bool
 	Memory         int64             // budget for averaging, in bytes; see averaging.Options
@@ -67,7 +64,7 @@ type cell struct {
 
 // Run evaluates what the store in s.Dir does not have and writes the table. When ctx ends it returns
 // ctx's error, and what was finished is in the store.
-func (s *Sweep) Run(ctx context.Context, engine *Engine) (Summary, error) {
+func (s *Sweep) Run(ctx context.Context, engine Backend) (Summary, error) {
 	var sum Summary
 	store, err := OpenStore(filepath.Join(s.Dir, "store"))
 	if err != nil {
@@ -81,7 +78,7 @@ func (s *Sweep) Run(ctx context.Context, engine *Engine) (Summary, error) {
 	if err := atomicfile.RemoveLeftovers(s.Dir); err != nil {
 		return sum, err
 	}
-	p, err := s.prepare(engine)
+	p, err := s.prepare(ctx, engine)
 	if err != nil {
 		return sum, err
 	}
@@ -148,10 +145,8 @@ func (s *Sweep) asked(spec string) bool {
 
 // prepared is a sweep with its cells known.
 type prepared struct {
-	splits []*dataset.Split
 	// policies[i] is s.Policies[i]; the last one is the baseline's own.
 	policies []bn.Policy
-	bnData   []*dataset.Split // for each policy that recomputes
 	rows     []row
 	cells    map[string]cell
 }
@@ -165,28 +160,27 @@ type row struct {
 	key     string
 }
 
-func (s *Sweep) prepare(engine *Engine) (*prepared, error) {
+func (s *Sweep) prepare(ctx context.Context, engine Backend) (*prepared, error) {
 	p := &prepared{cells: map[string]cell{}, policies: append(append([]bn.Policy{}, s.Policies...), bn.Policy{Kind: bn.Copy})}
-	for _, name := range s.Splits {
-		split, err := s.Set.Split(name)
-		if err != nil {
-			return nil, err
-		}
-		p.splits = append(p.splits, split)
-	}
-	data := make([]*BNData, len(p.policies))
-	p.bnData = make([]*dataset.Split, len(p.policies))
-	for i, policy := range p.policies {
-		if policy.Kind != bn.Recompute {
-			continue
-		}
-		var err error
-		if p.bnData[i], data[i], err = RecomputeData(policy, s.BNSplit, s.BNBatch); err != nil {
+	for _, policy := range s.Policies {
+		if err := engine.Supports(policy); err != nil {
 			return nil, err
 		}
 	}
 	if err := s.Plan(); err != nil {
 		return nil, err
+	}
+	for run, t := range s.Trajectories {
+		tensors, err := t.Tensors(s.plans[run].Sources()[0])
+		if err != nil {
+			return nil, err
+		}
+		if err := engine.Check(tensors, t.Meta.Tied); err != nil {
+			return nil, fmt.Errorf("trajectory %s: %w", t.Meta.Run, err)
+		}
+		if err := t.Seal(ctx, s.plans[run].Sources(), s.AllowNonFinite, nil); err != nil {
+			return nil, err
+		}
 	}
 	lastAsked := s.asked(averaging.Last{}.Spec())
 	for run, t := range s.Trajectories {
@@ -206,8 +200,11 @@ func (s *Sweep) prepare(engine *Engine) (*prepared, error) {
 				if !own && (policy == len(s.Policies) || isLast && !lastAsked) {
 					continue
 				}
-				for split := range p.splits {
-					in := engine.inputs(average, p.policies[policy], data[policy], p.splits[split])
+				for split, name := range s.Splits {
+					in, err := engine.Inputs(average, p.policies[policy], name)
+					if err != nil {
+						return nil, err
+					}
 					c := cell{run, r.Average, policy, split, in.Key(), in}
 					if _, ok := p.cells[c.key]; !ok {
 						p.cells[c.key] = c
@@ -274,26 +271,7 @@ func (s *Sweep) known(p *prepared, store *Store, sum *Summary) (map[string]Evalu
 }
 
 // evaluate streams the averages that have a missing cell to the workers.
-func (s *Sweep) evaluate(ctx context.Context, engine *Engine, p *prepared, missing map[string]cell, store *Store, sum *Summary) error {
-	splits := make([]*dataset.Resident, len(p.splits))
-	bnData := make([]*dataset.Resident, len(p.policies))
-	resident := func(split *dataset.Split) (*dataset.Resident, error) { return split.On(engine.Device) }
-	var err error
-	for i, split := range p.splits {
-		if splits[i], err = resident(split); err != nil {
-			return err
-		}
-		defer splits[i].Free()
-	}
-	for i, split := range p.bnData {
-		if split == nil {
-			continue
-		}
-		if bnData[i], err = resident(split); err != nil {
-			return err
-		}
-		defer bnData[i].Free()
-	}
+func (s *Sweep) evaluate(ctx context.Context, engine Backend, p *prepared, missing map[string]cell, store *Store, sum *Summary) error {
 	// Cells of the same average and policy are one unit: the weights are loaded once.
 	type id struct{ run, average, policy int }
 	byUnit := map[id][]cell{}
@@ -303,9 +281,13 @@ func (s *Sweep) evaluate(ctx context.Context, engine *Engine, p *prepared, missi
 	}
 	var left, done atomic.Int64
 	left.Store(int64(len(byUnit)))
-	units := make(chan *unit, 2*groupSize*engine.Workers)
+	units := make(chan *unit, 2*engine.slots())
 	g, ctx := errgroup.WithContext(ctx)
-	engine.start(ctx, g, units, &left)
+	free, err := engine.start(ctx, g, units, &left, s.Splits, p.policies)
+	if err != nil {
+		return err
+	}
+	defer free()
 	total := len(missing)
 	g.Go(func() error {
 		defer close(units)
@@ -331,10 +313,10 @@ func (s *Sweep) evaluate(ctx context.Context, engine *Engine, p *prepared, missi
 					if len(cells) == 0 {
 						continue
 					}
-					u := &unit{weights: weights{tensors: o.Tensors, data: o.Data}, policy: p.policies[policy], bnData: bnData[policy], bnBatch: s.BNBatch,
+					u := &unit{weights: weights{tensors: o.Tensors, data: o.Data, tied: t.Meta.Tied}, policy: p.policies[policy],
 						name: fmt.Sprintf("average of %d checkpoints up to epoch %s of %s, policy %v", len(c.Indices), trajectory.EpochName(t.Checkpoints[c.Newest()].Epoch), t.Meta.Run, p.policies[policy])}
 					for _, cell := range cells {
-						u.splits = append(u.splits, splits[cell.split])
+						u.splits = append(u.splits, s.Splits[cell.split])
 					}
 					closeNewest := func() {}
 					if u.policy.Kind == bn.Copy && len(c.Indices) > 1 {
@@ -394,7 +376,7 @@ func (s *Sweep) write(p *prepared, known map[string]Evaluation) error {
 		for _, v := range known[r.key].Values {
 			table.Rows = append(table.Rows, results.Row{
 				Run: t.Meta.Run, Seed: t.Meta.Seed, Scheme: r.request.Scheme.Spec(), K: int32(r.request.Scheme.K()),
-				Epoch: c.Epoch, Step: c.Step, Policy: p.policies[r.policy].String(), Split: p.splits[r.split].Name,
+				Epoch: c.Epoch, Step: c.Step, Policy: p.policies[r.policy].String(), Split: s.Splits[r.split],
 				Metric: v.Metric, Value: float64(v.Value), StdErr: float64(v.StdErr), N: v.N, Seconds: c.Seconds, Key: r.key,
 			})
 		}
@@ -409,7 +391,7 @@ func (e *Engine) Record(ctx context.Context, c *trajectory.Checkpoint, values []
 	if err != nil {
 		return err
 	}
-	in := e.inputs([]Weighted{{c.SHA256, "1"}}, bn.Policy{Kind: bn.Copy}, nil, split.Split)
+	in := e.inputs([]Weighted{{c.SHA256, "1"}}, bn.Policy{Kind: bn.Copy}, split.Split)
 	raw, err := json.Marshal(Evaluation{in, v})
 	if err != nil {
 		return err

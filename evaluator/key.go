@@ -66,18 +66,35 @@ func weighted(t *trajectory.Trajectory, c averaging.Coefficients) []Weighted {
 	return out
 }
 
-// inputs fills in Inputs. A policy that cannot matter for an average of one checkpoint is written as the
-// one it equals: the mean of one checkpoint's statistics is their copy.
-func (e *Engine) inputs(average []Weighted, policy bn.Policy, data *BNData, split *dataset.Split) Inputs {
-	in := Inputs{Format: 1, Task: "classification", Model: e.Net.Spec, Average: average, Policy: string(policy.Kind),
-		Data: split.Digest(), Numeric: numeric(e.Device)}
-	if len(average) == 1 && policy.Kind == bn.Average {
-		in.Policy = string(bn.Copy)
+// Inputs implements Backend.
+func (e *Engine) Inputs(average []Weighted, policy bn.Policy, split string) (Inputs, error) {
+	s, err := e.Set.Split(split)
+	if err != nil {
+		return Inputs{}, err
 	}
+	in := e.inputs(average, policy, s)
 	if policy.Kind == bn.Recompute {
-		in.BN = data
+		r, err := e.renewal(policy)
+		if err != nil {
+			return Inputs{}, err
+		}
+		in.BN = r.data
 	}
-	return in
+	return in, nil
+}
+
+func (e *Engine) inputs(average []Weighted, policy bn.Policy, split *dataset.Split) Inputs {
+	return Inputs{Format: 1, Task: string(e.task()), Model: e.Net.Spec, Average: average, Policy: policyOf(average, policy),
+		Data: split.Digest(), Numeric: numeric(e.Device)}
+}
+
+// policyOf writes a policy that cannot matter for an average of one checkpoint as the one it equals: the mean of
+// one checkpoint's statistics is their copy.
+func policyOf(average []Weighted, policy bn.Policy) string {
+	if len(average) == 1 && policy.Kind == bn.Average {
+		return string(bn.Copy)
+	}
+	return string(policy.Kind)
 }
 
 // Evaluation is what the store keeps of one key.

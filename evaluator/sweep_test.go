@@ -61,10 +61,16 @@ func small(t *testing.T) trained {
 	return trained{t, set, net, rec.Trajectory}
 }
 
+func (s trained) engine(workers int) *Engine {
+	e := NewEngine(s.net, torch.CPU, workers, 2)
+	e.Set, e.BNSplit, e.BNBatch = s.set, s.set.Train, 50
+	return e
+}
+
 // sweep runs a sweep over all epochs into dir.
 func (s trained) sweep(ctx context.Context, dir string, workers int, policies string, schemes ...string) (Summary, error) {
 	s.t.Helper()
-	sw := &Sweep{Dir: dir, Trajectories: []*trajectory.Trajectory{s.run}, Endpoints: [][]int{{0, 1, 2, 3}}, Set: s.set, Splits: []string{"val"}, BNSplit: s.set.Train, BNBatch: 50,
+	sw := &Sweep{Dir: dir, Trajectories: []*trajectory.Trajectory{s.run}, Endpoints: [][]int{{0, 1, 2, 3}}, Splits: []string{"val"},
 		Provenance: map[string]any{"test": true}}
 	for _, text := range schemes {
 		scheme, err := averaging.Parse(text)
@@ -83,7 +89,7 @@ func (s trained) sweep(ctx context.Context, dir string, workers int, policies st
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		s.t.Fatal(err)
 	}
-	return sw.Run(ctx, NewEngine(s.net, torch.CPU, workers, 2))
+	return sw.Run(ctx, s.engine(workers))
 }
 
 func (s trained) table(dir string) (*results.Table, []byte) {

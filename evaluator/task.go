@@ -1,9 +1,11 @@
 package evaluator
 
 import (
+	"fmt"
 	"math"
 
 	"lawa-replay/dataset"
+	"lawa-replay/internal/spec"
 	"lawa-replay/internal/torch"
 	"lawa-replay/model"
 	"lawa-replay/trajectory"
@@ -14,34 +16,210 @@ type Value struct {
 	Metric string            `json:"metric"`
 	Value  trajectory.Number `json:"value"`
 	StdErr trajectory.Number `json:"stderr"` // standard error of the mean over examples
-	N      int64             `json:"n"`      // examples
+	N      int64             `json:"n"`      // examples; tokens of language models
 }
 
-// evaluationBatch is how many examples go through a network at a time: few enough for the activations of
-// small networks to stay in cache. It does not change what is computed.
-const evaluationBatch = 250
+// Task says what outputs and targets are, and which metrics come of them.
+type Task string
 
-// classification collects what each example of a split gave.
-type classification struct {
-	loss []float64 // cross-entropy, nats
-	rank []int32   // classes that were preferred to the right one
+// The tasks. Outputs are a network's for N examples.
+const (
+	// Classification: outputs N×classes, targets N whole numbers. loss (cross-entropy, nats), top1, top5 (percent).
+	Classification Task = "classification"
+	// Regression: outputs and targets of the same shape. mse and mae, means over each example's values.
+	Regression Task = "regression"
+	// LanguageModel: outputs N×T×vocabulary, targets N×T tokens, each that which belongs to the outputs at its
+	// own place; -100 is not scored. Without targets, the output at each place is scored against the input at
+	// the next. loss (cross-entropy, nats a token), perplexity, top1 (percent).
+	LanguageModel Task = "language-model"
+	// MaskedLanguageModel: the same, but targets are needed: -100 wherever nothing was masked.
+	MaskedLanguageModel Task = "masked-language-model"
+)
+
+// ParseTask reads a task's name; "" is Classification.
+func ParseTask(text string) (Task, error) {
+	switch t := Task(text); t {
+	case "":
+		return Classification, nil
+	case Classification, Regression, LanguageModel, MaskedLanguageModel:
+		return t, nil
+	}
+	return "", spec.Unknown("task", text, []string{string(Classification), string(Regression), string(LanguageModel), string(MaskedLanguageModel)})
 }
 
-func newClassification(n int) *classification {
-	return &classification{make([]float64, n), make([]int32, n)}
+// batch is how many examples go through a network at a time: few enough for the activations of small networks to
+// stay in cache. It does not change what is computed.
+func (t Task) batch() int {
+	if t == LanguageModel || t == MaskedLanguageModel {
+		return 8
+	}
+	return 250
 }
 
-// classify runs several instances over examples [from, to) of a split, each batch through all of them.
-func classify(models []*model.Instance, data *dataset.Resident, from, to int, results []*classification, interrupted func() error) error {
+// truth is what the examples of a split are scored against.
+type truth struct {
+	task   Task
+	n      int
+	labels []int64   // classes, or tokens row by row
+	width  int       // tokens of an example
+	values []float32 // of a regression
+	next   bool      // labels are the inputs: each output is scored against the next
+}
+
+// ignored is the target that is not scored, as in torch.nn.CrossEntropyLoss.
+const ignored = -100
+
+func newTruth(task Task, s *dataset.Split) (*truth, error) {
+	t := &truth{task: task, n: s.N, width: 1}
+	if s.Inputs == nil {
+		if task != Classification {
+			return nil, fmt.Errorf("split %s: its images have classes; the task is %s", s.Name, task)
+		}
+		t.labels = s.Labels
+		return t, nil
+	}
+	targets := s.Targets
+	if targets == nil {
+		if task != LanguageModel {
+			return nil, fmt.Errorf("split %s: no tensor called targets, which the task %s needs", s.Name, task)
+		}
+		targets, t.next = s.Inputs, true
+	}
+	var err error
+	switch task {
+	case Regression:
+		t.values, err = targets.Floats()
+		t.width = len(t.values) / s.N
+	case Classification:
+		if len(targets.Shape) > 1 || len(targets.Shape) == 1 && targets.Shape[0] != 1 {
+			return nil, fmt.Errorf("split %s: targets of shape %v for each example; a classification has one class", s.Name, targets.Shape)
+		}
+		t.labels, err = targets.Integers()
+	default:
+		if len(targets.Shape) != 1 {
+			return nil, fmt.Errorf("split %s: tokens of shape %v for each example; one dimension is expected", s.Name, targets.Shape)
+		}
+		t.labels, err = targets.Integers()
+		t.width = int(targets.Shape[0])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("split %s: %w", s.Name, err)
+	}
+	return t, nil
+}
+
+// scores collects what each example of a split gave.
+type scores struct {
+	*truth
+	loss []float64 // cross-entropy, nats, summed over tokens; or squared error
+	rank []int32   // classification: classes that were preferred to the right one
+	hits []float64 // tokens that were right; or absolute error
+	size []float64 // tokens scored
+	top5 bool
+}
+
+func (t *truth) scores() *scores {
+	r := &scores{truth: t, loss: make([]float64, t.n)}
+	if t.task == Classification {
+		r.rank = make([]int32, t.n)
+		return r
+	}
+	r.hits, r.size = make([]float64, t.n), make([]float64, t.n)
+	return r
+}
+
+// add scores the outputs of examples [from, from+n).
+func (r *scores) add(from, n int, y *torch.Tensor) error {
+	var s torch.Scope
+	defer s.Close()
+	y = s.Float(y)
+	if err := s.Err(); err != nil {
+		return err
+	}
+	shape, err := y.Shape()
+	if err != nil {
+		return err
+	}
+	count := int64(1)
+	for _, d := range shape {
+		count *= d
+	}
+	if len(shape) == 0 || shape[0] != int64(n) {
+		return fmt.Errorf("outputs of shape %v for %d examples", shape, n)
+	}
+	out := make([]float32, count)
+	if err := torch.Read(out, y, 0); err != nil {
+		return err
+	}
+	switch r.task {
+	case Classification:
+		if len(shape) != 2 {
+			return fmt.Errorf("outputs of shape %v; a classification wants examples × classes", shape)
+		}
+		classes := int(shape[1])
+		if from == 0 {
+			r.top5 = classes > 5
+		}
+		for i := range n {
+			label := r.labels[from+i]
+			if label < 0 || label >= int64(classes) {
+				return fmt.Errorf("target %d of example %d, with %d classes", label, from+i, classes)
+			}
+			r.loss[from+i], r.rank[from+i] = score(out[i*classes:(i+1)*classes], int(label))
+		}
+		return nil
+	case Regression:
+		if count != int64(n*r.width) {
+			return fmt.Errorf("outputs of shape %v for targets of %d values each", shape, r.width)
+		}
+		for i := range n {
+			for j := range r.width {
+				d := float64(out[i*r.width+j]) - float64(r.values[(from+i)*r.width+j])
+				r.loss[from+i] += d * d / float64(r.width)
+				r.hits[from+i] += math.Abs(d) / float64(r.width)
+			}
+			r.size[from+i] = 1
+		}
+		return nil
+	}
+	if len(shape) != 3 || int(shape[1]) != r.width {
+		return fmt.Errorf("outputs of shape %v; a language model wants examples × %d tokens × vocabulary", shape, r.width)
+	}
+	vocabulary := int(shape[2])
+	for i := range n {
+		labels := r.labels[(from+i)*r.width : (from+i+1)*r.width]
+		if r.next {
+			labels = labels[1:]
+		}
+		for j, label := range labels {
+			if label == ignored {
+				continue
+			}
+			if label < 0 || label >= int64(vocabulary) {
+				return fmt.Errorf("token %d of example %d, with a vocabulary of %d", label, from+i, vocabulary)
+			}
+			at := (i*r.width + j) * vocabulary
+			loss, rank := score(out[at:at+vocabulary], int(label))
+			r.loss[from+i] += loss
+			r.size[from+i]++
+			if rank == 0 {
+				r.hits[from+i] += 100
+			}
+		}
+	}
+	return nil
+}
+
+// run puts examples [from, to) of a split through several instances, each batch through all of them.
+func run(models []*model.Instance, data *dataset.Resident, from, to, size int, results []*scores, interrupted func() error) error {
 	var batch, s torch.Scope
 	defer batch.Close()
 	defer s.Close()
-	logits := make([]float32, evaluationBatch*data.Classes)
-	for ; from < to; from += evaluationBatch {
+	for ; from < to; from += size {
 		if err := interrupted(); err != nil {
 			return err
 		}
-		n := min(evaluationBatch, to-from)
+		n := min(size, to-from)
 		x := data.Batch(&batch, from, from+n)
 		if err := batch.Err(); err != nil {
 			return err
@@ -51,14 +229,10 @@ func classify(models []*model.Instance, data *dataset.Resident, from, to int, re
 			if err := s.Err(); err != nil {
 				return err
 			}
-			if err := torch.Read(logits[:n*data.Classes], y, 0); err != nil {
+			if err := results[j].add(from, n, y); err != nil {
 				return err
 			}
 			s.Close()
-			for i := range n {
-				r := results[j]
-				r.loss[from+i], r.rank[from+i] = score(logits[i*data.Classes:(i+1)*data.Classes], int(data.Labels[from+i]))
-			}
 		}
 		batch.Close()
 	}
@@ -88,22 +262,30 @@ func score(logits []float32, label int) (loss float64, rank int32) {
 	return loss, rank
 }
 
-// values are the metrics: loss (mean cross-entropy, nats), top1 and top5 (percent).
-func (c *classification) values(classes int) []Value {
-	out := []Value{mean("loss", len(c.loss), func(i int) float64 { return c.loss[i] })}
-	hit := func(k int32) func(int) float64 {
-		return func(i int) float64 {
-			if c.rank[i] < k {
-				return 100
+// metrics are the task's.
+func (r *scores) metrics() []Value {
+	switch r.task {
+	case Classification:
+		out := []Value{mean("loss", len(r.loss), func(i int) float64 { return r.loss[i] })}
+		hit := func(k int32) func(int) float64 {
+			return func(i int) float64 {
+				if r.rank[i] < k {
+					return 100
+				}
+				return 0
 			}
-			return 0
 		}
+		out = append(out, mean("top1", len(r.rank), hit(1)))
+		if r.top5 {
+			out = append(out, mean("top5", len(r.rank), hit(5)))
+		}
+		return out
+	case Regression:
+		return []Value{mean("mse", r.n, func(i int) float64 { return r.loss[i] }), mean("mae", r.n, func(i int) float64 { return r.hits[i] })}
 	}
-	out = append(out, mean("top1", len(c.rank), hit(1)))
-	if classes > 5 {
-		out = append(out, mean("top5", len(c.rank), hit(5)))
-	}
-	return out
+	loss := ratio("loss", r.loss, r.size)
+	p := math.Exp(float64(loss.Value))
+	return []Value{loss, {"perplexity", trajectory.Number(p), trajectory.Number(p * float64(loss.StdErr)), loss.N}, ratio("top1", r.hits, r.size)}
 }
 
 // mean is the mean over n examples, with the standard error s/√n, where s² = Σ(x−mean)²/(n−1).
@@ -120,4 +302,23 @@ func mean(metric string, n int, x func(int) float64) Value {
 	}
 	stderr := math.Sqrt(squares / float64(n-1) / float64(n))
 	return Value{metric, trajectory.Number(m), trajectory.Number(stderr), int64(n)}
+}
+
+// ratio is Σx/Σsize: a mean over tokens. Tokens of one example depend on each other, so the standard error is that
+// of a ratio over examples: √(Σ(xᵢ−m·sizeᵢ)²/(n−1)/n) / mean size (Cochran, Sampling Techniques, §2.11).
+func ratio(metric string, x, size []float64) Value {
+	sum, total := 0.0, 0.0
+	for i := range x {
+		sum += x[i]
+		total += size[i]
+	}
+	m := sum / total
+	squares := 0.0
+	for i := range x {
+		d := x[i] - m*size[i]
+		squares += d * d
+	}
+	n := float64(len(x))
+	stderr := math.Sqrt(squares/(n-1)/n) / (total / n)
+	return Value{metric, trajectory.Number(m), trajectory.Number(stderr), int64(total)}
 }

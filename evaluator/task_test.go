@@ -33,13 +33,13 @@ func TestScore(t *testing.T) {
 }
 
 func TestValues(t *testing.T) {
-	c := &classification{[]float64{1, 2, 3, 4}, []int32{0, 0, 3, 7}}
+	c := &scores{truth: &truth{task: Classification, n: 4}, loss: []float64{1, 2, 3, 4}, rank: []int32{0, 0, 3, 7}, top5: true}
 	want := []Value{
 		{"loss", 2.5, trajectoryNumber(math.Sqrt(5.0 / 3 / 4)), 4},
 		{"top1", 50, trajectoryNumber(math.Sqrt(4 * 2500.0 / 3 / 4)), 4},
 		{"top5", 75, trajectoryNumber(math.Sqrt((3*625.0 + 5625) / 3 / 4)), 4},
 	}
-	got := c.values(10)
+	got := c.metrics()
 	if len(got) != 3 {
 		t.Fatalf("%v", got)
 	}
@@ -48,7 +48,8 @@ func TestValues(t *testing.T) {
 			t.Errorf("%+v, expected %+v", got[i], want[i])
 		}
 	}
-	if got := c.values(5); len(got) != 2 {
+	c.top5 = false
+	if got := c.metrics(); len(got) != 2 {
 		t.Errorf("top5 of 5 classes: %v", got)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"lawa-replay/internal/spec"
 	"lawa-replay/internal/torch"
@@ -24,11 +25,13 @@ const (
 	Parameter Role = iota // trained: float32
 	Statistic             // running mean or variance of batch norm: float32
 	Counter               // num_batches_tracked of batch norm: int64, of no shape
+	Other                 // a buffer that does not float, of a TorchScript module
 )
 
 // Entry is one named tensor. Offset counts elements, in the flat float32 tensor or among the counters.
 type Entry struct {
 	Name   string
+	DType  string // of an Other, as safetensors calls it
 	Shape  []int64
 	Role   Role
 	Offset int64
@@ -48,17 +51,22 @@ type Network struct {
 	Spec       string // canonical text that New reads
 	Channels   int    // of the input
 	Classes    int
-	Entries    []Entry // in the order of PyTorch's state dict
-	parameters int64   // elements, the first ones of the flat tensor
-	floats     int64   // elements of the flat tensor
+	Entries    []Entry     // in the order of PyTorch's state dict
+	aliases    [][2]string // parts of names, and what others call them
+	script     []byte      // of a TorchScript module
+	parameters int64       // elements, the first ones of the flat tensor
+	floats     int64       // elements of the flat tensor
 	counters   int64
 	forward    func(*Instance, *pass, *torch.Tensor) *torch.Tensor
 	initialize func(e Entry, rng *rand.Rand, values []float32)
 }
 
-// New reads a network's spec, such as resnet20 or resnet8:width=8,stem-stride=2. Input channels and
-// classes that the text does not give are those of the data.
+// New reads a network's spec, such as resnet20 or resnet8:width=8,stem-stride=2, or opens a TorchScript file.
+// Input channels and classes that the text does not give are those of the data.
 func New(text string, channels, classes int) (*Network, error) {
+	if IsScript(text) {
+		return OpenScript(text)
+	}
 	s, err := spec.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("model %w", err)
@@ -76,9 +84,21 @@ func (n *Network) Parameters() int64 { return n.parameters }
 // Floats is the number of float32 values: parameters and running statistics.
 func (n *Network) Floats() int64 { return n.floats }
 
+// Alias gives the other names by which checkpoints of the same network call an entry.
+func (n *Network) Alias(name string) []string {
+	var out []string
+	for _, a := range n.aliases {
+		if strings.Contains(name, a[0]) {
+			out = append(out, strings.ReplaceAll(name, a[0], a[1]))
+		}
+	}
+	return out
+}
+
 // layout gives the entries their offsets.
 func (n *Network) layout() {
-	for role, end := range []*int64{&n.floats, &n.floats, &n.counters} {
+	others := int64(0)
+	for role, end := range []*int64{&n.floats, &n.floats, &n.counters, &others} {
 		for i := range n.Entries {
 			if n.Entries[i].Role == Role(role) {
 				n.Entries[i].Offset = *end
@@ -103,6 +123,7 @@ type Instance struct {
 	views    torch.Scope
 	params   map[string]*torch.Tensor
 	norms    map[string]*torch.BatchNorm
+	module   *torch.Module // of a TorchScript network
 }
 
 // On makes an instance with weights of zero. A trainable one can be given to Train.
@@ -130,11 +151,21 @@ func (n *Network) On(d torch.Device, trainable bool) (*Instance, error) {
 			in.params[e.Name] = in.views.Leaf(in.flat, nil, e.Offset, e.Shape)
 		}
 	}
-	return in, in.views.Err()
+	if err := in.views.Err(); err != nil {
+		return nil, err
+	}
+	if n.script != nil {
+		if err := in.bind(); err != nil {
+			in.Free()
+			return nil, err
+		}
+	}
+	return in, nil
 }
 
 // Free releases the instance's memory.
 func (in *Instance) Free() {
+	in.module.Free()
 	in.views.Close()
 	for _, t := range []*torch.Tensor{in.flat, in.grad, in.momentum} {
 		t.Free()
@@ -145,6 +176,9 @@ func (in *Instance) Free() {
 func (in *Instance) Load(offset int64, values []float32) error {
 	return torch.Write(in.flat, offset, values)
 }
+
+// LoadOther overwrites a tensor that does not float with its bytes.
+func (in *Instance) LoadOther(e Entry, data []byte) error { return in.module.Write(e.Name, data) }
 
 // Values copies out parameters and running statistics, in the flat order.
 func (in *Instance) Values() ([]float32, error) {

@@ -36,6 +36,8 @@ func newResNet(s *spec.Spec, channels, classes int) (*Network, error) {
 		Channels:   channels,
 		Classes:    classes,
 		initialize: initResNet,
+		// github.com/akamaster/pytorch_resnet_cifar10 and github.com/kuangliu/pytorch-cifar
+		aliases: [][2]string{{"fc.", "linear."}, {".downsample.", ".shortcut."}},
 	}
 	conv := func(name string, in, out, k int) {
 		n.Entries = append(n.Entries, Entry{Name: name + ".weight", Shape: shape(out, in, k, k)})

@@ -21,7 +21,7 @@ import (
 
 type averageOptions struct {
 	selection
-	bnOptions
+	networkOptions
 	foreignOptions
 	out           string
 	at            []string
@@ -59,7 +59,7 @@ Integer tensors are those of the newest checkpoint. Batch-norm statistics (--bn)
 	f.StringVar(&o.dtype, "dtype", "", "convert floating tensors: f32, bf16, f16 or f64 (default: as in the checkpoints)")
 	f.StringVar(&o.bn, "bn", "average", "batch-norm statistics: average, copy, recompute[:samples=N[,seed=S]]")
 	f.BoolVar(&o.noVerify, "no-verify", false, "neither compare the checkpoints with their digests nor look for NaN: several times faster")
-	o.bnOptions.flags(f)
+	o.networkOptions.flags(f)
 	o.foreignOptions.flags(f)
 	return c
 }

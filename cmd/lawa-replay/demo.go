@@ -81,7 +81,7 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 	if err != nil {
 		return err
 	}
-	s := &evaluator.Sweep{Dir: sweepDir, Trajectories: []*trajectory.Trajectory{t}, Set: set, Splits: []string{"val"}, BNSplit: set.Train, BNBatch: demoConfig.BatchSize, Memory: freeMemory() / 2}
+	s := &evaluator.Sweep{Dir: sweepDir, Trajectories: []*trajectory.Trajectory{t}, Splits: []string{"val"}, Memory: freeMemory() / 2}
 	if s.Schemes, err = (selection{k: demoK}).parseSchemes(); err != nil {
 		return err
 	}
@@ -93,7 +93,9 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 		return err
 	}
 	s.Endpoints = [][]int{endpoints}
-	if err := sweep(ctx, s, evaluator.NewEngine(net, torch.CPU, 0, runtime.NumCPU())); err != nil {
+	engine := evaluator.NewEngine(net, torch.CPU, 0, runtime.NumCPU())
+	engine.Set, engine.BNSplit, engine.BNBatch = set, set.Train, demoConfig.BatchSize
+	if err := sweep(ctx, s, engine); err != nil {
 		return err
 	}
 	tab, err := readResults(sweepDir)

@@ -3,16 +3,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 
 	"github.com/spf13/cobra"
 
+	"lawa-replay/dataset"
 	"lawa-replay/evaluator"
 	"lawa-replay/export"
 	"lawa-replay/internal/torch"
+	"lawa-replay/model"
+	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -25,17 +30,24 @@ func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run
 	if err := device.Open(); err != nil {
 		return nil, err
 	}
-	var s evaluator.Sweep
-	net, err := o.open(&s, []string{run})
+	if e.Trajectory, err = openRun(run, o.foreignOptions); err != nil {
+		return nil, err
+	}
+	engine, err := o.engine(cmd, e.Trajectory.Meta, device, 1)
 	if err != nil {
 		return nil, err
 	}
-	e.Trajectory = s.Trajectories[0]
-	split, err := s.Set.Split(o.bnData)
-	if err != nil {
-		return nil, wrong(cmd, fmt.Errorf("--bn-data: %w", err))
+	if err := engine.Supports(e.Policy); err != nil {
+		return nil, wrong(cmd, err)
 	}
-	split, named, err := evaluator.RecomputeData(e.Policy, split, s.BNBatch)
+	tensors, err := e.Trajectory.Tensors(0)
+	if err != nil {
+		return nil, err
+	}
+	if err := engine.Check(tensors, e.Trajectory.Meta.Tied); err != nil {
+		return nil, err
+	}
+	split, named, err := evaluator.RecomputeData(e.Policy, engine.BNSplit, engine.BNBatch)
 	if err != nil {
 		return nil, wrong(cmd, fmt.Errorf("--bn: %w", err))
 	}
@@ -47,10 +59,53 @@ func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run
 	if err != nil {
 		return nil, err
 	}
-	engine := evaluator.NewEngine(net, device, 1, runtime.NumCPU())
 	e.RenewedFrom = string(text)
 	e.Renew = func(ctx context.Context, tensors []safetensors.Tensor, data []byte) error {
-		return engine.Renew(ctx, tensors, data, resident, s.BNBatch)
+		return engine.Renew(ctx, tensors, e.Trajectory.Meta.Tied, data, resident)
 	}
 	return resident.Free, nil
+}
+
+// engine opens the network and its data.
+func (o networkOptions) engine(cmd *cobra.Command, meta trajectory.Meta, device torch.Device, workers int) (*evaluator.Engine, error) {
+	spec, data := cmp.Or(o.model, meta.Model), cmp.Or(o.data, meta.Data)
+	if spec == "" {
+		return nil, wrong(cmd, errors.New("--model is missing: the trajectory does not record its network (resnet20, …, a TorchScript file; or sweep --worker)"))
+	}
+	if data == "" {
+		return nil, wrong(cmd, errors.New("--data is missing: the trajectory does not record its data (mnist, cifar10, …, or tensors:FILE)"))
+	}
+	task, err := evaluator.ParseTask(o.task)
+	if err != nil {
+		return nil, wrong(cmd, fmt.Errorf("--task: %w", err))
+	}
+	set, err := dataset.Open(data, o.dataDir)
+	if err != nil {
+		return nil, err
+	}
+	net, err := model.New(spec, set.Val.Channels, set.Val.Classes)
+	if err != nil {
+		return nil, err
+	}
+	if set.Val.Inputs != nil && !model.IsScript(spec) {
+		if task != evaluator.Classification {
+			return nil, wrong(cmd, fmt.Errorf("--task %s: %s classifies", task, spec))
+		}
+		if n := len(set.Val.Inputs.Shape); n != 3 {
+			return nil, fmt.Errorf("inputs of shape %v for each example; %s wants channels × height × width", set.Val.Inputs.Shape, spec)
+		}
+	}
+	e := evaluator.NewEngine(net, device, workers, runtime.NumCPU())
+	e.Set, e.Task, e.Batch, e.BNBatch = set, task, o.batch, cmp.Or(o.bnBatch, meta.BatchSize)
+	switch {
+	case dataset.IsTensors(o.bnData):
+		e.BNSplit, err = dataset.OpenTensors(o.bnData)
+	case o.bnData == "train" && set.Train == nil && !cmd.Flags().Changed("bn-data"): // Supports says that it is missing
+	default:
+		e.BNSplit, err = set.Split(o.bnData)
+	}
+	if err != nil {
+		return nil, wrong(cmd, fmt.Errorf("--bn-data: %w", err))
+	}
+	return e, nil
 }

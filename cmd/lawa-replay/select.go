@@ -30,16 +30,22 @@ func (o *selection) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.allowGaps, "allow-gaps", false, "go on though a window lacks checkpoints")
 }
 
-// bnOptions are the flags of batch-norm policies.
-type bnOptions struct {
-	bn, bnData, dataDir, device string
-	bnBatch                     int
+// networkOptions say which network is run on what, and what becomes of batch-norm statistics.
+type networkOptions struct {
+	model, data, dataDir, task, device string
+	batch                              int
+	bn, bnData                         string
+	bnBatch                            int
 }
 
-func (o *bnOptions) flags(f *pflag.FlagSet) {
-	f.StringVar(&o.bnData, "bn-data", "train", "split for recompute: train or val")
-	f.IntVar(&o.bnBatch, "bn-batch-size", 0, "batch size for recompute (default: that of training)")
+func (o *networkOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.model, "model", "", "the network: resnet20, …, or a TorchScript file such as net.ts (default: that of the trajectory)")
+	f.StringVar(&o.data, "data", "", "the data: mnist, fashion-mnist, cifar10, or tensors:FILE with the tensors inputs and targets (default: those of the trajectory)")
 	f.StringVar(&o.dataDir, "data-dir", "", "folder with the data set's files")
+	f.StringVar(&o.task, "task", "", "classification, regression, language-model or masked-language-model (default: classification)")
+	f.IntVar(&o.batch, "batch-size", 0, "examples at a time; does not change the numbers (default: 250, of language models 8)")
+	f.StringVar(&o.bnData, "bn-data", "train", "for recompute: a split, train or val, or tensors:FILE with the tensor inputs")
+	f.IntVar(&o.bnBatch, "bn-batch-size", 0, "batch size for recompute (default: that of training)")
 	f.StringVar(&o.device, "device", "cpu", "cpu, cuda or cuda:N")
 }
 

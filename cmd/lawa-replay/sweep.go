@@ -3,33 +3,38 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"lawa-replay/averaging"
 	"lawa-replay/bn"
-	"lawa-replay/dataset"
 	"lawa-replay/evaluator"
 	"lawa-replay/evaluator/results"
+	"lawa-replay/evaluator/worker"
 	"lawa-replay/internal/atomicfile"
 	"lawa-replay/internal/torch"
 	"lawa-replay/model"
 	"lawa-replay/trajectory"
+	"lawa-replay/trajectory/safetensors"
 )
 
 type sweepOptions struct {
 	selection
-	bnOptions
-	out, epochs, split string
-	workers            int
+	networkOptions
+	foreignOptions
+	out, epochs, split, worker string
+	workers                    int
+	workerTimeout, workerStart time.Duration
 }
 
 func newSweep() *cobra.Command {
@@ -53,10 +58,20 @@ Policies for batch-norm statistics (--bn, several in one sweep):
                does it; recompute:samples=N takes the first N examples, and
                recompute:samples=N,seed=S draws them
 
+The network and the data are those that the trajectory records, or:
+  --model net.ts            a TorchScript module (torch.jit.script(net.eval()).save)
+  --data tensors:val.safetensors   (or .npz, .npy) tensors inputs and targets
+  --worker "python eval.py" a program of your own, in any language, which is told where
+                            an average lies and answers with metrics:
+                            docs/worker-protocol.md
+RUN may also be a folder of checkpoints of another program, as import takes them.
+
 Choosing k on the split that is then reported is leakage: choose on one split,
 report another (--split val,train evaluates several).`,
 		Example: `  lawa-replay sweep run --k 1,2,4-8,10,16 --out sweep
   lawa-replay sweep run --k 6 --scheme ema:decay=0.5..0.95/0.05 --scheme swa:start=10..20/5 --out sweep
+  lawa-replay sweep checkpoints/ --k 1-10 --model net.ts --data tensors:val.safetensors --bn copy --out sweep
+  lawa-replay sweep run --k 1-10 --worker "python eval.py" --out sweep
   lawa-replay sweep run1 run2 run3 --k 6 --bn copy,recompute:samples=5000 --epochs 10-20 --out sweep`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runSweep(cmd.Context(), cmd, o, args) },
@@ -65,10 +80,14 @@ report another (--split val,train evaluates several).`,
 	f.StringVar(&o.out, "out", "", "folder of the sweep")
 	o.selection.flags(f)
 	f.StringVar(&o.epochs, "epochs", "", "epochs at which to average, as in 10-20,30 (default: all)")
-	f.StringVar(&o.bn, "bn", "recompute", "policies for batch-norm statistics: copy, average, recompute[:samples=N[,seed=S]]")
-	o.bnOptions.flags(f)
-	f.StringVar(&o.split, "split", "val", "splits to evaluate: val, train")
-	f.IntVar(&o.workers, "workers", 0, "workers of one thread each on a CPU (default: one per core)")
+	f.StringVar(&o.bn, "bn", "", "policies for batch-norm statistics: copy, average, recompute[:samples=N[,seed=S]] (default: recompute where there are statistics and data, else copy)")
+	o.networkOptions.flags(f)
+	o.foreignOptions.flags(f)
+	f.StringVar(&o.split, "split", "", "splits to evaluate: val, train, or those of the worker (default: val; of a worker all)")
+	f.StringVar(&o.worker, "worker", "", "evaluate by this command instead of a network of this program")
+	f.DurationVar(&o.workerTimeout, "worker-timeout", 10*time.Minute, "time limit for one evaluation of a worker")
+	f.DurationVar(&o.workerStart, "worker-start-timeout", 2*time.Minute, "time limit for the start of a worker")
+	f.IntVar(&o.workers, "workers", 0, "workers of one thread each on a CPU (default: one per core; of --worker one)")
 	return c
 }
 
@@ -84,36 +103,36 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 	if err != nil {
 		return wrong(cmd, err)
 	}
-	policies, err := parsePolicies(o.bn)
-	if err != nil {
+	if err := o.foreignOptions.parse(); err != nil {
 		return wrong(cmd, err)
 	}
 	memory, err := parseMemory(o.memory)
 	if err != nil {
 		return wrong(cmd, err)
 	}
-	if o.workers < 0 || o.bnBatch < 0 {
-		return wrong(cmd, errors.New("--workers and --bn-batch-size take numbers from 1 on"))
+	if o.workers < 0 || o.bnBatch < 0 || o.batch < 0 {
+		return wrong(cmd, errors.New("--workers, --batch-size and --bn-batch-size take numbers from 1 on"))
 	}
-	if err := device.Open(); err != nil {
-		return err
+	var policies []bn.Policy
+	if o.bn != "" {
+		if policies, err = parsePolicies(o.bn); err != nil {
+			return wrong(cmd, err)
+		}
 	}
 	s := &evaluator.Sweep{Dir: o.out, Schemes: schemes, Policies: policies, AllowNonFinite: o.allowNonFinite, AllowGaps: o.allowGaps, Memory: memory}
-	net, err := o.open(s, runs)
+	backend, done, err := o.backend(ctx, cmd, s, device, runs)
 	if err != nil {
 		return err
 	}
-	for _, name := range strings.Split(o.split, ",") {
-		if name = strings.TrimSpace(name); !slices.Contains(s.Splits, name) {
-			s.Splits = append(s.Splits, name)
+	defer done()
+	if o.bn == "" {
+		if s.Policies, err = defaultPolicies(s.Trajectories[0], backend); err != nil {
+			return err
 		}
 	}
-	if s.BNSplit, err = s.Set.Split(o.bnData); err != nil {
-		return wrong(cmd, fmt.Errorf("--bn-data: %w", err))
-	}
-	for _, name := range s.Splits {
-		if _, err := s.Set.Split(name); err != nil {
-			return wrong(cmd, fmt.Errorf("--split: %w", err))
+	for _, p := range s.Policies {
+		if err := backend.Supports(p); err != nil {
+			return wrong(cmd, fmt.Errorf("--bn: %w", err))
 		}
 	}
 	for _, t := range s.Trajectories {
@@ -128,39 +147,104 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 	} else if err != nil {
 		return err
 	}
-	return sweep(ctx, s, evaluator.NewEngine(net, device, o.workers, runtime.NumCPU()))
+	return sweep(ctx, s, backend)
 }
 
-// open reads the trajectories, their network and their data, which must be the same for all.
-func (o bnOptions) open(s *evaluator.Sweep, runs []string) (*model.Network, error) {
-	for _, dir := range runs {
-		t, err := openRun(dir)
+// backend opens the trajectories, and what evaluates them: a network of this program, or workers.
+func (o sweepOptions) backend(ctx context.Context, cmd *cobra.Command, s *evaluator.Sweep, device torch.Device, runs []string) (evaluator.Backend, func(), error) {
+	if o.worker != "" {
+		if o.model != "" && model.IsScript(o.model) || o.task != "" {
+			return nil, nil, wrong(cmd, errors.New("--worker takes its own network and task: --model and --task are for networks of this program"))
+		}
+		if err := o.open(s, runs); err != nil {
+			return nil, nil, err
+		}
+		meta := s.Trajectories[0].Meta
+		w, err := evaluator.NewWorkers(ctx, worker.Worker{Command: o.worker, Start: o.workerStart, Limit: o.workerTimeout,
+			Hello: worker.Hello{Device: device.String(), Model: cmp.Or(o.model, meta.Model), Data: cmp.Or(o.data, meta.Data), Tied: meta.Tied}}, max(1, o.workers))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		s.Splits = w.Splits()
+		if o.split != "" {
+			s.Splits = splitNames(o.split)
+		}
+		for _, name := range s.Splits {
+			if !slices.Contains(w.Splits(), name) {
+				w.Close()
+				return nil, nil, wrong(cmd, fmt.Errorf("--split: the worker has no %s; it announces %s", name, strings.Join(w.Splits(), ", ")))
+			}
+		}
+		return w, w.Close, nil
+	}
+	if err := device.Open(); err != nil {
+		return nil, nil, err
+	}
+	if err := o.open(s, runs); err != nil {
+		return nil, nil, err
+	}
+	e, err := o.engine(cmd, s.Trajectories[0].Meta, device, o.workers)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.Splits = splitNames(cmp.Or(o.split, "val"))
+	for _, name := range s.Splits {
+		if _, err := e.Set.Split(name); err != nil {
+			return nil, nil, wrong(cmd, fmt.Errorf("--split: %w", err))
+		}
+	}
+	return e, func() {}, nil
+}
+
+func splitNames(text string) []string {
+	var out []string
+	for _, name := range strings.Split(text, ",") {
+		if name = strings.TrimSpace(name); !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// defaultPolicies is recompute where there are batch-norm statistics and data to recompute them from.
+func defaultPolicies(t *trajectory.Trajectory, backend evaluator.Backend) ([]bn.Policy, error) {
+	tensors, err := t.Tensors(0)
+	if err != nil {
+		return nil, err
+	}
+	recompute := bn.Policy{Kind: bn.Recompute}
+	if !slices.ContainsFunc(tensors, func(x safetensors.Tensor) bool { return bn.IsStatistic(x.Name) }) {
+		return []bn.Policy{{Kind: bn.Copy}}, nil
+	}
+	if err := backend.Supports(recompute); err != nil {
+		say("note: batch-norm statistics are those of the newest checkpoint (--bn copy): %v", err)
+		return []bn.Policy{{Kind: bn.Copy}}, nil
+	}
+	return []bn.Policy{recompute}, nil
+}
+
+// open reads the trajectories, whose network and data must be the same for all.
+func (o sweepOptions) open(s *evaluator.Sweep, runs []string) error {
+	for _, dir := range runs {
+		t, err := openRun(dir, o.foreignOptions)
+		if err != nil {
+			return err
 		}
 		for _, other := range s.Trajectories {
 			if other.Meta.Run == t.Meta.Run && other.Meta.Seed == t.Meta.Seed {
-				return nil, fmt.Errorf("%s and %s are both run %s with seed %d: their rows could not be told apart", other.Dir, dir, t.Meta.Run, t.Meta.Seed)
+				return fmt.Errorf("%s and %s are both run %s with seed %d: their rows could not be told apart", other.Dir, dir, t.Meta.Run, t.Meta.Seed)
 			}
 			if other.Meta.Model != t.Meta.Model || other.Meta.Data != t.Meta.Data {
-				return nil, fmt.Errorf("%s trained %s on %s, %s %s on %s: sweep them apart", other.Dir, other.Meta.Model, other.Meta.Data, dir, t.Meta.Model, t.Meta.Data)
+				return fmt.Errorf("%s trained %s on %s, %s %s on %s: sweep them apart", other.Dir, other.Meta.Model, other.Meta.Data, dir, t.Meta.Model, t.Meta.Data)
 			}
 		}
 		s.Trajectories = append(s.Trajectories, t)
 	}
-	meta := s.Trajectories[0].Meta
-	var err error
-	if s.Set, err = dataset.Open(meta.Data, o.dataDir); err != nil {
-		return nil, err
-	}
-	if s.BNBatch = o.bnBatch; s.BNBatch == 0 {
-		s.BNBatch = meta.BatchSize
-	}
-	return model.New(meta.Model, s.Set.Train.Channels, s.Set.Train.Classes)
+	return nil
 }
 
 // sweep runs s with a progress bar and says what it did.
-func sweep(ctx context.Context, s *evaluator.Sweep, engine *evaluator.Engine) error {
+func sweep(ctx context.Context, s *evaluator.Sweep, backend evaluator.Backend) error {
 	var runs []map[string]any
 	for _, t := range s.Trajectories {
 		runs = append(runs, map[string]any{"run": t.Meta.Run, "seed": t.Meta.Seed, "checkpoints": len(t.Checkpoints), "last_sha256": t.Checkpoints[len(t.Checkpoints)-1].SHA256, "devices": t.Meta.Devices})
@@ -172,8 +256,8 @@ func sweep(ctx context.Context, s *evaluator.Sweep, engine *evaluator.Engine) er
 	for _, p := range s.Policies {
 		policies = append(policies, p.String())
 	}
-	s.Provenance = map[string]any{"software": software(), "device": engine.Device.String(), "model": engine.Net.Spec, "data": s.Set.Spec, "runs": runs,
-		"schemes": schemes, "policies": policies, "splits": s.Splits, "bn_data": s.BNSplit.Name, "bn_batch_size": s.BNBatch}
+	s.Provenance = backend.Provenance()
+	maps.Copy(s.Provenance, map[string]any{"software": software(), "runs": runs, "schemes": schemes, "policies": policies, "splits": s.Splits})
 	if err := claim(s.Dir); err != nil {
 		return err
 	}
@@ -181,7 +265,7 @@ func sweep(ctx context.Context, s *evaluator.Sweep, engine *evaluator.Engine) er
 	s.Progress = func(done, total int) { bar.set(done) }
 	bar = newProgress("sweep", -1)
 	s.Start = func(total int) { bar.close(); bar = newProgress("sweep", total) }
-	sum, err := s.Run(ctx, engine)
+	sum, err := s.Run(ctx, backend)
 	bar.close()
 	switch {
 	case errors.Is(err, context.Canceled):

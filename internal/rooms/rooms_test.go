@@ -13,7 +13,7 @@ const module = "lawa-replay"
 
 // may lists what each package may import of this module. What is not listed here does not belong.
 var may = map[string][]string{
-	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "dataset", "evaluator", "evaluator/results", "export", "importer", "internal/atomicfile", "internal/metric", "internal/spec", "internal/torch", "model", "plots", "trainer", "trajectory", "trajectory/safetensors"},
+	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "dataset", "evaluator", "evaluator/results", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/metric", "internal/spec", "internal/torch", "model", "plots", "trainer", "trajectory", "trajectory/safetensors"},
 	"trajectory":             {"internal/atomicfile", "trajectory/foreign", "trajectory/safetensors"},
 	"trajectory/foreign":     {"trajectory/pickle", "trajectory/safetensors"},
 	"trajectory/pickle":      {},
@@ -21,11 +21,12 @@ var may = map[string][]string{
 	"trajectory/safetensors": {},
 	"averaging":              {"internal/metric", "internal/spec", "trajectory", "trajectory/safetensors"},
 	"bn":                     {"internal/spec"},
-	"evaluator":              {"averaging", "bn", "dataset", "evaluator/results", "internal/atomicfile", "internal/torch", "model", "trajectory", "trajectory/safetensors"},
+	"evaluator":              {"averaging", "bn", "dataset", "evaluator/results", "evaluator/worker", "internal/atomicfile", "internal/spec", "internal/torch", "model", "trajectory", "trajectory/safetensors"},
 	"export":                 {"averaging", "bn", "internal/atomicfile", "trajectory", "trajectory/safetensors"},
 	"evaluator/results":      {"internal/atomicfile"},
+	"evaluator/worker":       {},
 	"model":                  {"internal/spec", "internal/torch"},
-	"dataset":                {"internal/spec", "internal/torch"},
+	"dataset":                {"internal/spec", "internal/torch", "trajectory", "trajectory/safetensors"},
 	"trainer":                {"dataset", "internal/spec", "internal/torch", "model", "trajectory", "trajectory/safetensors"},
 	"analysis":               {"evaluator/results", "internal/metric"},
 	"plots":                  {"analysis", "evaluator/results", "internal/atomicfile", "internal/metric", "internal/spec"},
@@ -43,7 +44,7 @@ const (
 	gotch     = "github.com/sugarme/gotch"
 )
 
-var withoutTorch = []string{"trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "evaluator/results"}
+var withoutTorch = []string{"trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "evaluator/results", "evaluator/worker"}
 
 func TestArrows(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"/...").Output()

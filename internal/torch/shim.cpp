@@ -1,4 +1,4 @@
-#include "shim.h"
+#include "guarded.h"
 
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
@@ -21,19 +21,6 @@
 
 namespace {
 
-torch::Tensor &of(lr_tensor t) { return *static_cast<torch::Tensor *>(t); }
-
-template <class F> char *guarded(F f) {
-  try {
-    f();
-    return nullptr;
-  } catch (const c10::Error &e) {
-    return strdup(e.what_without_backtrace());
-  } catch (const std::exception &e) {
-    return strdup(e.what());
-  }
-}
-
 // glibc gives large blocks back to the kernel at every free, and every activation is then paged in
 // again: half the time of a small network. Keep them. This runs before main.
 __attribute__((constructor)) void keep_freed_memory() {
@@ -41,8 +28,6 @@ __attribute__((constructor)) void keep_freed_memory() {
   mallopt(M_TRIM_THRESHOLD, 512 << 20);
   mallopt(M_TOP_PAD, 64 << 20);
 }
-
-c10::Device device_of(int index) { return index < 0 ? c10::Device(c10::kCPU) : c10::Device(c10::kCUDA, index); }
 
 // Every stride-th pixel.
 torch::Tensor every(const torch::Tensor &x, int64_t stride) {

@@ -34,6 +34,19 @@ char *lr_pool_linear(lr_tensor *out, lr_tensor x, lr_tensor w, lr_tensor b);
 char *lr_leaf(lr_tensor *out, lr_tensor flat, lr_tensor grad, int64_t offset, const int64_t *shape, int dims);
 char *lr_backward(lr_tensor loss);
 char *lr_sgd(lr_tensor p, lr_tensor grad, lr_tensor momentum, double lr, double mu, double wd, int nesterov, int first);
+
+// script.cpp
+typedef void *lr_module;
+char *lr_script_load(lr_module *out, const void *data, int64_t size, int device);
+void lr_script_free(lr_module m);
+char *lr_script_tensors(lr_module m, char **text);
+char *lr_script_bind(lr_module m, const char *name, lr_tensor value);
+char *lr_script_write(lr_module m, const char *name, const void *data, int64_t bytes);
+char *lr_script_norms(lr_module m, int *found);
+char *lr_script_forward(lr_tensor *out, lr_module m, lr_tensor x);
+char *lr_script_observe(lr_module m, lr_tensor x, double momentum);
+char *lr_narrow(lr_tensor *out, lr_tensor t, int64_t from, int64_t to);
+char *lr_to_float(lr_tensor *out, lr_tensor t);
 #ifdef __cplusplus
 }
 #endif

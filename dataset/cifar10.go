@@ -1,0 +1,282 @@
+package dataset
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"lawa-replay/internal/spec"
+)
+
+// The classes of CIFAR-10 in the order of their labels, and the statistics by which ImageNet's and these nets
+// are trained (torchvision's references).
+var cifar10Classes = []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
+
+const (
+	cifarSide   = 32
+	cifarBytes  = 3 * cifarSide * cifarSide
+	maxCIFAR    = 100_000 // images in a split
+	maxCIFARZip = 1 << 20 // bytes of one JPEG
+)
+
+// openCIFAR10 reads CIFAR-10 (Krizhevsky 2009, "Learning multiple layers of features from tiny images"): its
+// binary version (data_batch_1.bin … test_batch.bin), or images in train/CLASS/*.jpg and test/CLASS/*.jpg, in a
+// folder or a .tar.gz of one.
+func openCIFAR10(s *spec.Spec, dir string) (*Set, error) {
+	if dir == "" {
+		return nil, errors.New("--data-dir must name the folder with data_batch_1.bin …, or with train/CLASS and test/CLASS of JPEG files, or a .tar.gz of one")
+	}
+	set, err := readCIFAR10(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if set.Val == nil {
+		return nil, fmt.Errorf("%s: no test images in it", dir)
+	}
+	return set, nil
+}
+
+func readCIFAR10(dir string) (*Set, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		f, err := os.Open(dir)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			return nil, err
+		}
+		return fromTar(tar.NewReader(z))
+	}
+	if _, err := os.Stat(filepath.Join(dir, "test_batch.bin")); err == nil {
+		return fromBinary(dir)
+	}
+	return fromFolders(dir)
+}
+
+// picture is one image with its place in the data set.
+type picture struct {
+	path  string
+	label int64
+	pixel []uint8
+}
+
+// pictures collects those of the two splits.
+type pictures map[string][]picture
+
+// add decodes the JPEG file at a path such as test/cat/0001.jpg; others are passed over.
+func (p pictures) add(name string, open func() (io.Reader, error)) error {
+	parts := strings.Split(path.Clean(name), "/")
+	if len(parts) < 3 {
+		return nil
+	}
+	parts = parts[len(parts)-3:]
+	label := slices.Index(cifar10Classes, parts[1])
+	ext := strings.ToLower(path.Ext(name))
+	if label < 0 || parts[0] != "train" && parts[0] != "test" || ext != ".jpg" && ext != ".jpeg" {
+		return nil
+	}
+	if len(p[parts[0]]) >= maxCIFAR {
+		return fmt.Errorf("more than %d images in %s", maxCIFAR, parts[0])
+	}
+	r, err := open()
+	if err != nil {
+		return err
+	}
+	pixel, err := decodeJPEG(io.LimitReader(r, maxCIFARZip))
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	p[parts[0]] = append(p[parts[0]], picture{strings.Join(parts, "/"), int64(label), pixel})
+	return nil
+}
+
+func (p pictures) set() *Set {
+	set := &Set{}
+	for _, s := range []struct {
+		folder, name string
+		split        **Split
+	}{{"train", "train", &set.Train}, {"test", "val", &set.Val}} {
+		list := p[s.folder]
+		if len(list) == 0 {
+			continue
+		}
+		slices.SortFunc(list, func(a, b picture) int { return strings.Compare(a.path, b.path) })
+		split := newCIFAR10(s.name)
+		for _, x := range list {
+			split.Images, split.Labels = append(split.Images, x.pixel...), append(split.Labels, x.label)
+		}
+		split.N = len(list)
+		*s.split = split.seal()
+	}
+	return set
+}
+
+func newCIFAR10(name string) *Split {
+	return &Split{Name: name, Channels: 3, Height: cifarSide, Width: cifarSide, Classes: 10,
+		Mean: []float32{0.485, 0.456, 0.406}, Std: []float32{0.229, 0.224, 0.225}}
+}
+
+func fromTar(t *tar.Reader) (*Set, error) {
+	p := pictures{}
+	for {
+		h, err := t.Next()
+		if err == io.EOF {
+			return p.set(), nil
+		}
+		if err == nil && h.Typeflag == tar.TypeReg {
+			err = p.add(h.Name, func() (io.Reader, error) { return t, nil })
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func fromFolders(dir string) (*Set, error) {
+	p := pictures{}
+	for _, split := range []string{"train", "test"} {
+		for _, class := range cifar10Classes {
+			names, err := filepath.Glob(filepath.Join(dir, split, class, "*"))
+			if err != nil {
+				return nil, err
+			}
+			for _, name := range names {
+				f, err := os.Open(name)
+				if err != nil {
+					return nil, err
+				}
+				err = p.add(strings.Join([]string{split, class, filepath.Base(name)}, "/"), func() (io.Reader, error) { return f, nil })
+				f.Close()
+				if err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return p.set(), nil
+}
+
+// fromBinary reads the binary version: records of one byte label and 3×32×32 bytes.
+func fromBinary(dir string) (*Set, error) {
+	set := &Set{}
+	for _, s := range []struct {
+		name, files string
+		split       **Split
+	}{{"train", "data_batch_*.bin", &set.Train}, {"val", "test_batch.bin", &set.Val}} {
+		names, err := filepath.Glob(filepath.Join(dir, s.files))
+		if err != nil || len(names) == 0 {
+			continue
+		}
+		slices.Sort(names)
+		split := newCIFAR10(s.name)
+		for _, name := range names {
+			info, err := os.Stat(name)
+			if err != nil {
+				return nil, err
+			}
+			if n := info.Size(); n%(1+cifarBytes) != 0 || n > maxCIFAR*(1+cifarBytes) {
+				return nil, fmt.Errorf("%s: %d bytes, which are no whole records of %d", filepath.Base(name), n, 1+cifarBytes)
+			}
+			data, err := os.ReadFile(name)
+			if err != nil {
+				return nil, err
+			}
+			for record := range slices.Chunk(data, 1+cifarBytes) {
+				if record[0] > 9 {
+					return nil, fmt.Errorf("%s: image %d has label %d", filepath.Base(name), split.N, record[0])
+				}
+				split.Labels, split.Images = append(split.Labels, int64(record[0])), append(split.Images, record[1:]...)
+				split.N++
+			}
+		}
+		*s.split = split.seal()
+	}
+	return set, nil
+}
+
+// decodeJPEG decodes an image of 32×32 to 3×32×32 bytes.
+func decodeJPEG(r io.Reader) ([]uint8, error) {
+	m, err := jpeg.Decode(r)
+	if err != nil {
+		return nil, err
+	}
+	if b := m.Bounds(); b.Dx() != cifarSide || b.Dy() != cifarSide {
+		return nil, fmt.Errorf("an image of %d×%d, expected %d×%d", b.Dx(), b.Dy(), cifarSide, cifarSide)
+	}
+	out := make([]uint8, cifarBytes)
+	const plane = cifarSide * cifarSide
+	if y, ok := m.(*image.YCbCr); ok {
+		cb, cr := upsample(y.Cb, y), upsample(y.Cr, y)
+		for i := range plane {
+			luma := y.Y[i/cifarSide*y.YStride+i%cifarSide]
+			out[i], out[plane+i], out[2*plane+i] = toRGB(int(luma), int(cb[i])-128, int(cr[i])-128)
+		}
+		return out, nil
+	}
+	for i := range plane {
+		r, g, b, _ := m.At(i%cifarSide, i/cifarSide).RGBA()
+		out[i], out[plane+i], out[2*plane+i] = uint8(r>>8), uint8(g>>8), uint8(b>>8)
+	}
+	return out, nil
+}
+
+// toRGB converts as libjpeg does (jdcolor.c): 16 bits of fraction, rounded.
+func toRGB(y, cb, cr int) (r, g, b uint8) {
+	clamp := func(v int) uint8 { return uint8(max(0, min(255, v))) }
+	const half = 1 << 15
+	return clamp(y + (91881*cr+half)>>16), clamp(y + (-22554*cb-46802*cr+half)>>16), clamp(y + (116130*cb+half)>>16)
+}
+
+// upsample brings a chroma plane to the size of the image as libjpeg does by default ("fancy upsampling",
+// jdsample.c): halved ones by a triangle filter, 3/4 of the nearer sample and 1/4 of the farther.
+func upsample(c []uint8, m *image.YCbCr) []uint8 {
+	const n = cifarSide
+	out := make([]uint8, n*n)
+	switch m.SubsampleRatio {
+	case image.YCbCrSubsampleRatio420:
+		const half = n / 2
+		at := func(x, y int) int { return int(c[y*m.CStride+x]) }
+		for y := range n {
+			near := y / 2
+			far := near - 1
+			if y%2 == 1 {
+				far = near + 1
+			}
+			far = max(0, min(half-1, far))
+			column := func(x int) int { return 3*at(x, near) + at(x, far) }
+			for x := range half {
+				here := column(x)
+				left, right := column(max(0, x-1)), column(min(half-1, x+1))
+				out[y*n+2*x], out[y*n+2*x+1] = uint8((3*here+left+8)>>4), uint8((3*here+right+7)>>4)
+			}
+		}
+	case image.YCbCrSubsampleRatio422:
+		const half = n / 2
+		for y := range n {
+			at := func(x int) int { return int(c[y*m.CStride+max(0, min(half-1, x))]) }
+			for x := range half {
+				out[y*n+2*x], out[y*n+2*x+1] = uint8((3*at(x)+at(x-1)+1)>>2), uint8((3*at(x)+at(x+1)+2)>>2)
+			}
+		}
+	default:
+		for i := range out {
+			out[i] = c[m.COffset(i%n, i/n)]
+		}
+	}
+	return out
+}

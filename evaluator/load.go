@@ -1,0 +1,134 @@
+package evaluator
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"lawa-replay/bn"
+	"lawa-replay/model"
+	"lawa-replay/trajectory"
+	"lawa-replay/trajectory/safetensors"
+)
+
+// weights are the values that an instance is loaded with.
+type weights struct {
+	tensors []safetensors.Tensor
+	data    []byte
+	tied    map[string]string   // names that stand for other tensors
+	newest  *trajectory.Weights // statistics to put over those of data; nil leaves them
+}
+
+// named finds tensors by name, tied ones too.
+func named(tensors []safetensors.Tensor, tied map[string]string) map[string]safetensors.Tensor {
+	m := make(map[string]safetensors.Tensor, len(tensors)+len(tied))
+	for _, t := range tensors {
+		m[t.Name] = t
+	}
+	for alias, kept := range tied {
+		if t, ok := m[kept]; ok {
+			if _, has := m[alias]; !has {
+				m[alias] = t
+			}
+		}
+	}
+	return m
+}
+
+// find finds an entry's tensor, under its own name or another that is used for it.
+func find(net *model.Network, have map[string]safetensors.Tensor, name string) (safetensors.Tensor, bool) {
+	if t, ok := have[name]; ok {
+		return t, true
+	}
+	for _, alias := range net.Alias(name) {
+		if t, ok := have[alias]; ok {
+			return t, true
+		}
+	}
+	return safetensors.Tensor{}, false
+}
+
+// Match says whether the checkpoints' tensors are the network's. The error lists those that are missing, extra, or
+// of another shape. num_batches_tracked may be missing, as PyTorch allows: nothing is computed from it.
+func Match(net *model.Network, tensors []safetensors.Tensor, tied map[string]string) error {
+	have := named(tensors, tied)
+	used := map[string]bool{}
+	var missing, wrong, extra []string
+	for _, e := range net.Entries {
+		t, ok := find(net, have, e.Name)
+		if !ok {
+			if e.Role != model.Counter {
+				missing = append(missing, e.Name)
+			}
+			continue
+		}
+		used[t.Name] = true
+		want := safetensors.Tensor{DType: safetensors.F32, Shape: e.Shape}
+		fits := t.DType.Float()
+		switch e.Role {
+		case model.Counter:
+			want.DType, fits = safetensors.I64, !t.DType.Float()
+		case model.Other:
+			want.DType = safetensors.DType(e.DType)
+			fits = t.DType == want.DType
+		}
+		if !fits || !slices.Equal(t.Shape, e.Shape) {
+			wrong = append(wrong, fmt.Sprintf("%s is %s, expected %s", t.Name, t, want))
+		}
+	}
+	for _, t := range tensors {
+		if !used[t.Name] {
+			extra = append(extra, t.Name)
+		}
+	}
+	var faults []string
+	for _, l := range []struct {
+		what  string
+		names []string
+	}{{"missing", missing}, {"not the network's", extra}, {"of another kind", wrong}} {
+		if n := len(l.names); n > 0 {
+			text := strings.Join(l.names[:min(n, 10)], ", ")
+			if n > 10 {
+				text += fmt.Sprintf(" and %d more", n-10)
+			}
+			faults = append(faults, fmt.Sprintf("%s: %s", l.what, text))
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	spec := net.Spec
+	if head, digest, ok := strings.Cut(spec, ":"); ok && len(digest) == 64 {
+		spec = "this " + head + " module"
+	}
+	return errors.New("the checkpoints' tensors are not those of " + spec + "; " + strings.Join(faults, "; "))
+}
+
+// load puts weights, which Match, into an instance, by name.
+func load(in *model.Instance, w weights) error {
+	have := named(w.tensors, w.tied)
+	flat := make([]float32, in.Floats())
+	for _, e := range in.Entries {
+		t, ok := find(in.Network, have, e.Name)
+		if e.Role == model.Counter {
+			continue
+		}
+		if !ok {
+			return fmt.Errorf("the checkpoints have no tensor %s, which %s needs", e.Name, in.Spec)
+		}
+		data := w.data
+		if w.newest != nil && bn.IsStatistic(t.Name) {
+			t, _ = w.newest.Tensor(t.Name)
+			data = w.newest.Data
+		}
+		if e.Role == model.Other {
+			if err := in.LoadOther(e, data[t.Begin:t.End]); err != nil {
+				return err
+			}
+			continue
+		}
+		safetensors.Decode(flat[e.Offset:e.Offset+e.Elements()], t.DType, data[t.Begin:t.End])
+	}
+	return in.Load(0, flat)
+}

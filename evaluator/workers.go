@@ -1,0 +1,267 @@
+package evaluator
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"lawa-replay/bn"
+	"lawa-replay/evaluator/worker"
+	"lawa-replay/trajectory"
+	"lawa-replay/trajectory/safetensors"
+)
+
+// Workers evaluate averages by a program of one's own, several of it side by side.
+type Workers struct {
+	// Template is what each is made of; Hello.Slot is set for each.
+	Template worker.Worker
+	Slots    int
+
+	ready *worker.Ready
+	first *worker.Worker // runs already
+}
+
+// NewWorkers starts the first one, to know what it announces.
+func NewWorkers(ctx context.Context, template worker.Worker, slots int) (*Workers, error) {
+	w := &Workers{Template: template, Slots: slots}
+	w.first = w.worker(0)
+	var err error
+	if w.ready, err = w.first.Begin(ctx); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// Close ends the first one, if no sweep took it over.
+func (w *Workers) Close() {
+	if w.first != nil {
+		w.first.Stop()
+	}
+}
+
+// Splits are those that the program announces.
+func (w *Workers) Splits() []string { return w.ready.Splits }
+
+func (w *Workers) worker(slot int) *worker.Worker {
+	one := w.Template
+	one.Hello.Slot, one.Hello.Slots = slot, w.Slots
+	return &one
+}
+
+// Check implements Backend: what the weights are for, the program must know.
+func (w *Workers) Check([]safetensors.Tensor, map[string]string) error { return nil }
+
+// Supports implements Backend.
+func (w *Workers) Supports(policy bn.Policy) error {
+	if policy.Kind == bn.Recompute && !slices.Contains(w.ready.Policies, string(bn.Recompute)) {
+		return fmt.Errorf("policy %v: the worker does not announce that it recomputes batch-norm statistics", policy)
+	}
+	return nil
+}
+
+// Provenance implements Backend.
+func (w *Workers) Provenance() map[string]any {
+	return map[string]any{"device": w.Template.Hello.Device, "worker": w.Template.Command, "identity": w.ready.Identity}
+}
+
+// Inputs implements Backend. The program is known by its command line, the files named there, and the identity
+// that it announces.
+func (w *Workers) Inputs(average []Weighted, policy bn.Policy, split string) (Inputs, error) {
+	if !slices.Contains(w.ready.Splits, split) {
+		return Inputs{}, fmt.Errorf("the worker has no split %s; it announces %s", split, strings.Join(w.ready.Splits, ", "))
+	}
+	in := Inputs{Format: 1, Task: "worker", Model: "worker:" + w.identity(), Average: average, Policy: policyOf(average, policy), Data: split, Numeric: w.Template.Hello.Device}
+	if policy.Kind == bn.Recompute {
+		in.Policy = policy.String()
+	}
+	return in, nil
+}
+
+func (w *Workers) identity() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n", w.Template.Command, w.ready.Identity)
+	for _, word := range strings.Fields(w.Template.Command) {
+		f, err := os.Open(word)
+		if err != nil {
+			continue
+		}
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() < 1<<24 {
+			fmt.Fprintln(h, word)
+			_, _ = io.Copy(h, f)
+		}
+		f.Close()
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func (w *Workers) slots() int { return w.Slots }
+
+func (w *Workers) start(ctx context.Context, g *errgroup.Group, units <-chan *unit, left *atomic.Int64, _ []string, _ []bn.Policy) (func(), error) {
+	dir, err := sharedMemory()
+	if err != nil {
+		return nil, err
+	}
+	var failures []error
+	var mu sync.Mutex
+	running := &atomic.Int64{}
+	running.Store(int64(w.Slots))
+	for slot := range w.Slots {
+		one := w.worker(slot)
+		if slot == 0 {
+			one, w.first = w.first, nil
+		}
+		g.Go(func() error {
+			defer one.Stop()
+			path := filepath.Join(dir, strconv.Itoa(slot)+".safetensors")
+			for {
+				select {
+				case u, ok := <-units:
+					if !ok {
+						// The last one tells what failed; the others' results are kept.
+						if running.Add(-1) == 0 {
+							mu.Lock()
+							defer mu.Unlock()
+							return joined(failures)
+						}
+						return nil
+					}
+					left.Add(-1)
+					err := w.evaluate(ctx, one, u, path)
+					if err == nil {
+						continue
+					}
+					if ctx.Err() != nil {
+						return ctx.Err()
+					}
+					var lasting lasting
+					if errors.As(err, &lasting) {
+						return err
+					}
+					mu.Lock()
+					failures = append(failures, err)
+					tooMany := len(failures) >= 3
+					mu.Unlock()
+					if tooMany {
+						mu.Lock()
+						defer mu.Unlock()
+						return fmt.Errorf("three evaluations failed: %w", joined(failures))
+					}
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+		})
+	}
+	return func() { os.RemoveAll(dir) }, nil
+}
+
+func joined(errs []error) error {
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	return errors.Join(errs...)
+}
+
+// lasting marks an error that is not the program's: the next evaluation would meet it again.
+type lasting struct{ error }
+
+// evaluate writes the weights where the program can map them, and asks it, twice if it must.
+func (w *Workers) evaluate(ctx context.Context, one *worker.Worker, u *unit, path string) error {
+	err := writeWeights(path, u.weights)
+	u.release()
+	if err != nil {
+		return lasting{fmt.Errorf("%s: %w", u.name, err)}
+	}
+	request := worker.Request{Name: u.name, Weights: path, Splits: u.splits, Policy: string(u.policy.Kind), Samples: u.policy.Samples, Seed: u.policy.Seed}
+	answer, err := one.Evaluate(ctx, request)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, worker.ErrRefused) {
+		answer, err = one.Evaluate(ctx, request) // started anew
+	}
+	if err != nil {
+		return err
+	}
+	for i, split := range u.splits {
+		var values []Value
+		for _, name := range slices.Sorted(maps.Keys(answer[split])) {
+			m := answer[split][name]
+			values = append(values, Value{name, trajectory.Number(m.Value), trajectory.Number(m.StdErr), m.N})
+		}
+		if err := u.done(i, values); err != nil {
+			return lasting{err}
+		}
+	}
+	return nil
+}
+
+// writeWeights writes a safetensors file over the one that was there: of the same size, as a rule, so that the
+// memory is used again.
+func writeWeights(path string, w weights) error {
+	header, err := safetensors.EncodeHeader(w.tensors, map[string]string{"format": "pt"})
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	write := func(data []byte, at int64) {
+		if err == nil {
+			_, err = f.WriteAt(data, at)
+		}
+	}
+	base := int64(len(header))
+	write(header, 0)
+	write(w.data, base)
+	if w.newest != nil {
+		err2 := trajectory.Guard(path, func() error {
+			for _, t := range w.tensors {
+				if bn.IsStatistic(t.Name) {
+					from, _ := w.newest.Tensor(t.Name)
+					write(w.newest.Data[from.Begin:from.End], base+t.Begin)
+				}
+			}
+			return nil
+		})
+		err = errors.Join(err, err2)
+	}
+	if err == nil {
+		err = f.Truncate(base + int64(len(w.data)))
+	}
+	return err
+}
+
+// sharedMemory makes a folder for the weights, in memory where there is room for files there. What processes that
+// are gone left behind is removed.
+func sharedMemory() (string, error) {
+	root := "/dev/shm"
+	if info, err := os.Stat(root); err != nil || !info.IsDir() || syscall.Access(root, 2) != nil {
+		root = os.TempDir()
+	}
+	const prefix = "lawa-replay-"
+	old, err := filepath.Glob(filepath.Join(root, prefix+"*"))
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range old {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), prefix), "-")
+		if n, err := strconv.Atoi(pid); err == nil && errors.Is(syscall.Kill(n, 0), syscall.ESRCH) {
+			os.RemoveAll(dir)
+		}
+	}
+	return os.MkdirTemp(root, fmt.Sprintf("%s%d-", prefix, os.Getpid()))
+}
