@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -11,8 +12,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"lawa-replay/internal/spec"
 )
@@ -72,7 +76,7 @@ func readCIFAR10(dir string) (*Set, error) {
 type picture struct {
 	path  string
 	label int64
-	pixel []uint8
+	file  []byte // JPEG
 }
 
 // pictures collects those of the two splits.
@@ -97,15 +101,16 @@ func (p pictures) add(name string, open func() (io.Reader, error)) error {
 	if err != nil {
 		return err
 	}
-	pixel, err := decodeJPEG(io.LimitReader(r, maxCIFARZip))
+	file, err := io.ReadAll(io.LimitReader(r, maxCIFARZip))
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	p[parts[0]] = append(p[parts[0]], picture{strings.Join(parts, "/"), int64(label), pixel})
+	p[parts[0]] = append(p[parts[0]], picture{strings.Join(parts, "/"), int64(label), file})
 	return nil
 }
 
-func (p pictures) set() *Set {
+// set decodes the pictures, on all cores.
+func (p pictures) set() (*Set, error) {
 	set := &Set{}
 	for _, s := range []struct {
 		folder, name string
@@ -117,13 +122,30 @@ func (p pictures) set() *Set {
 		}
 		slices.SortFunc(list, func(a, b picture) int { return strings.Compare(a.path, b.path) })
 		split := newCIFAR10(s.name)
-		for _, x := range list {
-			split.Images, split.Labels = append(split.Images, x.pixel...), append(split.Labels, x.label)
-		}
 		split.N = len(list)
+		split.Images, split.Labels = make([]uint8, len(list)*cifarBytes), make([]int64, len(list))
+		var g errgroup.Group
+		g.SetLimit(runtime.GOMAXPROCS(0))
+		const some = 1000
+		for from := 0; from < len(list); from += some {
+			g.Go(func() error {
+				for i := from; i < min(from+some, len(list)); i++ {
+					pixels, err := decodeJPEG(bytes.NewReader(list[i].file))
+					if err != nil {
+						return fmt.Errorf("%s: %w", list[i].path, err)
+					}
+					copy(split.Images[i*cifarBytes:], pixels)
+					split.Labels[i] = list[i].label
+				}
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return nil, err
+		}
 		*s.split = split.seal()
 	}
-	return set
+	return set, nil
 }
 
 func newCIFAR10(name string) *Split {
@@ -136,7 +158,7 @@ func fromTar(t *tar.Reader) (*Set, error) {
 	for {
 		h, err := t.Next()
 		if err == io.EOF {
-			return p.set(), nil
+			return p.set()
 		}
 		if err == nil && h.Typeflag == tar.TypeReg {
 			err = p.add(h.Name, func() (io.Reader, error) { return t, nil })
@@ -168,7 +190,7 @@ func fromFolders(dir string) (*Set, error) {
 			}
 		}
 	}
-	return p.set(), nil
+	return p.set()
 }
 
 // fromBinary reads the binary version: records of one byte label and 3×32×32 bytes.

@@ -268,7 +268,7 @@ func parseNPY(in io.Reader, size int64) (a *array, err error) {
 		return nil, err
 	}
 	d := r.Header.Descr
-	a = &array{dtype: npyTypes[d.Type]}
+	a = &array{dtype: npyTypes[strings.Trim(d.Type, "'")]}
 	if a.dtype == "" {
 		return nil, fmt.Errorf("of type %q; little-endian floats and integers are read", d.Type)
 	}

@@ -306,6 +306,10 @@ func (s *Sweep) evaluate(ctx context.Context, engine Backend, p *prepared, missi
 					return err
 				}
 				c := s.plans[run].Averages[o.Average]
+				what := "the checkpoint of"
+				if n := len(c.Indices); n > 1 {
+					what = fmt.Sprintf("the average of %d checkpoints up to", n)
+				}
 				uses := &atomic.Int64{}
 				var made []*unit
 				for policy := range p.policies {
@@ -314,7 +318,7 @@ func (s *Sweep) evaluate(ctx context.Context, engine Backend, p *prepared, missi
 						continue
 					}
 					u := &unit{weights: weights{tensors: o.Tensors, data: o.Data, tied: t.Meta.Tied}, policy: p.policies[policy],
-						name: fmt.Sprintf("average of %d checkpoints up to epoch %s of %s, policy %v", len(c.Indices), trajectory.EpochName(t.Checkpoints[c.Newest()].Epoch), t.Meta.Run, p.policies[policy])}
+						name: fmt.Sprintf("%s epoch %s of %s, policy %v", what, trajectory.EpochName(t.Checkpoints[c.Newest()].Epoch), t.Meta.Run, p.policies[policy])}
 					for _, cell := range cells {
 						u.splits = append(u.splits, s.Splits[cell.split])
 					}

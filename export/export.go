@@ -8,17 +8,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"lawa-replay/averaging"
 	"lawa-replay/bn"
-	"lawa-replay/internal/atomicfile"
 	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/safetensors"
 )
@@ -29,6 +25,8 @@ type Export struct {
 	Schemes    []averaging.Scheme
 	Endpoints  []int
 	DType      safetensors.DType // of floating tensors; "" keeps the checkpoints'
+	Format     Format            // "" is Safetensors
+	ShardSize  int64             // of Sharded, in bytes; 0 keeps the source's shards
 	Policy     bn.Policy         // of the batch-norm statistics
 	// Renew recomputes the statistics among tensors in place, for the policy recompute; RenewedFrom says
 	// from which data, for the metadata.
@@ -82,6 +80,11 @@ func (e *Export) Run(ctx context.Context) error {
 	if err := e.Plan(); err != nil {
 		return err
 	}
+	if e.Format == Sharded {
+		if _, err := e.shards(nil); err != nil {
+			return err
+		}
+	}
 	if err := e.Trajectory.Seal(ctx, e.plan.Sources(), e.AllowNonFinite, nil); err != nil {
 		return err
 	}
@@ -118,8 +121,7 @@ func (e *Export) Run(ctx context.Context) error {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				err = atomicfile.WriteConfirmed(w.Path, func(out io.Writer) error { return safetensors.Write(out, o.Tensors, metadata, o.Data) }, o.Verified)
-				if err != nil {
+				if err := e.store(w.Path, o.Tensors, metadata, o.Data, o.Verified); err != nil {
 					return err
 				}
 				if e.Wrote != nil {
@@ -181,14 +183,4 @@ func (e *Export) metadata(w Written) (map[string]string, error) {
 		m["lawa-replay.statistics-data"] = e.RenewedFrom
 	}
 	return m, nil
-}
-
-// FileName names an average's file in a folder of many: lawa-k=6@90.safetensors.
-func FileName(t *trajectory.Trajectory, scheme averaging.Scheme, endpoint int) string {
-	name := scheme.Spec()
-	if file, ok := strings.CutPrefix(name, "weights:"); ok {
-		name = "weights:" + filepath.Base(file)
-	}
-	name = strings.NewReplacer(":", "-", ",", "_", "/", "-", " ", "_").Replace(name)
-	return fmt.Sprintf("%s@%s.safetensors", name, trajectory.EpochName(t.Checkpoints[endpoint].Epoch))
 }

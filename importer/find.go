@@ -34,7 +34,7 @@ func find(paths []string) ([]string, error) {
 			return nil, err
 		}
 		if len(found) == 0 {
-			return nil, fmt.Errorf("%s: %w in it: no files ending in %s, and no folders with model.safetensors or .metadata", path, errNoCheckpoints, strings.Join(endings, ", "))
+			return nil, fmt.Errorf("%w in %s: no files ending in %s, and no folders with model.safetensors or .metadata", ErrNoCheckpoints, path, strings.Join(endings, ", "))
 		}
 		out = append(out, found...)
 	}

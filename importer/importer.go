@@ -70,9 +70,10 @@ func understand(files []string, o Options) (*Understood, error) {
 		return nil, err
 	}
 	var all []opened
+	var left []string
 	for i, path := range files {
 		if names[i].skip {
-			u.note("%s is left out: its name has no number where others have one", path)
+			left = append(left, filepath.Base(path))
 			continue
 		}
 		c, err := foreign.Open(path, o.Options)
@@ -81,6 +82,13 @@ func understand(files []string, o Options) (*Understood, error) {
 		}
 		c.Close()
 		all = append(all, opened{path, names[i], c})
+	}
+	if n := len(left); n > 0 {
+		text := strings.Join(left[:min(n, 4)], ", ")
+		if n > 4 {
+			text += fmt.Sprintf(" and %d more", n-4)
+		}
+		u.note("left out, for their names have no number where others have one: %s", text)
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("none of the %d checkpoints has a number in its name that --pattern names", len(files))
@@ -222,7 +230,8 @@ func (f *Found) logged(key string, v float64) {
 	}
 }
 
-var errNoCheckpoints = errors.New("no checkpoints")
+// ErrNoCheckpoints says that a folder holds none.
+var ErrNoCheckpoints = errors.New("no checkpoints")
 
 // splits are the words by which logs name them.
 var splits = map[string]string{"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "eval": "val", "dev": "val", "test": "test"}

@@ -59,7 +59,7 @@ var (
 	trainerStep  = regexp.MustCompile(`^checkpoint-(\d+)$`)
 	numberOf     = regexp.MustCompile(`(\d+)[_-]of[_-]\d+`)
 	lastNumber   = regexp.MustCompile(`.*?(\d+)(?:[_.-][^\d]*)?$`)
-	without      = regexp.MustCompile(`(?i)(best|last|latest|final|init|initial|average|avg|ema)`)
+	best         = regexp.MustCompile(`(?i)best`)
 )
 
 func parse(text string) float64 {
@@ -97,7 +97,7 @@ func (o Options) names(files []string) ([]name, error) {
 		numbered = numbered || !math.IsNaN(out[i].epoch) || !math.IsNaN(out[i].step)
 	}
 	for i := range out {
-		out[i].skip = numbered && math.IsNaN(out[i].epoch) && math.IsNaN(out[i].step) && (pattern != nil || without.MatchString(filepath.Base(files[i])))
+		out[i].skip = numbered && math.IsNaN(out[i].epoch) && math.IsNaN(out[i].step)
 	}
 	if pattern != nil && !numbered {
 		return nil, fmt.Errorf("--pattern %s matches none of the names, such as %s", o.Pattern, filepath.Base(files[0]))
@@ -170,7 +170,7 @@ func understandName(base string) name {
 	if m == nil {
 		m = lastNumber.FindStringSubmatch(base)
 	}
-	if m != nil && !(without.MatchString(base) && strings.Contains(strings.ToLower(base), "best")) {
+	if m != nil && !best.MatchString(base) { // best_87.pt: a score
 		n.epoch, n.bare = parse(m[1]), true
 	}
 	return n

@@ -26,20 +26,30 @@ type averageOptions struct {
 	out           string
 	at            []string
 	outDir, dtype string
+	format        string
+	shardSize     string
 	noVerify      bool
 }
 
 func newAverage() *cobra.Command {
 	var o averageOptions
 	c := &cobra.Command{
-		Use:   "average RUN --scheme SPEC --at EPOCH --out FILE.safetensors",
-		Short: "Write averaged weights as safetensors",
-		Long: `Write the average that a scheme gives at an epoch as a safetensors file, with the
-names, shapes and dtypes of the checkpoints. Its metadata say which checkpoints are
-in it, with which coefficients and digests. Sums are float64, rounded once.
+		Use:   "average RUN --scheme SPEC --at EPOCH --out FILE",
+		Short: "Write averaged weights as safetensors or for PyTorch",
+		Long: `Write the average that a scheme gives at an epoch, with the names, shapes and dtypes
+of the checkpoints; tied weights stay tied. The file says which checkpoints are in it,
+with which coefficients and digests. Sums are float64, rounded once.
+
+The name of --out says the format:
+  avg.safetensors    one file
+  avg.pt             a state dict for torch.load(weights_only=True)
+  avg/model.safetensors.index.json   shards, in the layout of a sharded source, or of
+                     at most --shard-size
 
 Several schemes or epochs are written into --out-dir, in one pass over the
-trajectory, as SCHEME@EPOCH.safetensors.
+trajectory, as SCHEME@EPOCH in the --format given.
+
+RUN may also be a folder of checkpoints of another program, as import takes them.
 
 Integer tensors are those of the newest checkpoint. Batch-norm statistics (--bn):
   average      averaged like the weights, which is what averaging a state dict does
@@ -47,6 +57,7 @@ Integer tensors are those of the newest checkpoint. Batch-norm statistics (--bn)
   recompute    renewed by a pass over --bn-data: of networks that this program knows`,
 		Example: `  lawa-replay average run --scheme lawa:k=6 --at 90 --out avg.safetensors
   lawa-replay average run --k 1-16 --at 10-90 --out-dir averages
+  lawa-replay average checkpoints/ --k 6 --at 90 --out avg.pt
   lawa-replay average run --scheme ema:decay=0.9 --at 20 --bn recompute --dtype bf16 --out avg.safetensors`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runAverage(cmd.Context(), cmd, o, args[0]) },
@@ -58,6 +69,8 @@ Integer tensors are those of the newest checkpoint. Batch-norm statistics (--bn)
 	o.selection.flags(f)
 	f.StringVar(&o.dtype, "dtype", "", "convert floating tensors: f32, bf16, f16 or f64 (default: as in the checkpoints)")
 	f.StringVar(&o.bn, "bn", "average", "batch-norm statistics: average, copy, recompute[:samples=N[,seed=S]]")
+	f.StringVar(&o.format, "format", "", "of the files in --out-dir: safetensors (the default), pt or sharded")
+	f.StringVar(&o.shardSize, "shard-size", "", "of sharded files, such as 5GB (default: the shards of the source)")
 	f.BoolVar(&o.noVerify, "no-verify", false, "neither compare the checkpoints with their digests nor look for NaN: several times faster")
 	o.networkOptions.flags(f)
 	o.foreignOptions.flags(f)
@@ -117,7 +130,7 @@ func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run s
 			return err
 		}
 		e.Path = func(s averaging.Scheme, endpoint int) string {
-			return filepath.Join(o.outDir, export.FileName(t, s, endpoint))
+			return filepath.Join(o.outDir, export.FileName(t, s, endpoint, e.Format))
 		}
 	}
 	return o.write(ctx, e, files)
@@ -133,14 +146,26 @@ func (o averageOptions) parse(e *export.Export) error {
 		return errors.New("--out is missing: the file to write (or --out-dir for several)")
 	case o.out != "" && o.outDir != "":
 		return errors.New("--out and --out-dir: give one of them")
-	case o.out != "" && filepath.Ext(o.out) != ".safetensors":
-		return fmt.Errorf("--out %s: the file's name must end in .safetensors", o.out)
+	case o.out != "" && o.format != "":
+		return errors.New("--format is for --out-dir: the name of --out says the format")
 	case len(o.at) == 0:
 		return errors.New("--at is missing: the epoch at which to average")
 	case o.bnBatch < 0:
 		return errors.New("--bn-batch-size takes numbers from 1 on")
 	}
 	var err error
+	if o.out != "" {
+		if e.Format, err = export.FormatOf(o.out); err != nil {
+			return fmt.Errorf("--out %w", err)
+		}
+	} else if e.Format, err = export.ParseFormat(o.format); err != nil {
+		return fmt.Errorf("--format: %w", err)
+	}
+	if o.shardSize != "" {
+		if e.ShardSize, err = parseBytes("--shard-size", o.shardSize); err != nil {
+			return err
+		}
+	}
 	if e.Schemes, err = o.parseSchemes(); err != nil {
 		return err
 	}

@@ -19,9 +19,14 @@ func parseMemory(text string) (int64, error) {
 	if text == "" {
 		return freeMemory() / 2, nil
 	}
+	return parseBytes("--memory", text)
+}
+
+// parseBytes reads a number of bytes.
+func parseBytes(flag, text string) (int64, error) {
 	n, err := humanize.ParseBytes(text)
 	if err != nil || n == 0 || n > math.MaxInt64 {
-		return 0, fmt.Errorf("--memory %q: want a number of bytes such as 8GiB or 500MB", text)
+		return 0, fmt.Errorf("%s %q: want a number of bytes such as 8GiB or 500MB", flag, text)
 	}
 	return int64(n), nil
 }

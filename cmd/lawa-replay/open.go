@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"lawa-replay/importer"
@@ -30,12 +32,20 @@ func openAny(path string, o foreignOptions) (*trajectory.Trajectory, error) {
 	if err := o.parse(); err != nil {
 		return nil, err
 	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("%s: no such file or folder", path)
+	}
 	u, err := importer.Understand([]string{path}, o.Options)
+	if errors.Is(err, importer.ErrNoCheckpoints) {
+		return nil, fmt.Errorf("%s is not a trajectory: it holds no trajectory.json; nor does it hold checkpoints of another program: %w", path, err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	first, last := u.Checkpoints[0], u.Checkpoints[len(u.Checkpoints)-1]
-	say("%s: %d checkpoints of epochs %s to %s, %s (import --dry-run shows each)", path, len(u.Checkpoints), trajectory.EpochName(first.Epoch), trajectory.EpochName(last.Epoch), formatOf(first))
+	if first.Epoch != last.Epoch {
+		say("%s: %d checkpoints of epochs %s to %s, %s (import --dry-run shows each)", path, len(u.Checkpoints), trajectory.EpochName(first.Epoch), trajectory.EpochName(last.Epoch), formatOf(first))
+	}
 	for _, note := range u.Notes {
 		say("note: %s", note)
 	}

@@ -108,6 +108,12 @@ func runTrain(ctx context.Context, cmd *cobra.Command, o trainOptions) error {
 	if err != nil {
 		return err
 	}
+	if set.Train == nil {
+		return fmt.Errorf("--data %s: there is no training split in it", o.data)
+	}
+	if model.IsScript(o.model) {
+		return wrong(cmd, errors.New("--model: a TorchScript module can be evaluated, not trained"))
+	}
 	net, err := model.New(o.model, set.Train.Channels, set.Train.Classes)
 	if err != nil {
 		return wrong(cmd, err)

@@ -22,7 +22,7 @@ var may = map[string][]string{
 	"averaging":              {"internal/metric", "internal/spec", "trajectory", "trajectory/safetensors"},
 	"bn":                     {"internal/spec"},
 	"evaluator":              {"averaging", "bn", "dataset", "evaluator/results", "evaluator/worker", "internal/atomicfile", "internal/spec", "internal/torch", "model", "trajectory", "trajectory/safetensors"},
-	"export":                 {"averaging", "bn", "internal/atomicfile", "trajectory", "trajectory/safetensors"},
+	"export":                 {"averaging", "bn", "internal/atomicfile", "internal/spec", "trajectory", "trajectory/safetensors"},
 	"evaluator/results":      {"internal/atomicfile"},
 	"evaluator/worker":       {},
 	"model":                  {"internal/spec", "internal/torch"},

@@ -44,7 +44,8 @@ double momentum_of(const std::string &name, const torch::jit::Module &m) {
   c10::IValue v;
   if (m.hasattr("momentum")) v = m.attr("momentum");
   else if (auto slot = m.type()->findConstantSlot("momentum")) v = m.type()->getConstant(*slot);
-  else TORCH_CHECK(false, name, " has running statistics, but nothing says with which momentum they are updated");
+  else TORCH_CHECK(false, name, " has running statistics, but nothing says with which momentum they are renewed: a traced module does "
+                          "not renew them; script it (torch.jit.script)");
   return v.isNone() ? 1.0 : v.toScalar().toDouble();
 }
 

@@ -1,0 +1,168 @@
+package export
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"lawa-replay/averaging"
+	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/spec"
+	"lawa-replay/trajectory"
+	"lawa-replay/trajectory/safetensors"
+)
+
+// Format is how an average is stored.
+type Format string
+
+// The formats.
+const (
+	Safetensors Format = "safetensors"
+	PT          Format = "pt"      // PyTorch's: a bare state dict, for torch.load(weights_only=True)
+	Sharded     Format = "sharded" // safetensors in several files and an index, as HuggingFace's libraries write them
+)
+
+const indexName = "model.safetensors.index.json"
+
+// FormatOf knows a format by the name of the file.
+func FormatOf(path string) (Format, error) {
+	switch ext := strings.ToLower(filepath.Ext(path)); {
+	case strings.HasSuffix(path, ".safetensors.index.json"):
+		return Sharded, nil
+	case ext == ".safetensors":
+		return Safetensors, nil
+	case slices.Contains([]string{".pt", ".pth", ".bin", ".ckpt"}, ext):
+		return PT, nil
+	}
+	return "", fmt.Errorf("%s: the file's name must end in .safetensors, .pt or .safetensors.index.json", path)
+}
+
+// ParseFormat reads a format's name; "" is Safetensors.
+func ParseFormat(text string) (Format, error) {
+	switch f := Format(text); f {
+	case "":
+		return Safetensors, nil
+	case Safetensors, PT, Sharded:
+		return f, nil
+	}
+	return "", spec.Unknown("format", text, []string{string(Safetensors), string(PT), string(Sharded)})
+}
+
+// FileName names an average's file in a folder of many: lawa-k=6@90.safetensors, or a folder of shards.
+func FileName(t *trajectory.Trajectory, scheme averaging.Scheme, endpoint int, format Format) string {
+	name := scheme.Spec()
+	if file, ok := strings.CutPrefix(name, "weights:"); ok {
+		name = "weights:" + filepath.Base(file)
+	}
+	name = strings.NewReplacer(":", "-", ",", "_", "/", "-", " ", "_").Replace(name)
+	name = fmt.Sprintf("%s@%s", name, trajectory.EpochName(t.Checkpoints[endpoint].Epoch))
+	if format == Sharded {
+		return filepath.Join(name, indexName)
+	}
+	return name + "." + string(format)
+}
+
+// shards says into which files the tensors go: as in the source, or, with a size given, as many as fit.
+func (e *Export) shards(tensors []safetensors.Tensor) (map[string]string, error) {
+	if e.ShardSize <= 0 {
+		if len(e.Trajectory.Meta.Shards) == 0 {
+			return nil, errors.New("the trajectory's source has no shards whose layout could be kept: --shard-size makes some")
+		}
+		return e.Trajectory.Meta.Shards, nil
+	}
+	number := map[string]int{}
+	n, size := 1, int64(0)
+	for _, t := range tensors {
+		if size > 0 && size+t.End-t.Begin > e.ShardSize {
+			n, size = n+1, 0
+		}
+		size += t.End - t.Begin
+		number[t.Name] = n
+	}
+	out := map[string]string{}
+	for name, i := range number {
+		out[name] = fmt.Sprintf("model-%05d-of-%05d.safetensors", i, n)
+	}
+	return out, nil
+}
+
+// store writes one average, whole or not at all: its name appears when confirm says that the checkpoints are what
+// they were.
+func (e *Export) store(path string, tensors []safetensors.Tensor, metadata map[string]string, data []byte, confirm func() error) error {
+	tied := e.Trajectory.Meta.Tied
+	if e.Format != PT {
+		// As safetensors.torch.save_model says it: the name that was dropped, and the one that was kept.
+		metadata = maps.Clone(metadata)
+		maps.Copy(metadata, tied)
+	}
+	if e.Format != Sharded {
+		return atomicfile.WriteConfirmed(path, func(out io.Writer) error {
+			if e.Format == PT {
+				return writePT(out, tensors, tied, metadata, data)
+			}
+			return safetensors.Write(out, tensors, metadata, data)
+		}, confirm)
+	}
+	shards, err := e.shards(tensors)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	parts := map[string][]safetensors.Tensor{}
+	total := int64(0)
+	for _, t := range tensors {
+		file, ok := shards[t.Name]
+		if !ok {
+			return fmt.Errorf("tensor %s: the source's index names no file for it", t.Name)
+		}
+		parts[file] = append(parts[file], t)
+		total += t.End - t.Begin
+	}
+	// The index comes last: without it there is no checkpoint.
+	for _, file := range slices.Sorted(maps.Keys(parts)) {
+		err := atomicfile.WriteConfirmed(filepath.Join(filepath.Dir(path), file), func(out io.Writer) error {
+			arranged := safetensors.Arrange(parts[file])
+			header, err := safetensors.EncodeHeader(arranged, metadata)
+			if err != nil {
+				return err
+			}
+			if _, err := out.Write(header); err != nil {
+				return err
+			}
+			at := map[string]safetensors.Tensor{}
+			for _, t := range parts[file] {
+				at[t.Name] = t
+			}
+			for _, t := range arranged {
+				if _, err := out.Write(data[at[t.Name].Begin:at[t.Name].End]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, confirm)
+		if err != nil {
+			return err
+		}
+	}
+	index := map[string]any{"metadata": map[string]any{"total_size": total}, "weight_map": shards}
+	if len(tied) > 0 {
+		m := map[string]any{"total_size": total}
+		for alias, kept := range tied {
+			m[alias] = kept
+		}
+		index["metadata"] = m
+	}
+	text, err := json.MarshalIndent(index, "", "  ")
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(path, append(text, '\n'))
+}

@@ -1,0 +1,162 @@
+package export
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"slices"
+
+	"lawa-replay/trajectory/safetensors"
+)
+
+// storageTypes are the classes of PyTorch's storages, by dtype.
+var storageTypes = map[safetensors.DType]string{
+	"F64": "DoubleStorage", "F32": "FloatStorage", "F16": "HalfStorage", "BF16": "BFloat16Storage", "I64": "LongStorage", "I32": "IntStorage",
+	"I16": "ShortStorage", "I8": "CharStorage", "U8": "ByteStorage", "BOOL": "BoolStorage", "C64": "ComplexFloatStorage",
+}
+
+// writePT writes a state dict as torch.save does: a zip archive of stored records, with a pickle of protocol 2
+// that names only what torch.load(weights_only=True) allows. Tied tensors share a storage. The metadata go into
+// a record of their own, which PyTorch does not look at.
+func writePT(w io.Writer, tensors []safetensors.Tensor, tied map[string]string, metadata map[string]string, data []byte) error {
+	state, err := pickleState(tensors, tied)
+	if err != nil {
+		return err
+	}
+	about, err := json.MarshalIndent(metadata, "", " ")
+	if err != nil {
+		return err
+	}
+	z := &archive{out: &position{w: w}}
+	z.Writer = zip.NewWriter(z.out)
+	records := []struct {
+		name string
+		data []byte
+	}{{"data.pkl", state}, {"byteorder", []byte("little")}, {"lawa-replay.json", about}}
+	for i, t := range tensors {
+		records = append(records, struct {
+			name string
+			data []byte
+		}{fmt.Sprintf("data/%d", i), data[t.Begin:t.End]})
+	}
+	records = append(records, struct {
+		name string
+		data []byte
+	}{"version", []byte("3\n")})
+	for _, r := range records {
+		if err := z.add("archive/"+r.name, r.data); err != nil {
+			return err
+		}
+	}
+	return z.Close()
+}
+
+// archive writes records that start at multiples of 64 bytes, so that they can be mapped.
+type archive struct {
+	*zip.Writer
+	out *position
+}
+
+// position counts what is written.
+type position struct {
+	w io.Writer
+	n int64
+}
+
+func (p *position) Write(b []byte) (int, error) {
+	n, err := p.w.Write(b)
+	p.n += int64(n)
+	return n, err
+}
+
+func (z *archive) add(name string, data []byte) error {
+	if err := z.Flush(); err != nil {
+		return err
+	}
+	const alignment, header = 64, 30 // of a record; a local file header without name and extra field
+	at := z.out.n + header + int64(len(name)) + 4
+	padding := (alignment - at%alignment) % alignment
+	extra := binary.LittleEndian.AppendUint16([]byte("FB"), uint16(padding)) // PyTorch's own name for it
+	extra = append(extra, bytes.Repeat([]byte("Z"), int(padding))...)
+	h := &zip.FileHeader{Name: name, Method: zip.Store, CRC32: crc32.ChecksumIEEE(data), CompressedSize64: uint64(len(data)), UncompressedSize64: uint64(len(data)), Extra: extra}
+	w, err := z.CreateRaw(h)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(data)
+	return err
+}
+
+// pickleState is the pickle of an OrderedDict of tensors.
+func pickleState(tensors []safetensors.Tensor, tied map[string]string) ([]byte, error) {
+	var p bytes.Buffer
+	text := func(s string) {
+		p.WriteByte('X')
+		p.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(s))))
+		p.WriteString(s)
+	}
+	integer := func(v int64) {
+		if v <= math.MaxInt32 {
+			p.WriteByte('J')
+			p.Write(binary.LittleEndian.AppendUint32(nil, uint32(v)))
+			return
+		}
+		p.Write([]byte{0x8a, 8})
+		p.Write(binary.LittleEndian.AppendUint64(nil, uint64(v)))
+	}
+	integers := func(list []int64) {
+		p.WriteByte('(')
+		for _, v := range list {
+			integer(v)
+		}
+		p.WriteByte('t')
+	}
+	const empty = "ccollections\nOrderedDict\n)R"
+	tensor := func(name string, i int) {
+		t := tensors[i]
+		text(name)
+		p.WriteString("ctorch._utils\n_rebuild_tensor_v2\n((")
+		text("storage")
+		p.WriteString("ctorch\n" + storageTypes[t.DType] + "\n")
+		text(fmt.Sprint(i))
+		text("cpu")
+		integer(t.Elements())
+		p.WriteString("tQ")
+		integer(0)
+		integers(t.Shape)
+		strides := make([]int64, len(t.Shape))
+		n := int64(1)
+		for i := len(strides) - 1; i >= 0; i-- {
+			strides[i] = n
+			n *= max(1, t.Shape[i])
+		}
+		integers(strides)
+		p.WriteString("\x89" + empty + "tR") // requires no gradient, no hooks
+	}
+	p.WriteString("\x80\x02" + empty + "(")
+	place := map[string]int{}
+	for i, t := range tensors {
+		if storageTypes[t.DType] == "" {
+			return nil, fmt.Errorf("tensor %s: .pt files of %s are not written: choose safetensors", t.Name, t.DType)
+		}
+		place[t.Name] = i
+		tensor(t.Name, i)
+	}
+	var aliases []string
+	for alias := range tied {
+		aliases = append(aliases, alias)
+	}
+	slices.Sort(aliases)
+	for _, alias := range aliases {
+		if i, ok := place[tied[alias]]; ok {
+			tensor(alias, i)
+		}
+	}
+	p.WriteString("u.")
+	return p.Bytes(), nil
+}
