@@ -40,7 +40,7 @@ func (c *Checkpoint) find(root any, key string) ([]named, error) {
 			}
 			at = next
 		}
-		tensors, fault := stateDict(at, 0)
+		tensors, fault := stateDict(at)
 		if len(tensors) == 0 {
 			if fault == nil {
 				fault = fmt.Errorf("no tensors there; %s", describe(at))
@@ -56,11 +56,11 @@ func (c *Checkpoint) find(root any, key string) ([]named, error) {
 		return nil, fmt.Errorf("no state dict in it: %s", describe(root))
 	case 1:
 		c.Key = found[0].key
-		return stateDict(found[0].value, 0)
+		return stateDict(found[0].value)
 	}
 	var list []string
 	for _, f := range found {
-		tensors, _ := stateDict(f.value, 0)
+		tensors, _ := stateDict(f.value)
 		list = append(list, fmt.Sprintf("%s (%d tensors)", cmp.Or(f.key, "."), len(tensors)))
 	}
 	return nil, fmt.Errorf("%d state dicts in it: %s; --key says which", len(found), strings.Join(list, ", "))
@@ -83,7 +83,7 @@ func candidates(v any, key string, depth int, seen map[any]bool) []candidate {
 		return nil
 	}
 	seen[v] = true
-	tensors, _ := stateDict(v, 0)
+	tensors, _ := stateDict(v)
 	if o, ok := v.(*pickle.Object); ok && o.Dict == nil && len(tensors) > 0 {
 		return []candidate{{key, v}}
 	}
@@ -120,13 +120,26 @@ func mapping(v any) *pickle.Dict {
 
 // stateDict lists the tensors of a state dict: a mapping with tensors in it by name, or a whole module. The
 // error is of a tensor that is there, but cannot be read.
-func stateDict(v any, depth int) ([]named, error) {
+func stateDict(v any) ([]named, error) {
+	w := &walk{}
+	return w.stateDict(v, 0)
+}
+
+// walk bounds how much is looked at: a module may hold another many times over, at every level.
+type walk struct{ visits int }
+
+var errTooMany = errors.New("a module of more than 100,000 modules")
+
+func (w *walk) stateDict(v any, depth int) ([]named, error) {
 	d := mapping(v)
 	if d == nil || depth > maxDepth {
 		return nil, nil
 	}
+	if w.visits++; w.visits > 100_000 {
+		return nil, errTooMany
+	}
 	if o, ok := v.(*pickle.Object); ok && o.Dict == nil {
-		return module(o, d, depth)
+		return w.module(o, d, depth)
 	}
 	var out []named
 	var fault error
@@ -149,14 +162,13 @@ func stateDict(v any, depth int) ([]named, error) {
 
 // module lists the tensors of a module that was saved whole: its parameters, its persistent buffers, and those
 // of its modules; or, of a scripted one, the tensors among its attributes.
-func module(o *pickle.Object, d *pickle.Dict, depth int) ([]named, error) {
+func (w *walk) module(o *pickle.Object, d *pickle.Dict, depth int) ([]named, error) {
 	var out []named
 	add := func(prefix string, v any) error {
-		tensors, err := stateDict(v, depth+1)
+		tensors, err := w.stateDict(v, depth+1)
 		for _, t := range tensors {
-			out = append(out, named{prefix + t.name, t.t})
-			if len(out) > 1<<20 {
-				return errors.New("more than a million tensors")
+			if out = append(out, named{prefix + t.name, t.t}); len(out) > 1<<18 {
+				return errTooMany
 			}
 		}
 		return err

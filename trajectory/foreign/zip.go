@@ -88,6 +88,9 @@ func (z *zipFile) record(f *zip.File) (*record, error) {
 	if f.Method == zip.Store && length != size || length > 1032*size {
 		return nil, fmt.Errorf("zip record %s: %d bytes stored are said to be %d", f.Name, size, length)
 	}
+	if f.Method == zip.Deflate && int64(length) > z.file.size+slack {
+		return nil, fmt.Errorf("zip record %s: %d bytes deflated to %d; that much is not inflated", f.Name, length, size)
+	}
 	return &record{file: z.file, name: "zip record " + f.Name, offset: z.start + at, size: int64(size), length: int64(length),
 		crc: f.CRC32, checked: f.CRC32 != 0, deflated: f.Method == zip.Deflate}, nil
 }

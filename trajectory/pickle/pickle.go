@@ -621,7 +621,7 @@ func (m *machine) step(op byte) {
 			m.fail(errStack)
 		}
 	case opEmptyList, opEmptySet:
-		m.pay(24)
+		m.pay(64)
 		m.push(&List{})
 	case opList, opFrozenSet:
 		items := m.popMark()
