@@ -3,6 +3,8 @@ TORCH ?= 2.11.0
 # LIBTORCH=DIR uses the libtorch in DIR (lib/, include/; 2.1 to 2.11) and fetches nothing.
 # CUDA=1 makes setup fetch the CUDA libraries too.
 export LIBTORCH CUDA
+# How long make fuzz fuzzes each reader.
+FUZZTIME ?= 60s
 
 SHELL := bash
 cgo = eval "$$(scripts/env.sh $(TORCH))"
@@ -39,8 +41,9 @@ bench: build
 	@bench/run.sh $(TORCH)
 
 fuzz: setup
-	@$(cgo) && go test -run '^$$' -fuzz FuzzReadHeader -fuzztime 60s ./trajectory/safetensors
-	@$(cgo) && go test -run '^$$' -fuzz FuzzIDX -fuzztime 60s ./dataset
+	@$(cgo) && for f in FuzzReadHeader:trajectory/safetensors FuzzPickle:trajectory/pickle FuzzOpen:trajectory/foreign FuzzDCP:trajectory/foreign \
+	  FuzzIndex:trajectory/foreign FuzzLog:importer FuzzName:importer FuzzIDX:dataset FuzzNPY:dataset FuzzJPEG:dataset; do \
+	  go test -run '^$$' -fuzz "^$${f%%:*}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$${f##*:}" || exit 1; done
 
 clean:
 	rm -rf bin demo bench/out

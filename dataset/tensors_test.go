@@ -66,7 +66,7 @@ func TestMalformedTensors(t *testing.T) {
 		"cut short":     {npy[:len(npy)-1], "cut short"},
 		"huge":          {header("(60, 5)", "(9223372036854775807, 5)")[:len(npy)], ""},
 		"shape too big": {header("(60, 5)", "(61, 5)"), "cut short"},
-		"Fortran order": {header("False, ", "True,  "), "Fortran"},
+		"Fortran order": {header("False, 'shape': (60, 5), }", "True, 'shape': (60, 5), } "), "Fortran"},
 		"objects":       {header("<f4", "|O8"), ""},
 		"complex":       {header("<f4", "<c8"), "of type"},
 		"big-endian":    {header("<f4", ">f4"), "of type"},

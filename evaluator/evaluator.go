@@ -138,6 +138,25 @@ func (s *Sweep) Plan() error {
 	return nil
 }
 
+// Check says whether the backend can evaluate the trajectories under the policies. Run does it too.
+func (s *Sweep) Check(backend Backend) error {
+	for _, policy := range s.Policies {
+		if err := backend.Supports(policy); err != nil {
+			return err
+		}
+	}
+	for _, t := range s.Trajectories {
+		tensors, err := t.Tensors(0)
+		if err != nil {
+			return err
+		}
+		if err := backend.Check(tensors, t.Meta.Tied); err != nil {
+			return fmt.Errorf("trajectory %s: %w", t.Meta.Run, err)
+		}
+	}
+	return nil
+}
+
 // asked says whether a scheme was asked for, or came along as the baseline.
 func (s *Sweep) asked(spec string) bool {
 	return slices.ContainsFunc(s.Schemes, func(scheme averaging.Scheme) bool { return scheme.Spec() == spec })
@@ -162,22 +181,13 @@ type row struct {
 
 func (s *Sweep) prepare(ctx context.Context, engine Backend) (*prepared, error) {
 	p := &prepared{cells: map[string]cell{}, policies: append(append([]bn.Policy{}, s.Policies...), bn.Policy{Kind: bn.Copy})}
-	for _, policy := range s.Policies {
-		if err := engine.Supports(policy); err != nil {
-			return nil, err
-		}
+	if err := s.Check(engine); err != nil {
+		return nil, err
 	}
 	if err := s.Plan(); err != nil {
 		return nil, err
 	}
 	for run, t := range s.Trajectories {
-		tensors, err := t.Tensors(s.plans[run].Sources()[0])
-		if err != nil {
-			return nil, err
-		}
-		if err := engine.Check(tensors, t.Meta.Tied); err != nil {
-			return nil, fmt.Errorf("trajectory %s: %w", t.Meta.Run, err)
-		}
 		if err := t.Seal(ctx, s.plans[run].Sources(), s.AllowNonFinite, nil); err != nil {
 			return nil, err
 		}

@@ -24,6 +24,11 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
+			fixtures, err := filepath.Abs("../../testdata")
+			if err != nil {
+				return err
+			}
+			e.Setenv("FIXTURES", fixtures)
 			// The module cache, where MNIST lies, is found through these.
 			for _, name := range []string{"GOMODCACHE", "GOPATH", "HOME"} {
 				if v := os.Getenv(name); v != "" {

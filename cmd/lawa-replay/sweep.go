@@ -147,6 +147,9 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 	} else if err != nil {
 		return err
 	}
+	if err := s.Check(backend); err != nil {
+		return err
+	}
 	return sweep(ctx, s, backend)
 }
 

@@ -7,6 +7,7 @@ package worker
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -113,7 +114,42 @@ func (m *Metric) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// number reads a number; Python's json writes NaN and Infinity where JSON has none, so strings are read too.
+// quoted puts NaN, Infinity and -Infinity, which Python's json writes though JSON has none, into quotes.
+func quoted(text []byte) []byte {
+	if !bytes.Contains(text, []byte("NaN")) && !bytes.Contains(text, []byte("Infinity")) {
+		return text
+	}
+	var out []byte
+	inside := false
+	for i := 0; i < len(text); {
+		found := ""
+		if !inside {
+			for _, word := range []string{"NaN", "-Infinity", "Infinity"} {
+				if bytes.HasPrefix(text[i:], []byte(word)) {
+					found = word
+					break
+				}
+			}
+		}
+		switch {
+		case found != "":
+			out = append(out, '"')
+			out = append(append(out, found...), '"')
+			i += len(found)
+			continue
+		case inside && text[i] == '\\' && i+1 < len(text):
+			out = append(out, text[i])
+			i++
+		case text[i] == '"':
+			inside = !inside
+		}
+		out = append(out, text[i])
+		i++
+	}
+	return out
+}
+
+// number reads a number, or the name of one that JSON lacks.
 func number(raw json.RawMessage) (float64, error) {
 	var v float64
 	if json.Unmarshal(raw, &v) == nil && string(raw) != "null" {
@@ -306,7 +342,7 @@ func (w *Worker) exchange(ctx context.Context, message any, limit time.Duration,
 			}
 			return fmt.Errorf("%s without an answer%s", how, p.log.last())
 		}
-		if err := read(l.text); err != nil {
+		if err := read(quoted(l.text)); err != nil {
 			shown := strings.TrimSpace(string(l.text[:min(len(l.text), 200)]))
 			return fmt.Errorf("it wrote %q to standard output, which is no answer (%v): everything else belongs on standard error", shown, err)
 		}
