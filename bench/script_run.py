@@ -10,51 +10,14 @@ holds."""
 import json, os, sys
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
 from safetensors.torch import save_file
+
+from script_net import MLP, LM, Conv
 
 out, small = sys.argv[1], "--small" in sys.argv
 torch.manual_seed(3)
 torch.set_num_threads(1)
-
-
-class Conv(nn.Module):
-    def __init__(self):
-        super().__init__()
-        w = 4 if small else 32
-        self.conv1, self.bn1 = nn.Conv2d(1, w, 3, bias=False), nn.BatchNorm2d(w)
-        self.conv2, self.bn2 = nn.Conv2d(w, 2 * w, 3, stride=2), nn.BatchNorm2d(2 * w, momentum=None)
-        self.fc = nn.Linear(2 * w, 7)
-        self.register_buffer("scale", torch.tensor(0.5))
-        self.register_buffer("order", torch.tensor([0, 1, 2, 3, 4, 5, 6]))
-
-    def forward(self, x):
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = F.relu(self.bn2(self.conv2(x)))
-        return self.fc(x.mean((2, 3)))[:, self.order] * self.scale
-
-
-class LM(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.wte = nn.Embedding(13, 8)
-        self.mix = nn.Linear(8, 8)
-        self.head = nn.Linear(8, 13, bias=False)
-        self.head.weight = self.wte.weight
-
-    def forward(self, ids):
-        h = torch.cumsum(self.wte(ids), 1) / torch.arange(1, ids.shape[1] + 1, dtype=torch.float32)[:, None]
-        return {"logits": self.head(torch.tanh(self.mix(h)))}
-
-
-class MLP(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.net = nn.Sequential(nn.Linear(5, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 2))
-
-    def forward(self, x):
-        return self.net(x)
 
 
 def average(states, weights):
@@ -126,7 +89,7 @@ def conv():
     images = lambda y: make[y] * 0.7 + torch.randn(len(y), 1, side, side)
     y, yv, yb = label(n), label(n), label(n - 10)
     x, xv, xb = images(y), images(yv), images(yb)
-    net = Conv()
+    net = Conv(4) if small else Conv()
     folder, states = train("conv", net, x, y, F.cross_entropy, 4, 32)
     save_file({"inputs": xv, "targets": yv}, os.path.join(folder, "val.safetensors"))
     save_file({"inputs": xb}, os.path.join(folder, "bn.safetensors"))

@@ -1,6 +1,6 @@
 """A worker for lawa-replay that evaluates a PyTorch network: sweep RUN --worker "python worker_pytorch.py".
 Replace the parts marked with *: the network, the data, the metrics."""
-import json, os, sys
+import importlib, json, os, sys
 
 answers = os.fdopen(os.dup(1), "w")  # standard output is for answers alone:
 os.dup2(2, 1)                        # whatever else prints goes to standard error
@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 
 hello = json.loads(sys.stdin.readline())
 torch.set_num_threads(1 if hello["slots"] > 1 else max(1, os.cpu_count()))
-net = torch.jit.load(os.environ["NET"]).eval().to(hello["device"])                     # * the network
-splits = {"val": load_file(os.environ["VAL"], device=hello["device"])}                 # * the data
+module, name = os.environ["NET"].split(":")                             # * the network: NET=package.module:Class
+net = getattr(importlib.import_module(module), name)().to(hello["device"])
+splits = {"val": load_file(os.environ["VAL"], device=hello["device"])}  # * the data
 batches = [x for x in load_file(os.environ["BN"])["inputs"].split(32)] if "BN" in os.environ else None
 
 
@@ -30,14 +31,14 @@ for line in sys.stdin:
         state.update({alias: state[kept] for alias, kept in hello.get("tied", {}).items()})
         net.load_state_dict(state)
         if request["policy"] == "recompute":
-            torch.optim.swa_utils.update_bn(batches, net)  # * for networks in Python: it knows no scripted ones
+            torch.optim.swa_utils.update_bn(batches, net)
         net.eval()
         result = {}
         with torch.inference_mode():
             for split in request["splits"]:
                 x, y = splits[split]["inputs"], splits[split]["targets"]
                 logits = torch.cat([net(b) for b in x.split(250)])
-                result[split] = {                                                       # * the metrics
+                result[split] = {                                        # * the metrics
                     "loss": {"values": F.cross_entropy(logits.double(), y, reduction="none").tolist()},
                     "top1": {"values": (100.0 * (logits.argmax(1) == y)).tolist()},
                 }
