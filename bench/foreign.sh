@@ -3,10 +3,10 @@
 # TorchScript and by a worker in Python, against PyTorch's own averages, update_bn and metrics; and the time to list,
 # link and import checkpoints with optimizer state against torch.load of the same files.
 set -euo pipefail
-cd "$(dirname "$0")"
-python=$1 out=$2
-program=$PWD/../bin/lawa-replay
+python=$(realpath -s "$1") out=$2
 mkdir -p "$out" && out=$(cd "$out" && pwd)
+cd "$(dirname "$0")"
+program=$PWD/../bin/lawa-replay
 rm -rf "$out"/script "$out"/ts "$out"/worker
 "$python" -W ignore script_run.py "$out/script"
 run=$out/script/conv

@@ -27,3 +27,4 @@ ended=$(date +%s.%N)
 "$python" readers.py "$out/sweep/results.parquet"
 
 ./average.sh "$python"
+./foreign.sh "$python" "$out/foreign"

@@ -85,3 +85,16 @@ func TestCIFAR10Archives(t *testing.T) {
 		t.Errorf("a short record: %v", err)
 	}
 }
+
+func FuzzJPEG(f *testing.F) {
+	data, err := os.ReadFile(filepath.Join(cifarFixtures, "test", "cat", "0000.jpg"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if pixels, err := decodeJPEG(bytes.NewReader(data)); err == nil && len(pixels) != cifarBytes {
+			t.Fatalf("%d bytes of pixels", len(pixels))
+		}
+	})
+}

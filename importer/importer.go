@@ -198,21 +198,38 @@ func Copy(ctx context.Context, r *trajectory.Recorder, f Found) error {
 	return r.Commit(line)
 }
 
-// Link records a checkpoint where it lies, with its digest: its weights are read once, and not copied.
+// Link records a checkpoint where it lies, with its digest: its weights are read once (here, or by Seal), and not
+// copied.
 func Link(ctx context.Context, r *trajectory.Recorder, f Found) error {
 	line := f.Checkpoint
 	line.Index = len(r.Checkpoints) + 1
-	one := line
-	one.Index = 1
-	t, err := trajectory.Linked(r.Dir, r.Meta, []trajectory.Checkpoint{one})
+	if line.SHA256 == "" {
+		one := &Understood{Checkpoints: []Found{f}}
+		one.Checkpoints[0].Index = 1
+		if err := one.Seal(ctx, nil); err != nil {
+			return err
+		}
+		line.SHA256 = one.Checkpoints[0].SHA256
+	}
+	return r.Commit(line)
+}
+
+// Seal gives the checkpoints their digests, reading several at a time. progress, if it is not nil, is told how many
+// are done.
+func (u *Understood) Seal(ctx context.Context, progress func(done, total int)) error {
+	t, err := u.Trajectory("", trajectory.Meta{})
 	if err != nil {
 		return err
 	}
-	if err := t.Seal(ctx, []int{0}, true, nil); err != nil {
-		return err
+	var all []int
+	for i := range u.Checkpoints {
+		all = append(all, i)
 	}
-	line.SHA256 = t.Checkpoints[0].SHA256
-	return r.Commit(line)
+	err = t.Seal(ctx, all, true, progress)
+	for i := range u.Checkpoints {
+		u.Checkpoints[i].SHA256 = t.Checkpoints[i].SHA256
+	}
+	return err
 }
 
 // logged puts a number beside the weights, or of a log, where it belongs: the learning rate, the seconds, or a

@@ -151,10 +151,19 @@ type chosen struct {
 // choose takes the curves that the options name, or the given defaults.
 func choose(table *results.Table, o Options, usual string) (*chosen, error) {
 	c := &chosen{split: o.Split, policy: o.Policy}
+	known := table.Values(func(r results.Row) string { return r.Metric })
 	if o.Metric == "" {
 		o.Metric = usual
+		if !slices.Contains(known, usual) && len(known) > 0 { // another task's, or a worker's own
+			o.Metric = known[0]
+			for _, name := range known {
+				if metric.Of(name).HigherBetter == metric.Of(usual).HigherBetter {
+					o.Metric = name
+					break
+				}
+			}
+		}
 	}
-	known := table.Values(func(r results.Row) string { return r.Metric })
 	if !slices.Contains(known, o.Metric) {
 		return nil, spec.Unknown("metric", o.Metric, known)
 	}

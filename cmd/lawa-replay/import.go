@@ -145,6 +145,12 @@ func runImport(ctx context.Context, cmd *cobra.Command, o importOptions, args []
 	defer r.Close()
 	verb := map[bool]string{false: "copied", true: "linked"}[o.link]
 	bar := newProgress("import", len(u.Checkpoints))
+	defer bar.close()
+	if o.link && len(r.Checkpoints) == 0 {
+		if err := u.Seal(ctx, func(done, _ int) { bar.set(done) }); err != nil {
+			return err
+		}
+	}
 	had := len(r.Checkpoints)
 	var layout []safetensors.Tensor
 	left := 0

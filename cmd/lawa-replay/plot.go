@@ -47,7 +47,7 @@ Figures:
 	}
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "the file to write")
-	f.StringVar(&o.Metric, "metric", "", "metric: top1, top5 or loss (default: the figure's own)")
+	f.StringVar(&o.Metric, "metric", "", "metric, such as top1, loss, perplexity, or one of a worker (default: the figure's own)")
 	f.StringVar(&o.Split, "split", "", "split (default: the first of the sweep)")
 	f.StringVar(&o.Policy, "bn", "", "policy of the averages (default: the first of the sweep)")
 	f.StringArrayVar(&o.Schemes, "scheme", nil, "only this scheme; may be repeated")

@@ -28,6 +28,10 @@ func Of(name string) Metric {
 		return Metric{name, true, "top-1 accuracy", "%"}
 	case "top5":
 		return Metric{name, true, "top-5 accuracy", "%"}
+	case "mse":
+		return Metric{name, false, "mean squared error", ""}
+	case "mae":
+		return Metric{name, false, "mean absolute error", ""}
 	case "loss":
 		return Metric{name, false, "cross-entropy", "nats"}
 	}
