@@ -17,13 +17,17 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
-
-	"lawa-replay/internal/spec"
 )
 
-// The classes of CIFAR-10 in the order of their labels, and the statistics by which ImageNet's and these nets
-// are trained (torchvision's references).
+// The classes of CIFAR-10 in the order of their labels.
 var cifar10Classes = []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
+
+// cifar10Norms: ImageNet's statistics, by which github.com/akamaster/pytorch_resnet_cifar10 normalises, and
+// CIFAR-10's own.
+var cifar10Norms = []norm{
+	{"imagenet", []float32{0.485, 0.456, 0.406}, []float32{0.229, 0.224, 0.225}},
+	{"cifar", []float32{0.4914, 0.4822, 0.4465}, []float32{0.2470, 0.2435, 0.2616}},
+}
 
 const (
 	cifarSide   = 32
@@ -35,7 +39,7 @@ const (
 // openCIFAR10 reads CIFAR-10 (Krizhevsky 2009, "Learning multiple layers of features from tiny images"): its
 // binary version (data_batch_1.bin … test_batch.bin), or images in train/CLASS/*.jpg and test/CLASS/*.jpg, in a
 // folder or a .tar.gz of one.
-func openCIFAR10(s *spec.Spec, dir string) (*Set, error) {
+func openCIFAR10(dir string) (*Set, error) {
 	if dir == "" {
 		return nil, errors.New("--data-dir must name the folder with data_batch_1.bin …, or with train/CLASS and test/CLASS of JPEG files, or a .tar.gz of one")
 	}
@@ -149,8 +153,7 @@ func (p pictures) set() (*Set, error) {
 }
 
 func newCIFAR10(name string) *Split {
-	return &Split{Name: name, Channels: 3, Height: cifarSide, Width: cifarSide, Classes: 10,
-		Mean: []float32{0.485, 0.456, 0.406}, Std: []float32{0.229, 0.224, 0.225}}
+	return &Split{Name: name, Channels: 3, Height: cifarSide, Width: cifarSide, Classes: 10, Mean: cifar10Norms[0].mean, Std: cifar10Norms[0].std}
 }
 
 func fromTar(t *tar.Reader) (*Set, error) {

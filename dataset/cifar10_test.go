@@ -86,6 +86,23 @@ func TestCIFAR10Archives(t *testing.T) {
 	}
 }
 
+func TestNormalisation(t *testing.T) {
+	usual, err := Open("cifar10:norm=imagenet,val=5", cifarFixtures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := Open("cifar10:norm=cifar,val=5", cifarFixtures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if usual.Spec != "cifar10:val=5" || own.Spec != "cifar10:norm=cifar,val=5" || own.Val.Mean[0] != 0.4914 || own.Val.Digest() == usual.Val.Digest() {
+		t.Errorf("%s, %s: means %v and %v", usual.Spec, own.Spec, usual.Val.Mean, own.Val.Mean)
+	}
+	if _, err := Open("mnist:norm=cifar", ""); err == nil {
+		t.Error("MNIST has a choice of normalisations")
+	}
+}
+
 func FuzzJPEG(f *testing.F) {
 	data, err := os.ReadFile(filepath.Join(cifarFixtures, "test", "cat", "0000.jpg"))
 	if err != nil {

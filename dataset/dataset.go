@@ -131,16 +131,28 @@ func (a Augment) apply(dst, src []uint8, height, width int, rng *rand.Rand) {
 	}
 }
 
+// reader reads a data set from a folder. norms are the statistics by which its images can be normalised, the
+// first of them unless norm=NAME says another.
+type reader struct {
+	open  func(dir string) (*Set, error)
+	norms []norm
+}
+
+type norm struct {
+	name      string
+	mean, std []float32
+}
+
 // readers has a line for each kind of data set.
-var readers = map[string]func(*spec.Spec, string) (*Set, error){
-	"mnist":         openMNIST,
-	"fashion-mnist": openFashionMNIST,
-	"cifar10":       openCIFAR10,
+var readers = map[string]reader{
+	"mnist":         {openMNIST, nil},
+	"fashion-mnist": {openFashionMNIST, nil},
+	"cifar10":       {openCIFAR10, cifar10Norms},
 }
 
 // Open reads the data set that text names, from dir, or where the data set is found by itself if dir is
 // empty. Options of all image sets: train=N and val=N take the first N examples; shift=N and flip=true
-// augment training.
+// augment training. norm=NAME chooses among the normalisations of a set that has several.
 func Open(text, dir string) (*Set, error) {
 	if IsTensors(text) {
 		split, err := OpenTensors(text)
@@ -153,7 +165,7 @@ func Open(text, dir string) (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data %w", err)
 	}
-	open, ok := readers[s.Name]
+	reader, ok := readers[s.Name]
 	if !ok {
 		names := []string{}
 		for name := range readers {
@@ -164,12 +176,31 @@ func Open(text, dir string) (*Set, error) {
 	}
 	train, val := s.Int("train", 0, 1), s.Int("val", 0, 1)
 	augment := Augment{s.Int("shift", 0, 0), s.Bool("flip", false)}
+	normalise := ""
+	if len(reader.norms) > 0 {
+		var names []string
+		for _, n := range reader.norms {
+			names = append(names, n.name)
+		}
+		normalise = s.Choice("norm", names[0], names...)
+	}
 	if err := s.Done(); err != nil {
 		return nil, fmt.Errorf("data %w", err)
 	}
-	set, err := open(s, dir)
+	set, err := reader.open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("data set %s: %w", s.Name, err)
+	}
+	for _, n := range reader.norms {
+		if n.name != normalise {
+			continue
+		}
+		for _, split := range []*Split{set.Train, set.Val} {
+			if split != nil {
+				split.Mean, split.Std = n.mean, n.std
+				split.seal()
+			}
+		}
 	}
 	if h, w := set.Val.Height, set.Val.Width; augment.Shift >= min(h, w) {
 		return nil, fmt.Errorf("data %q: shift=%d on images of %d×%d", text, augment.Shift, h, w)
@@ -177,6 +208,9 @@ func Open(text, dir string) (*Set, error) {
 	set.Augment = augment
 	set.Spec = s.Name
 	options := []string{}
+	if len(reader.norms) > 0 && normalise != reader.norms[0].name {
+		options = append(options, "norm="+normalise)
+	}
 	for _, o := range []struct {
 		n     int
 		split **Split

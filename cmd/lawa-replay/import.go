@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
@@ -171,9 +172,9 @@ func runImport(ctx context.Context, cmd *cobra.Command, o importOptions, args []
 	bar.close()
 	more := ""
 	if left > 0 {
-		more = fmt.Sprintf(" (%d were there already, or are older than what was)", left)
+		more = fmt.Sprintf(" (%d there already, or older than the last one there)", left)
 	}
-	say("%s: %d checkpoints %s%s", o.out, len(r.Checkpoints)-had, verb, more)
+	say("%s: %s %s%s", o.out, english.Plural(len(r.Checkpoints)-had, "checkpoint", ""), verb, more)
 	return nil
 }
 
@@ -190,7 +191,7 @@ func (o importOptions) recorder(u *importer.Understood) (*trajectory.Recorder, e
 		}
 		name = filepath.Base(abs)
 	}
-	return trajectory.Create(o.out, u.Meta(trajectory.Meta{Run: name, Model: o.model, Data: o.data, Seed: o.seed, BatchSize: o.batchSize, Devices: o.devices, Software: "imported by lawa-replay " + Version}))
+	return trajectory.Create(o.out, u.Meta(trajectory.Meta{Run: name, Model: o.model, Data: o.data, Seed: o.seed, BatchSize: o.batchSize, Devices: o.devices, Software: "lawa-replay " + Version + " (import)"}))
 }
 
 func watch(ctx context.Context, o importOptions) error {
@@ -203,13 +204,13 @@ func watch(ctx context.Context, o importOptions) error {
 	w := &importer.Watcher{Dir: o.watch, Options: o.Options, Link: o.link, Interval: o.interval, Count: o.count, Idle: o.idle, Open: o.recorder,
 		Took: func(f importer.Found) {
 			taken++
-			say("epoch %s: %s (%d tensors, %s)", trajectory.EpochName(f.Epoch), filepath.Base(f.Source), f.Tensors, humanize.IBytes(uint64(f.Weights)))
+			say("epoch %s: %s, %s", trajectory.EpochName(f.Epoch), filepath.Base(f.Source), humanize.IBytes(uint64(f.Weights)))
 		},
 		Note: func(note string) { say("note: %s", note) }}
 	say("watching %s; Ctrl-C ends it", o.watch)
 	err := w.Run(ctx)
 	if err == nil || errors.Is(err, context.Canceled) {
-		say("%s: %d checkpoints taken", o.out, taken)
+		say("%s: %s taken", o.out, english.Plural(taken, "checkpoint", ""))
 	}
 	return err
 }
