@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -191,7 +192,19 @@ func (o importOptions) recorder(u *importer.Understood) (*trajectory.Recorder, e
 		}
 		name = filepath.Base(abs)
 	}
-	return trajectory.Create(o.out, u.Meta(trajectory.Meta{Run: name, Model: o.model, Data: o.data, Seed: o.seed, BatchSize: o.batchSize, Devices: o.devices, Software: "lawa-replay " + Version + " (import)"}))
+	return trajectory.Create(o.out, u.Meta(trajectory.Meta{Run: name, Model: located(o.model, "torchscript:"), Data: located(o.data, "tensors:"), Seed: o.seed, BatchSize: o.batchSize, Devices: o.devices, Software: "lawa-replay " + Version + " (import)"}))
+}
+
+// located makes the path of a file that is there absolute, wherever the trajectory is then used from. Other texts
+// stay as they are.
+func located(text, prefix string) string {
+	path := strings.TrimPrefix(text, prefix)
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		if abs, err := filepath.Abs(path); err == nil {
+			return text[:len(text)-len(path)] + abs
+		}
+	}
+	return text
 }
 
 func watch(ctx context.Context, o importOptions) error {

@@ -59,9 +59,11 @@ func newRoot() *cobra.Command {
 
 A trainer saves the weights at the end of every epoch: the trajectory. Averages of
 the latest k checkpoints (LAWA, arXiv 2209.14981) are then evaluated at any epoch
-of it, without training again, and the figures are drawn.`,
+of it, without training again, and the figures are drawn. The checkpoints may be
+those of any PyTorch program.`,
 		Example: `  lawa-replay demo
   lawa-replay train --model resnet8:width=8,stem-stride=2 --data mnist --epochs 20 --out run
+  lawa-replay import checkpoints/ --out run
   lawa-replay sweep run --k 1,2,4-8,10 --bn recompute --out sweep
   lawa-replay plot k-sensitivity sweep --out k.pdf`,
 		Version:       Version,

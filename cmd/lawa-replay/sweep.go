@@ -59,11 +59,11 @@ Policies for batch-norm statistics (--bn, several in one sweep):
                recompute:samples=N,seed=S draws them
 
 The network and the data are those that the trajectory records, or:
-  --model net.ts            a TorchScript module (torch.jit.script(net.eval()).save)
-  --data tensors:val.safetensors   (or .npz, .npy) tensors inputs and targets
-  --worker "python eval.py" a program of your own, in any language, which is told where
-                            an average lies and answers with metrics:
-                            docs/worker-protocol.md
+  --model net.ts                   a TorchScript module: torch.jit.script(net).save
+  --data tensors:val.safetensors   tensors inputs and targets (or .npz, .npy)
+  --worker "python eval.py"        a program of your own, in any language, which is
+                                   told where an average lies and answers with
+                                   metrics: docs/worker-protocol.md
 RUN may also be a folder of checkpoints of another program, as import takes them.
 
 Choosing k on the split that is then reported is leakage: choose on one split,

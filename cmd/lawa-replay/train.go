@@ -41,8 +41,9 @@ same bits as a run that was not interrupted.
 
 Networks: resnet8, resnet14, resnet20, resnet32, … resnet110, the CIFAR family of
 He et al. (2015), with width=16, stem-stride=1, shortcut=A|B.
-Data: mnist (found by itself), fashion-mnist (with --data-dir); train=N and val=N
-take the first N examples, shift=N and flip=true augment the training images.`,
+Data: mnist (found by itself), fashion-mnist and cifar10 (with --data-dir; cifar10 has
+norm=imagenet|cifar); train=N and val=N take the first N examples, shift=N and
+flip=true augment the training images.`,
 		Example: `  lawa-replay train --model resnet8:width=8,stem-stride=2 --data mnist:train=6000,shift=2 --epochs 20 --out run
   lawa-replay train --out run --resume`,
 		Args: cobra.NoArgs,
