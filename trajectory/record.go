@@ -90,6 +90,16 @@ func (t *Trajectory) rewriteLines() error {
 	})
 }
 
+// Discard removes a trajectory that has no checkpoints, and its folder if nothing else is in it.
+func (r *Recorder) Discard() {
+	if len(r.Checkpoints) > 0 {
+		return
+	}
+	for _, name := range []string{metaFile, "weights", atomicfile.LockName, ""} {
+		_ = os.Remove(filepath.Join(r.Dir, name)) // a folder only if it is empty
+	}
+}
+
 // Close lets another process record.
 func (r *Recorder) Close() { r.unlock() }
 

@@ -145,6 +145,7 @@ func runImport(ctx context.Context, cmd *cobra.Command, o importOptions, args []
 		return err
 	}
 	defer r.Close()
+	defer r.Discard() // if nothing came of it
 	verb := map[bool]string{false: "copied", true: "linked"}[o.link]
 	bar := newProgress("import", len(u.Checkpoints))
 	defer bar.close()

@@ -3,10 +3,13 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -38,6 +41,21 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// damage FILE changes the middle of the first weights of a zip of testdata/foreign.
+			"damage": func(ts *testscript.TestScript, _ bool, args []string) {
+				b, err := os.ReadFile(ts.MkAbs(args[0]))
+				ts.Check(err)
+				z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+				ts.Check(err)
+				for _, f := range z.File {
+					if strings.HasSuffix(f.Name, "data/0") {
+						at, err := f.DataOffset()
+						ts.Check(err)
+						b[at+int64(f.CompressedSize64/2)] ^= 1
+					}
+				}
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
+			},
 			// flip FILE changes the last byte of a file.
 			"flip": func(ts *testscript.TestScript, _ bool, args []string) {
 				b, err := os.ReadFile(ts.MkAbs(args[0]))

@@ -290,7 +290,7 @@ func claim(dir string) error {
 		return fmt.Errorf("%s holds a trajectory: choose another folder for the sweep", dir)
 	}
 	names, err := os.ReadDir(dir)
-	if err == nil && len(names) > 0 && !slices.ContainsFunc(names, func(e os.DirEntry) bool { return e.Name() == "store" || e.Name() == ".lock" }) {
+	if err == nil && len(names) > 0 && !slices.ContainsFunc(names, func(e os.DirEntry) bool { return e.Name() == "store" || e.Name() == atomicfile.LockName }) {
 		return fmt.Errorf("%s holds other files: choose an empty folder, or that of an earlier sweep", dir)
 	}
 	return os.MkdirAll(dir, 0o755)

@@ -119,9 +119,12 @@ func SyncDir(dir string) error {
 // ErrLocked is wrapped by Lock's error when another process holds the lock.
 var ErrLocked = errors.New("another process is writing here")
 
+// LockName is the file that Lock leaves in a folder.
+const LockName = ".lock"
+
 // Lock takes the folder's lock file, which the operating system drops when this process ends.
 func Lock(dir string) (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(filepath.Join(dir, LockName), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
 	}

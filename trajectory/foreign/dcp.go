@@ -156,8 +156,7 @@ func (n *node) candidates(key string) []place {
 	}
 	var out []place
 	for _, k := range n.keys {
-		lower := strings.ToLower(k)
-		if slices.ContainsFunc(besides, func(b string) bool { return strings.Contains(lower, b) }) {
+		if beside(k) {
 			continue
 		}
 		out = append(out, n.below[k].candidates(strings.TrimPrefix(key+"."+k, "."))...)

@@ -72,8 +72,17 @@ type candidate struct {
 	value any
 }
 
-// besides are the words in keys under which tensors stand that are not the model's.
-var besides = []string{"optim", "sched", "scaler", "amp", "callback", "loops", "hyper", "args", "cfg", "config", "rng", "random", "train_iterator", "meters", "criterion", "extra_state"}
+// Under keys with such words in them, or of such names, stand tensors that are not the model's.
+var (
+	besideWords = []string{"optim", "sched", "scaler", "callback", "hyper", "random", "train_iterator", "meters", "criterion", "extra_state"}
+	besideNames = []string{"amp", "args", "cfg", "config", "rng", "rng_state", "loops"}
+)
+
+// beside says whether a key is one of those.
+func beside(key string) bool {
+	key = strings.ToLower(key)
+	return slices.Contains(besideNames, key) || slices.ContainsFunc(besideWords, func(w string) bool { return strings.Contains(key, w) })
+}
 
 // candidates are the state dicts in v. Single numbers among other things, such as a best accuracy, do not make
 // one of a mapping that holds better ones.
@@ -90,8 +99,7 @@ func candidates(v any, key string, depth int, seen map[any]bool) []candidate {
 	var out []candidate
 	for i, k := range d.Keys {
 		name, ok := k.(string)
-		lower := strings.ToLower(name)
-		if !ok || slices.ContainsFunc(besides, func(b string) bool { return strings.Contains(lower, b) }) {
+		if !ok || beside(name) {
 			continue
 		}
 		out = append(out, candidates(d.Values[i], strings.TrimPrefix(key+"."+name, "."), depth+1, seen)...)
