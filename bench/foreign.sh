@@ -17,4 +17,10 @@ export PYTHONPATH=$PWD NET=script_net:Conv VAL=$run/val.safetensors BN=$run/bn.s
 worker=$(seconds "$program" "${sweep[@]}" --worker "$python ../docs/examples/worker_pytorch.py" --workers 2 --out "$out/worker")
 echo "sweep of 42 evaluations as a whole process: TorchScript $ts s, two workers in Python $worker s"
 "$python" foreign_compare.py "$run/reference.json" "$out/ts" "$out/worker"
+for file in avg.pt avg.safetensors; do "$program" average "$run" --k 3 --at 4 --out "$out/$file" 2>/dev/null; done
+"$python" -c "
+import sys, torch, safetensors.torch
+a, b = torch.load(sys.argv[1], weights_only=True), safetensors.torch.load_file(sys.argv[2])
+assert set(a) == set(b) and all(torch.equal(a[k], b[k]) for k in a)
+print(f'average --out avg.pt: torch.load(weights_only=True) reads the {len(a)} tensors of avg.safetensors')" "$out/avg.pt" "$out/avg.safetensors"
 "$python" foreign_speed.py "$program" "$out/speed"

@@ -1,0 +1,65 @@
+package export
+
+import (
+	"archive/zip"
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"lawa-replay/trajectory/foreign"
+	"lawa-replay/trajectory/safetensors"
+)
+
+// TestPT: what is written is read back, tensor by tensor, with tied ones tied and every record where it can be
+// mapped. That torch.load(weights_only=True) reads the same is checked by bench/foreign.sh.
+func TestPT(t *testing.T) {
+	var list []safetensors.Tensor
+	for i, d := range []safetensors.DType{"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "C64"} {
+		list = append(list, safetensors.Tensor{Name: "w." + string(d), DType: d, Shape: [][]int64{{}, {3}, {2, 0}, {2, 3}}[i%4]})
+	}
+	list = safetensors.Arrange(list)
+	data := make([]byte, list[len(list)-1].End)
+	for i := range data {
+		data[i] = byte(i*7 + 1)
+	}
+	var out bytes.Buffer
+	if err := writePT(&out, list, map[string]string{"head": "w.F32", "gone": "nowhere"}, map[string]string{"lawa-replay.scheme": "lawa:k=2"}, data); err != nil {
+		t.Fatal(err)
+	}
+	z, err := zip.NewReader(bytes.NewReader(out.Bytes()), int64(out.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range z.File {
+		at, err := f.DataOffset()
+		if err != nil || at%64 != 0 {
+			t.Errorf("%s begins at byte %d (%v)", f.Name, at, err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "a.pt")
+	if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := foreign.Open(path, foreign.Options{Strict: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if len(c.Tied) != 1 || c.Tied["head"] != "w.F32" {
+		t.Errorf("tied: %v", c.Tied)
+	}
+	have := make([]byte, c.Bytes())
+	if err := c.Read(have); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.EqualFunc(c.Layout(), list, func(a, b safetensors.Tensor) bool { return a.Name == b.Name && a.String() == b.String() }) || !bytes.Equal(have, data) {
+		t.Errorf("read back: %v, expected %v", c.Layout(), list)
+	}
+	list[0].DType = "F8_E4M3"
+	if err := writePT(&out, list, nil, nil, data); err == nil || !strings.Contains(err.Error(), "choose safetensors") {
+		t.Errorf("a dtype without a storage class: %v", err)
+	}
+}
