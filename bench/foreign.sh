@@ -15,7 +15,7 @@ seconds() { local from; from=$(date +%s.%N); "$@" 2>/dev/null; awk -v a="$from" 
 ts=$(seconds "$program" "${sweep[@]}" --bn-batch-size 32 --model "$run/net.ts" --data "tensors:$run/val.safetensors" --bn-data "tensors:$run/bn.safetensors" --out "$out/ts")
 export PYTHONPATH=$PWD NET=script_net:Conv VAL=$run/val.safetensors BN=$run/bn.safetensors
 worker=$(seconds "$program" "${sweep[@]}" --worker "$python ../docs/examples/worker_pytorch.py" --workers 2 --out "$out/worker")
-echo "sweep of 42 evaluations as a whole process: TorchScript $ts s, two workers in Python $worker s"
+echo "sweep of 32 evaluations as a whole process: TorchScript $ts s, two workers in Python $worker s"
 "$python" foreign_compare.py "$run/reference.json" "$out/ts" "$out/worker"
 for file in avg.pt avg.safetensors; do "$program" average "$run" --k 3 --at 4 --out "$out/$file" 2>/dev/null; done
 "$python" -c "
