@@ -147,6 +147,9 @@ func (r *scores) add(from, n int, y *torch.Tensor) error {
 	if len(shape) == 0 || shape[0] != int64(n) {
 		return fmt.Errorf("outputs of shape %v for %d examples", shape, n)
 	}
+	if r.task == LanguageModel || r.task == MaskedLanguageModel {
+		return r.addTokens(from, n, y, shape)
+	}
 	out := make([]float32, count)
 	if err := torch.Read(out, y, 0); err != nil {
 		return err
@@ -180,13 +183,21 @@ func (r *scores) add(from, n int, y *torch.Tensor) error {
 			}
 			r.size[from+i] = 1
 		}
-		return nil
 	}
+	return nil
+}
+
+// addTokens scores the outputs of a language model, one example at a time: those of a batch can be large.
+func (r *scores) addTokens(from, n int, y *torch.Tensor, shape []int64) error {
 	if len(shape) != 3 || int(shape[1]) != r.width {
 		return fmt.Errorf("outputs of shape %v; a language model wants examples × %d tokens × vocabulary", shape, r.width)
 	}
 	vocabulary := int(shape[2])
+	out := make([]float32, r.width*vocabulary)
 	for i := range n {
+		if err := torch.Read(out, y, int64(i*len(out))); err != nil {
+			return err
+		}
 		labels := r.labels[(from+i)*r.width : (from+i+1)*r.width]
 		if r.next {
 			labels = labels[1:]
@@ -198,8 +209,7 @@ func (r *scores) add(from, n int, y *torch.Tensor) error {
 			if label < 0 || label >= int64(vocabulary) {
 				return fmt.Errorf("token %d of example %d, with a vocabulary of %d", label, from+i, vocabulary)
 			}
-			at := (i*r.width + j) * vocabulary
-			loss, rank := score(out[at:at+vocabulary], int(label))
+			loss, rank := score(out[j*vocabulary:(j+1)*vocabulary], int(label))
 			r.loss[from+i] += loss
 			r.size[from+i]++
 			if rank == 0 {

@@ -1,6 +1,7 @@
 package trajectory
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -247,5 +248,65 @@ func TestSparseFile(t *testing.T) {
 	}
 	if _, err := MapFile(path); err == nil {
 		t.Error("five gigabytes of nothing are a safetensors file")
+	}
+}
+
+// TestLinksAreMapped: weights that are stored as they are need no copy, in several files neither; others do. The
+// digest is the same by the map and by reading, and a file that shrinks under the map is an error.
+func TestLinksAreMapped(t *testing.T) {
+	for name, copied := range map[string]bool{"imagenet.pth.tar": false, "imagenet-legacy.pth.tar": false, "single.safetensors": false, "checkpoint-1500": false, "checkpoint-1600": false, "dcp": false, "dcp-2": true, "views.pt": true} {
+		path := filepath.Join("..", "testdata", "foreign", name)
+		w, err := mapLink(Link{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.copied != copied {
+			t.Errorf("%s: copied %v, expected %v", name, w.copied, copied)
+		}
+		digest, _, err := w.scan()
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, err := Linked(t.TempDir(), Meta{}, []Checkpoint{{Index: 1, Epoch: 1, Step: 1, Link: &Link{Path: path}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := run.Seal(context.Background(), []int{0}, true, nil); err != nil {
+			t.Fatal(err)
+		}
+		if have := run.Checkpoints[0].SHA256; have != digest {
+			t.Errorf("%s: digest %s by the map, %s by reading", name, digest, have)
+		}
+		if err := w.Close(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// 64 KiB of weights in the second of two shards.
+	dir := t.TempDir()
+	shard := func(file, tensor string, n int64) {
+		f, err := os.Create(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if err := safetensors.Write(f, safetensors.Arrange([]safetensors.Tensor{{Name: tensor, DType: safetensors.F32, Shape: []int64{n}}}), nil, make([]byte, 4*n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shard("a.safetensors", "a", 3)
+	shard("b.safetensors", "b", 1<<14)
+	if err := os.WriteFile(filepath.Join(dir, "model.safetensors.index.json"), []byte(`{"weight_map": {"a": "a.safetensors", "b": "b.safetensors"}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w, err := mapLink(Link{Path: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := os.Truncate(filepath.Join(dir, "b.safetensors"), 100); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.scan(); err == nil || !strings.Contains(err.Error(), "shrank") {
+		t.Errorf("a shard that shrank: %v", err)
 	}
 }

@@ -22,10 +22,10 @@ import (
 type Weights struct {
 	Path   string
 	Header *safetensors.Header
-	Data   []byte    // the offsets of Header.Tensors point into it
-	head   []byte    // what comes before the tensors in the digest: the header as it is written
-	memory mmap.MMap // mapped: the file, or, if copied, memory of no file
-	copied bool
+	Data   []byte // the offsets of Header.Tensors point into it
+	head   []byte // what comes before the tensors in the digest: the header as it is written
+	unmap  func() error
+	copied bool  // into memory of no file
 	size   int64 // of the file or files
 }
 
@@ -55,7 +55,7 @@ func MapFile(path string) (*Weights, error) {
 		m.Unmap()
 		return nil, errors.New("its size changed while it was opened")
 	}
-	return &Weights{path, header, m[header.Data:], m[:header.Data], m, false, info.Size()}, nil
+	return &Weights{path, header, m[header.Data:], m[:header.Data], m.Unmap, false, info.Size()}, nil
 }
 
 // mapLink maps another program's checkpoint: its file where the tensors are stored in it as they are, and
@@ -71,31 +71,28 @@ func mapLink(link Link) (*Weights, error) {
 	if w.head, err = safetensors.EncodeHeader(tensors, foreign.Metadata()); err != nil {
 		return nil, err
 	}
-	if path, offsets, ok := c.Mapped(); ok {
-		f, err := os.Open(path)
+	if paths, places, ok := c.Mapped(); ok {
+		bases, sizes, err := w.mapFiles(paths)
 		if err != nil {
 			return nil, err
 		}
-		defer f.Close()
-		if w.memory, err = mmap.Map(f, mmap.RDONLY, 0); err != nil {
-			return nil, fmt.Errorf("mapping it: %w", err)
-		}
-		for i := range tensors {
+		for i, at := range places {
 			n := tensors[i].End - tensors[i].Begin
-			if offsets[i]+n > int64(len(w.memory)) {
+			begin := bases[at.File] + at.Offset
+			if at.Offset+n > sizes[at.File] {
 				w.Close()
 				return nil, errors.New("its size changed while it was opened")
 			}
-			tensors[i].Begin, tensors[i].End = offsets[i], offsets[i]+n
+			tensors[i].Begin, tensors[i].End = begin, begin+n
 		}
-		w.Data = w.memory
 		return w, nil
 	}
 	w.copied = true
-	if w.memory, err = mmap.MapRegion(nil, int(max(1, c.Bytes())), mmap.RDWR, mmap.ANON, 0); err != nil {
+	memory, err := mmap.MapRegion(nil, int(max(1, c.Bytes())), mmap.RDWR, mmap.ANON, 0)
+	if err != nil {
 		return nil, fmt.Errorf("%d bytes of memory: %w", c.Bytes(), err)
 	}
-	w.Data = w.memory[:c.Bytes()]
+	w.unmap, w.Data = memory.Unmap, memory[:c.Bytes()]
 	if err := c.Read(w.Data); err != nil {
 		w.Close()
 		return nil, err
@@ -103,8 +100,50 @@ func mapLink(link Link) (*Weights, error) {
 	return w, nil
 }
 
+// mapFiles maps files one behind the other, each from a page's begin on, so that tensors of all of them lie in Data.
+// It returns where each begins in it, and the files' sizes.
+func (w *Weights) mapFiles(paths []string) (bases, sizes []int64, err error) {
+	page := int64(os.Getpagesize())
+	var files []*os.File
+	defer func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}()
+	end := int64(0)
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(files, f)
+		info, err := f.Stat()
+		if err != nil {
+			return nil, nil, err
+		}
+		bases, sizes = append(bases, end), append(sizes, info.Size())
+		end += (info.Size() + page - 1) / page * page
+	}
+	// The room first, then the files over it.
+	room, err := unix.MmapPtr(-1, 0, nil, uintptr(end), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+	if err != nil {
+		return nil, nil, fmt.Errorf("mapping it: %w", err)
+	}
+	w.unmap = func() error { return unix.MunmapPtr(room, uintptr(end)) }
+	for i, f := range files {
+		if size := sizes[i]; size > 0 {
+			if _, err := unix.MmapPtr(int(f.Fd()), 0, unsafe.Add(room, bases[i]), uintptr(size), unix.PROT_READ, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
+				w.Close()
+				return nil, nil, fmt.Errorf("mapping it: %w", err)
+			}
+		}
+	}
+	w.Data = unsafe.Slice((*byte)(room), end)
+	return bases, sizes, nil
+}
+
 // Close unmaps the file; Data must not be used after.
-func (w *Weights) Close() error { return w.memory.Unmap() }
+func (w *Weights) Close() error { return w.unmap() }
 
 // Tensor returns the named entry of the header.
 func (w *Weights) Tensor(name string) (safetensors.Tensor, bool) {

@@ -219,25 +219,35 @@ func rowMajor(shape []int64) []int64 {
 	return out
 }
 
-// Mapped says which file to map to have all tensors without a copy: only where each is stored as it is, in
-// one file. offsets are those of the tensors in it.
-func (c *Checkpoint) Mapped() (path string, offsets []int64, ok bool) {
+// Place is where a tensor lies: a file of Mapped, and the byte at which it begins there.
+type Place struct {
+	File   int
+	Offset int64
+}
+
+// Mapped says which files to map to have all tensors without a copy, and where they lie: only where each is stored
+// as it is.
+func (c *Checkpoint) Mapped() (paths []string, places []Place, ok bool) {
 	for _, t := range c.Tensors {
 		if t.End == t.Begin {
-			offsets = append(offsets, 0)
+			places = append(places, Place{})
 			continue
 		}
 		if len(t.parts) != 1 {
-			return "", nil, false
+			return nil, nil, false
 		}
 		p := t.parts[0]
-		if p.strides != nil || p.at != nil || p.record.deflated || path != "" && path != p.record.file.path {
-			return "", nil, false
+		if p.strides != nil || p.at != nil || p.record.deflated {
+			return nil, nil, false
 		}
-		path = p.record.file.path
-		offsets = append(offsets, p.record.offset+p.offset)
+		i := slices.Index(paths, p.record.file.path)
+		if i < 0 {
+			i = len(paths)
+			paths = append(paths, p.record.file.path)
+		}
+		places = append(places, Place{i, p.record.offset + p.offset})
 	}
-	return path, offsets, path != ""
+	return paths, places, len(paths) > 0
 }
 
 // Read puts the data section of the arranged file into data, which has Bytes() bytes. Checksums are left to
