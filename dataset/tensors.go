@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 
 	"codeberg.org/sbinet/npyio/npy"
 
+	"lawa-replay/internal/atomicfile"
 	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/safetensors"
 )
@@ -181,10 +181,11 @@ type array struct {
 }
 
 func fromSafetensors(path string) (map[string]*array, error) {
-	w, err := trajectory.MapFile(path) // stays mapped
+	w, err := trajectory.MapFile(path)
 	if err != nil {
 		return nil, err
 	}
+	defer w.Close()
 	out := map[string]*array{}
 	for _, t := range w.Header.Tensors {
 		if t.Name == "inputs" || t.Name == "targets" {
@@ -197,7 +198,7 @@ func fromSafetensors(path string) (map[string]*array, error) {
 			out[t.Name] = &array{}
 		}
 	}
-	return out, w.Close()
+	return out, nil
 }
 
 // fromNPZ reads numpy's archive, a zip of .npy files.
@@ -237,16 +238,12 @@ func fromNPZ(path string) (map[string]*array, error) {
 }
 
 func fromNPY(path string) (*array, error) {
-	f, err := os.Open(path)
+	f, size, err := atomicfile.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	a, err := parseNPY(f, info.Size())
+	a, err := parseNPY(f, size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

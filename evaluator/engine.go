@@ -44,13 +44,13 @@ type Engine struct {
 	BNSplit *dataset.Split // for policy recompute
 	BNBatch int
 
-	renewed map[bn.Policy]*renewal
+	renewals map[bn.Policy]*Renewal // for each policy that was asked for
 }
 
-// renewal is what a policy recomputes statistics from.
-type renewal struct {
-	split *dataset.Split
-	data  *BNData
+// Renewal is the data from which a policy recomputes statistics, and what names them.
+type Renewal struct {
+	Split *dataset.Split
+	Names BNData
 }
 
 // NewEngine chooses workers: as many as asked for, or one per core on a CPU and one on a GPU.
@@ -65,7 +65,7 @@ func NewEngine(net *model.Network, device torch.Device, workers, cores int) *Eng
 	return e
 }
 
-// task and batch with their defaults.
+// task is Task with its default, and batch is Batch with its.
 func (e *Engine) task() Task {
 	if e.Task == "" {
 		return Classification
@@ -105,20 +105,28 @@ func (e *Engine) Provenance() map[string]any {
 	return out
 }
 
-// renewal finds the data of a policy.
-func (e *Engine) renewal(policy bn.Policy) (*renewal, error) {
-	if r := e.renewed[policy]; r != nil {
+// Renewal finds the data of a policy that the engine Supports.
+func (e *Engine) Renewal(policy bn.Policy) (*Renewal, error) {
+	if r := e.renewals[policy]; r != nil {
 		return r, nil
 	}
-	split, data, err := RecomputeData(policy, e.BNSplit, e.BNBatch)
-	if err != nil {
-		return nil, err
+	split, n := e.BNSplit, policy.Samples
+	switch {
+	case n > split.N:
+		return nil, fmt.Errorf("policy %v: the split %s holds %d examples", policy, split.Name, split.N)
+	case n == 0:
+		n = split.N
 	}
-	if e.renewed == nil {
-		e.renewed = map[bn.Policy]*renewal{}
+	data := split.Head(n)
+	if policy.Seed > 0 {
+		data = split.Shuffled(uint64(policy.Seed), n)
 	}
-	e.renewed[policy] = &renewal{split, data}
-	return e.renewed[policy], nil
+	if e.renewals == nil {
+		e.renewals = map[bn.Policy]*Renewal{}
+	}
+	r := &Renewal{data, BNData{data.Digest(), e.BNBatch}}
+	e.renewals[policy] = r
+	return r, nil
 }
 
 // Validate evaluates one set of float values (in the network's flat order) on a split, which all workers
@@ -239,9 +247,9 @@ func (e *Engine) start(ctx context.Context, g *errgroup.Group, units <-chan *uni
 		if policy.Kind != bn.Recompute {
 			continue
 		}
-		r, err := e.renewal(policy)
+		r, err := e.Renewal(policy)
 		if err == nil {
-			l.bn[policy], err = resident(r.split)
+			l.bn[policy], err = resident(r.Split)
 		}
 		if err != nil {
 			free()
@@ -321,8 +329,7 @@ func (e *Engine) evaluate(ctx context.Context, group []*unit, instances []*model
 			return fmt.Errorf("%s: %w", u.name, err)
 		}
 		if u.policy.Kind == bn.Recompute && e.Net.HasStatistics() {
-			data := l.bn[u.policy]
-			stale[data] = append(stale[data], instances[i])
+			stale[l.bn[u.policy]] = append(stale[l.bn[u.policy]], instances[i])
 		}
 	}
 	for data, models := range stale {

@@ -227,22 +227,6 @@ func (s *Sweep) prepare(ctx context.Context, engine Backend) (*prepared, error) 
 	return p, nil
 }
 
-// RecomputeData is the data from which a policy recomputes statistics, and what names them.
-func RecomputeData(policy bn.Policy, split *dataset.Split, batch int) (*dataset.Split, *BNData, error) {
-	n := policy.Samples
-	switch {
-	case n > split.N:
-		return nil, nil, fmt.Errorf("policy %v: the split %s holds %d examples", policy, split.Name, split.N)
-	case n == 0:
-		n = split.N
-	}
-	data := split.Head(n)
-	if policy.Seed > 0 {
-		data = split.Shuffled(uint64(policy.Seed), n)
-	}
-	return data, &BNData{data.Digest(), batch}, nil
-}
-
 // known collects what the store has, and what the training logs have recorded.
 func (s *Sweep) known(p *prepared, store *Store, sum *Summary) (map[string]Evaluation, error) {
 	known := map[string]Evaluation{}

@@ -24,7 +24,7 @@ import (
 // linked opens checkpoints as they lie.
 func linked(t *testing.T, paths ...string) *trajectory.Trajectory {
 	t.Helper()
-	u, err := importer.Understand(paths, importer.Options{EpochOffset: math.NaN()})
+	u, err := importer.Understand(paths, importer.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

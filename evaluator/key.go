@@ -74,11 +74,11 @@ func (e *Engine) Inputs(average []Weighted, policy bn.Policy, split string) (Inp
 	}
 	in := e.inputs(average, policy, s)
 	if policy.Kind == bn.Recompute {
-		r, err := e.renewal(policy)
+		r, err := e.Renewal(policy)
 		if err != nil {
 			return Inputs{}, err
 		}
-		in.BN = r.data
+		in.BN = &r.Names
 	}
 	return in, nil
 }

@@ -110,10 +110,10 @@ func load(in *model.Instance, w weights) error {
 	have := named(w.tensors, w.tied)
 	flat := make([]float32, in.Floats())
 	for _, e := range in.Entries {
-		t, ok := find(in.Network, have, e.Name)
 		if e.Role == model.Counter {
 			continue
 		}
+		t, ok := find(in.Network, have, e.Name)
 		if !ok {
 			return fmt.Errorf("the checkpoints have no tensor %s, which %s needs", e.Name, in.Spec)
 		}

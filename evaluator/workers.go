@@ -115,65 +115,69 @@ func (w *Workers) start(ctx context.Context, g *errgroup.Group, units <-chan *un
 	if err != nil {
 		return nil, err
 	}
-	var failures []error
-	var mu sync.Mutex
-	running := &atomic.Int64{}
-	running.Store(int64(w.Slots))
-	for slot := range w.Slots {
-		one := w.worker(slot)
-		if slot == 0 {
-			one, w.first = w.first, nil
-		}
-		g.Go(func() error {
-			defer one.Stop()
-			path := filepath.Join(dir, strconv.Itoa(slot)+".safetensors")
-			for {
-				select {
-				case u, ok := <-units:
-					if !ok {
-						// The last one tells what failed; the others' results are kept.
-						if running.Add(-1) == 0 {
-							mu.Lock()
-							defer mu.Unlock()
-							return joined(failures)
-						}
-						return nil
-					}
-					left.Add(-1)
-					err := w.evaluate(ctx, one, u, path)
-					if err == nil {
-						continue
-					}
-					if ctx.Err() != nil {
-						return ctx.Err()
-					}
-					var lasting lasting
-					if errors.As(err, &lasting) {
-						return err
-					}
-					mu.Lock()
-					failures = append(failures, err)
-					tooMany := len(failures) >= 3
-					mu.Unlock()
-					if tooMany {
-						mu.Lock()
-						defer mu.Unlock()
-						return fmt.Errorf("three evaluations failed: %w", joined(failures))
-					}
-				case <-ctx.Done():
-					return ctx.Err()
-				}
+	g.Go(func() error {
+		failed := &failures{}
+		slots, ctx := errgroup.WithContext(ctx)
+		for slot := range w.Slots {
+			one := w.worker(slot)
+			if slot == 0 {
+				one, w.first = w.first, nil
 			}
-		})
-	}
+			slots.Go(func() error {
+				defer one.Stop()
+				return w.work(ctx, one, units, left, filepath.Join(dir, strconv.Itoa(slot)+".safetensors"), failed)
+			})
+		}
+		if err := slots.Wait(); err != nil {
+			return err
+		}
+		return errors.Join(failed.errs...) // the others' results are kept
+	})
 	return func() { os.RemoveAll(dir) }, nil
 }
 
-func joined(errs []error) error {
-	if len(errs) == 1 {
-		return errs[0]
+// failures collects evaluations that failed while others go on.
+type failures struct {
+	mu   sync.Mutex
+	errs []error
+}
+
+// add is an error when there are too many.
+func (f *failures) add(err error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.errs = append(f.errs, err); len(f.errs) < 3 {
+		return nil
 	}
-	return errors.Join(errs...)
+	return fmt.Errorf("three evaluations failed: %w", errors.Join(f.errs...))
+}
+
+// work evaluates the units that arrive by one worker.
+func (w *Workers) work(ctx context.Context, one *worker.Worker, units <-chan *unit, left *atomic.Int64, path string, failed *failures) error {
+	for {
+		select {
+		case u, ok := <-units:
+			if !ok {
+				return nil
+			}
+			left.Add(-1)
+			err := w.evaluate(ctx, one, u, path)
+			var lasting lasting
+			switch {
+			case err == nil:
+				continue
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case errors.As(err, &lasting):
+				return err
+			}
+			if err := failed.add(err); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // lasting marks an error that is not the program's: the next evaluation would meet it again.
@@ -210,7 +214,7 @@ func (w *Workers) evaluate(ctx context.Context, one *worker.Worker, u *unit, pat
 // writeWeights writes a safetensors file over the one that was there: of the same size, as a rule, so that the
 // memory is used again.
 func writeWeights(path string, w weights) error {
-	header, err := safetensors.EncodeHeader(w.tensors, map[string]string{"format": "pt"})
+	header, err := safetensors.EncodeHeader(w.tensors, safetensors.Metadata())
 	if err != nil {
 		return err
 	}

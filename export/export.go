@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"sync"
 
@@ -165,8 +166,8 @@ func (e *Export) metadata(w Written) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := map[string]string{
-		"format":                  "pt",
+	m := safetensors.Metadata()
+	maps.Copy(m, map[string]string{
 		"lawa-replay.software":    e.Software,
 		"lawa-replay.run":         t.Meta.Run,
 		"lawa-replay.seed":        strconv.FormatInt(t.Meta.Seed, 10),
@@ -175,7 +176,7 @@ func (e *Export) metadata(w Written) (map[string]string, error) {
 		"lawa-replay.epoch":       trajectory.EpochName(t.Checkpoints[w.Endpoint].Epoch),
 		"lawa-replay.step":        strconv.FormatInt(t.Checkpoints[w.Endpoint].Step, 10),
 		"lawa-replay.checkpoints": string(checkpoints),
-	}
+	})
 	if w.Statistics > 0 {
 		m["lawa-replay.statistics"] = e.Policy.String()
 	}

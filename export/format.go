@@ -152,15 +152,11 @@ func (e *Export) store(path string, tensors []safetensors.Tensor, metadata map[s
 			return err
 		}
 	}
-	index := map[string]any{"metadata": map[string]any{"total_size": total}, "weight_map": shards}
-	if len(tied) > 0 {
-		m := map[string]any{"total_size": total}
-		for alias, kept := range tied {
-			m[alias] = kept
-		}
-		index["metadata"] = m
+	about := map[string]any{"total_size": total}
+	for alias, kept := range tied {
+		about[alias] = kept
 	}
-	text, err := json.MarshalIndent(index, "", "  ")
+	text, err := json.MarshalIndent(map[string]any{"metadata": about, "weight_map": shards}, "", "  ")
 	if err != nil {
 		return err
 	}

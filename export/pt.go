@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"math"
 	"slices"
 
@@ -34,20 +35,14 @@ func writePT(w io.Writer, tensors []safetensors.Tensor, tied map[string]string, 
 	}
 	z := &archive{out: &position{w: w}}
 	z.Writer = zip.NewWriter(z.out)
-	records := []struct {
+	type record struct {
 		name string
 		data []byte
-	}{{"data.pkl", state}, {"byteorder", []byte("little")}, {"lawa-replay.json", about}}
-	for i, t := range tensors {
-		records = append(records, struct {
-			name string
-			data []byte
-		}{fmt.Sprintf("data/%d", i), data[t.Begin:t.End]})
 	}
-	records = append(records, struct {
-		name string
-		data []byte
-	}{"version", []byte("3\n")})
+	records := []record{{"data.pkl", state}, {"byteorder", []byte("little")}, {"lawa-replay.json", about}, {"version", []byte("3\n")}}
+	for i, t := range tensors {
+		records = append(records, record{fmt.Sprintf("data/%d", i), data[t.Begin:t.End]})
+	}
 	for _, r := range records {
 		if err := z.add("archive/"+r.name, r.data); err != nil {
 			return err
@@ -147,12 +142,7 @@ func pickleState(tensors []safetensors.Tensor, tied map[string]string) ([]byte, 
 		place[t.Name] = i
 		tensor(t.Name, i)
 	}
-	var aliases []string
-	for alias := range tied {
-		aliases = append(aliases, alias)
-	}
-	slices.Sort(aliases)
-	for _, alias := range aliases {
+	for _, alias := range slices.Sorted(maps.Keys(tied)) {
 		if i, ok := place[tied[alias]]; ok {
 			tensor(alias, i)
 		}

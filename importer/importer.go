@@ -24,11 +24,11 @@ import (
 // Options of an import.
 type Options struct {
 	foreign.Options
-	Pattern       string  // of the names, with {epoch} or {step} in it; "" understands the usual ones
-	Numbers       string  // "name", "inside", or "" for whichever is there, names first
-	StepsPerEpoch int64   // 0: as far as the checkpoints tell
-	EpochOffset   float64 // added to the epochs found; NaN: 1 for Lightning's, which count from 0, else 0
-	Log           string  // a CSV or JSON-lines file of what was logged; ""
+	Pattern       string   // of the names, with {epoch} or {step} in it; "" understands the usual ones
+	Numbers       string   // "name", "inside", or "" for whichever is there, names first
+	StepsPerEpoch int64    // 0: as far as the checkpoints tell
+	EpochOffset   *float64 // added to the epochs found; nil: 1 for Lightning's, which count from 0, else 0
+	Log           string   // a CSV or JSON-lines file of what was logged; ""
 }
 
 // Found is a checkpoint, understood.
@@ -38,7 +38,6 @@ type Found struct {
 	Inside  string // what the file says
 	Tensors int
 	Weights int64 // bytes
-	Read    int64 // bytes that were read to know this
 	Format  string
 	layout  []safetensors.Tensor
 }
@@ -109,7 +108,7 @@ func understand(files []string, o Options) (*Understood, error) {
 		if err != nil {
 			return nil, err
 		}
-		f := Found{Names: a.name.String(), Inside: inside(a.c.Info), Tensors: len(a.c.Tensors), Weights: a.c.Bytes(), Read: a.c.BytesRead(), Format: a.c.Format, layout: a.c.Layout()}
+		f := Found{Names: a.name.String(), Inside: inside(a.c.Info), Tensors: len(a.c.Tensors), Weights: a.c.Bytes(), Format: a.c.Format, layout: a.c.Layout()}
 		f.Checkpoint = trajectory.Checkpoint{Epoch: numbers[i].epoch, Step: numbers[i].step, Bytes: a.c.FileBytes(), Source: abs,
 			Link: &trajectory.Link{Path: abs, Key: a.c.Key, Strict: o.Strict}, Metrics: map[string]trajectory.Number{}}
 		for k, v := range a.c.Info.Numbers {
@@ -176,7 +175,7 @@ func (u *Understood) Trajectory(dir string, m trajectory.Meta) (*trajectory.Traj
 
 // Copy writes a checkpoint's weights into the trajectory and records it.
 func Copy(ctx context.Context, r *trajectory.Recorder, f Found) error {
-	c, err := foreign.Open(f.Link.Path, foreign.Options{Key: f.Link.Key, Strict: f.Link.Strict})
+	c, err := f.Link.Open()
 	if err != nil {
 		return err
 	}
@@ -237,7 +236,7 @@ func (u *Understood) Seal(ctx context.Context, progress func(done, total int)) e
 func (f *Found) logged(key string, v float64) {
 	name, known := metricName(key)
 	switch {
-	case !known || math.IsNaN(v) && f.Metrics == nil:
+	case !known:
 	case name == "lr":
 		f.LR = v
 	case name == "seconds":

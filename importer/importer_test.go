@@ -2,7 +2,6 @@ package importer
 
 import (
 	"context"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,7 +35,10 @@ func place(t testing.TB, fixture string, names ...string) string {
 	return dir
 }
 
-var defaults = Options{EpochOffset: math.NaN()}
+var defaults = Options{}
+
+// offset is an Options.EpochOffset.
+func offset(v float64) *float64 { return &v }
 
 // understood lists base names with their epochs and steps, in order.
 func understood(t *testing.T, dir string, o Options) ([]string, []float64, []int64, *Understood) {
@@ -75,22 +77,22 @@ func TestNumbers(t *testing.T) {
 		"epoch_N":            {"bare-2.pt", []string{"epoch_2.pt", "epoch_9.pt", "epoch_10.pt"}, defaults, []float64{2, 9, 10}, nil, ""},
 		"steps too":          {"bare-2.pt", []string{"epoch2-step20.pt", "epoch10-step100.pt"}, defaults, []float64{2, 10}, []int64{20, 100}, ""},
 		"Lightning":          {"bare-2.pt", []string{"epoch=0-step=50.ckpt", "epoch=9-step=500.ckpt"}, defaults, []float64{1, 10}, []int64{50, 500}, "1 is added"},
-		"Lightning, said":    {"bare-2.pt", []string{"epoch=1-step=50.ckpt", "epoch=9-step=500.ckpt"}, Options{EpochOffset: 0}, []float64{1, 9}, []int64{50, 500}, ""},
+		"Lightning, said":    {"bare-2.pt", []string{"epoch=1-step=50.ckpt", "epoch=9-step=500.ckpt"}, Options{EpochOffset: offset(0)}, []float64{1, 9}, []int64{50, 500}, ""},
 		"from 0":             {"bare-2.pt", []string{"epoch_0.pt", "epoch_1.pt"}, defaults, []float64{0, 1}, nil, "before training"},
 		"fairseq":            {"bare-2.pt", []string{"checkpoint2.pt", "checkpoint12.pt"}, defaults, []float64{2, 12}, nil, ""},
-		"fairseq, within":    {"bare-2.pt", []string{"checkpoint_1_500.pt", "checkpoint_1_1000.pt"}, Options{EpochOffset: math.NaN(), StepsPerEpoch: 1000}, []float64{0.5, 1}, []int64{500, 1000}, ""},
-		"checkpoint-N":       {"single.safetensors", []string{"checkpoint-500/model.safetensors", "checkpoint-5000/model.safetensors"}, Options{EpochOffset: math.NaN(), StepsPerEpoch: 500}, []float64{1, 10}, []int64{500, 5000}, ""},
+		"fairseq, within":    {"bare-2.pt", []string{"checkpoint_1_500.pt", "checkpoint_1_1000.pt"}, Options{StepsPerEpoch: 1000}, []float64{0.5, 1}, []int64{500, 1000}, ""},
+		"checkpoint-N":       {"single.safetensors", []string{"checkpoint-500/model.safetensors", "checkpoint-5000/model.safetensors"}, Options{StepsPerEpoch: 500}, []float64{1, 10}, []int64{500, 5000}, ""},
 		"checkpoint-N alone": {"single.safetensors", []string{"checkpoint-500/model.safetensors", "checkpoint-5000/model.safetensors"}, defaults, []float64{1, 2}, []int64{500, 5000}, "counted 1, 2, 3"},
 		"N of M":             {"bare-2.pt", []string{"model-00002-of-00090.pt", "model-00012-of-00090.pt"}, defaults, []float64{2, 12}, nil, "taken for epochs"},
 		"a number alone":     {"bare-2.pt", []string{"ckpt9.pth.tar", "ckpt10.pth.tar"}, defaults, []float64{9, 10}, nil, "taken for epochs"},
 		"in a folder":        {"bare-2.pt", []string{"epoch_3/weights.pt", "epoch_20/weights.pt"}, defaults, []float64{3, 20}, nil, ""},
 		"with others":        {"bare-2.pt", []string{"epoch_1.pt", "epoch_2.pt"}, defaults, []float64{1, 2}, nil, ""},
-		"pattern of epochs":  {"bare-2.pt", []string{"r50_7_e.pt", "r50_30_e.pt"}, Options{EpochOffset: math.NaN(), Pattern: "r50_{epoch}_*"}, []float64{7, 30}, nil, ""},
-		"pattern of steps":   {"bare-2.pt", []string{"s100/w.pt", "s2000/w.pt"}, Options{EpochOffset: math.NaN(), Pattern: "s{step}/w.pt", StepsPerEpoch: 100}, []float64{1, 20}, []int64{100, 2000}, ""},
+		"pattern of epochs":  {"bare-2.pt", []string{"r50_7_e.pt", "r50_30_e.pt"}, Options{Pattern: "r50_{epoch}_*"}, []float64{7, 30}, nil, ""},
+		"pattern of steps":   {"bare-2.pt", []string{"s100/w.pt", "s2000/w.pt"}, Options{Pattern: "s{step}/w.pt", StepsPerEpoch: 100}, []float64{1, 20}, []int64{100, 2000}, ""},
 		"inside, of one":     {"imagenet.pth.tar", []string{"model.pt"}, defaults, []float64{3}, nil, ""},
-		"inside, said":       {"imagenet.pth.tar", []string{"epoch_8.pt"}, Options{EpochOffset: math.NaN(), Numbers: "inside"}, []float64{3}, nil, ""},
+		"inside, said":       {"imagenet.pth.tar", []string{"epoch_8.pt"}, Options{Numbers: "inside"}, []float64{3}, nil, ""},
 		"another inside":     {"imagenet.pth.tar", []string{"epoch_8.pt"}, defaults, []float64{8}, nil, "says epoch 3 inside"},
-		"offset":             {"bare-2.pt", []string{"epoch_0.pt", "epoch_1.pt"}, Options{EpochOffset: 1}, []float64{1, 2}, nil, ""},
+		"offset":             {"bare-2.pt", []string{"epoch_0.pt", "epoch_1.pt"}, Options{EpochOffset: offset(1)}, []float64{1, 2}, nil, ""},
 	} {
 		t.Run(about, func(t *testing.T) {
 			dir := place(t, c.fixture, c.names...)
@@ -139,7 +141,7 @@ func TestRefuses(t *testing.T) {
 		"want {epoch} or {step}":          {"bare-2.pt", []string{"epoch_1.pt"}, Options{Pattern: "epoch_*.pt"}},
 		"want name or inside":             {"bare-2.pt", []string{"epoch_1.pt"}, Options{Numbers: "names"}},
 		"no checkpoints in":               {"bare-2.pt", nil, defaults},
-		"none of its 1 rows is of an epo": {"bare-2.pt", []string{"epoch_1.pt"}, Options{EpochOffset: math.NaN(), Log: "../testdata/foreign/log.csv"}},
+		"none of its 1 rows is of an epo": {"bare-2.pt", []string{"epoch_1.pt"}, Options{Log: "../testdata/foreign/log.csv"}},
 	} {
 		dir := place(t, c.fixture, c.names...)
 		if c.o.Log != "" {

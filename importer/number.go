@@ -5,6 +5,7 @@ import (
 	"math"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +20,12 @@ type name struct {
 	lightning   bool // epoch=3-step=400, which counts epochs from 0
 	bare        bool // a number of which the name does not say what it counts
 }
+
+// nothing is what a name says that says nothing.
+var nothing = name{epoch: math.NaN(), step: math.NaN()}
+
+// none says whether it has no number.
+func (n name) none() bool { return math.IsNaN(n.epoch) && math.IsNaN(n.step) }
 
 func (n name) String() string {
 	var parts []string
@@ -39,7 +46,7 @@ func (n name) String() string {
 }
 
 func inside(info foreign.Info) string {
-	n := name{epoch: math.NaN(), step: math.NaN()}
+	n := nothing
 	if info.Epoch != nil {
 		n.epoch = *info.Epoch
 	}
@@ -87,17 +94,17 @@ func (o Options) names(files []string) ([]name, error) {
 			out[i] = byPattern(pattern, path)
 		} else {
 			out[i] = understandName(base)
-			if n := out[i]; math.IsNaN(n.epoch) && math.IsNaN(n.step) || n.bare {
+			if n := out[i]; n.none() || n.bare {
 				// epoch_12/model.pt: the folder says it.
-				if m := understandName(filepath.Base(filepath.Dir(path))); !m.bare && !(math.IsNaN(m.epoch) && math.IsNaN(m.step)) {
+				if m := understandName(filepath.Base(filepath.Dir(path))); !m.bare && !m.none() {
 					out[i] = m
 				}
 			}
 		}
-		numbered = numbered || !math.IsNaN(out[i].epoch) || !math.IsNaN(out[i].step)
+		numbered = numbered || !out[i].none()
 	}
 	for i := range out {
-		out[i].skip = numbered && math.IsNaN(out[i].epoch) && math.IsNaN(out[i].step)
+		out[i].skip = numbered && out[i].none()
 	}
 	if pattern != nil && !numbered {
 		return nil, fmt.Errorf("--pattern %s matches none of the names, such as %s", o.Pattern, filepath.Base(files[0]))
@@ -121,7 +128,7 @@ func compile(pattern string) (*regexp.Regexp, error) {
 
 // byPattern matches the last elements of a path, as many as the pattern has.
 func byPattern(re *regexp.Regexp, path string) name {
-	n := name{epoch: math.NaN(), step: math.NaN()}
+	n := nothing
 	elements := strings.Split(filepath.ToSlash(path), "/")
 	k := min(len(elements), strings.Count(re.String(), "/")+1)
 	m := re.FindStringSubmatch(strings.Join(elements[len(elements)-k:], "/"))
@@ -141,7 +148,7 @@ func byPattern(re *regexp.Regexp, path string) name {
 
 // understandName reads one name by the usual ways of naming checkpoints.
 func understandName(base string) name {
-	n := name{epoch: math.NaN(), step: math.NaN()}
+	n := nothing
 	if m := fairseqBoth.FindStringSubmatch(base); m != nil {
 		return name{epoch: parse(m[1]), step: parse(m[2])}
 	}
@@ -160,7 +167,7 @@ func understandName(base string) name {
 		n.step = parse(m[1])
 	}
 	n.lightning = lightning.MatchString(base)
-	if !math.IsNaN(n.epoch) || !math.IsNaN(n.step) {
+	if !n.none() {
 		return n
 	}
 	for filepath.Ext(base) != "" && isFile(base) { // .pth.tar
@@ -184,24 +191,19 @@ type numbers struct {
 
 // number decides where epochs and steps come from, for all checkpoints alike.
 func (o Options) number(all []opened, u *Understood) ([]numbers, error) {
-	every := func(f func(opened) float64) bool {
+	if o.Numbers != "" && o.Numbers != "name" && o.Numbers != "inside" {
+		return nil, fmt.Errorf("--numbers %s: want name or inside", o.Numbers)
+	}
+	names, insides := o.Numbers != "inside", o.Numbers != "name"
+	known := func(f func(opened) float64) bool {
+		return !slices.ContainsFunc(all, func(a opened) bool { return math.IsNaN(f(a)) })
+	}
+	every := func(f func(opened) float64) bool { // known, and different
 		seen := map[float64]bool{}
 		for _, a := range all {
-			v := f(a)
-			if math.IsNaN(v) {
-				return false
-			}
-			seen[v] = true
+			seen[f(a)] = true
 		}
-		return len(seen) == len(all)
-	}
-	known := func(f func(opened) float64) bool {
-		for _, a := range all {
-			if math.IsNaN(f(a)) {
-				return false
-			}
-		}
-		return true
+		return known(f) && len(seen) == len(all)
 	}
 	of := func(p *float64) float64 {
 		if p == nil {
@@ -226,15 +228,13 @@ func (o Options) number(all []opened, u *Understood) ([]numbers, error) {
 	inStep := func(a opened) float64 { return of(a.c.Info.Step) }
 
 	var epochs, steps func(opened) float64
-	switch names, insides := o.Numbers != "inside", o.Numbers != "name"; {
-	case o.Numbers != "" && o.Numbers != "name" && o.Numbers != "inside":
-		return nil, fmt.Errorf("--numbers %s: want name or inside", o.Numbers)
+	switch {
 	case names && known(nameStep):
 		steps = nameStep
 	case insides && known(inStep):
 		steps = inStep
 	}
-	switch names, insides := o.Numbers != "inside", o.Numbers != "name"; {
+	switch {
 	case names && every(nameEpoch):
 		epochs = nameEpoch
 	case insides && every(inEpoch):
@@ -245,9 +245,7 @@ func (o Options) number(all []opened, u *Understood) ([]numbers, error) {
 		epochs = nameBare
 		u.note("the numbers in the names are taken for epochs (--pattern 'name_{step}.pt' takes them for steps)")
 	case names && known(nameEpoch) || insides && known(inEpoch):
-		if steps == nil || len(all) > 1 && o.StepsPerEpoch == 0 {
-			return nil, fmt.Errorf("several checkpoints, such as %s and %s, are of the same epoch: --steps-per-epoch makes epochs of their steps, --pattern says what in their names counts", filepath.Base(all[0].path), filepath.Base(all[1].path))
-		}
+		return nil, fmt.Errorf("several checkpoints, such as %s and %s, are of the same epoch: --steps-per-epoch makes epochs of their steps, --pattern says what in their names counts", filepath.Base(all[0].path), filepath.Base(all[1].path))
 	case steps != nil:
 		u.counted = true
 		u.note("no epochs are known: the checkpoints are counted 1, 2, 3, … (--steps-per-epoch makes epochs of their steps)")
@@ -258,14 +256,13 @@ func (o Options) number(all []opened, u *Understood) ([]numbers, error) {
 		return nil, fmt.Errorf("neither the names (such as %s) nor the files say epochs or steps: --pattern says where in the name a number stands, as in 'run_{epoch}.pt'", filepath.Base(all[0].path))
 	}
 
-	offset := o.EpochOffset
-	if math.IsNaN(offset) {
-		offset = 0
-		counted := func(a opened) bool { return a.name.lightning || a.c.Info.Lightning }
-		if epochs != nil && counted(all[0]) {
-			offset = 1
-			u.note("Lightning counts epochs from 0: 1 is added (--epoch-offset says otherwise)")
-		}
+	offset := 0.0
+	switch {
+	case o.EpochOffset != nil:
+		offset = *o.EpochOffset
+	case epochs != nil && (all[0].name.lightning || all[0].c.Info.Lightning):
+		offset = 1
+		u.note("Lightning counts epochs from 0: 1 is added (--epoch-offset says otherwise)")
 	}
 	perEpoch := o.StepsPerEpoch
 	out := make([]numbers, len(all))

@@ -89,34 +89,42 @@ func (w *Watcher) look(ctx context.Context) (bool, error) {
 		}
 		w.seen[path] = now
 	}
-	// One that cannot be read must not keep back the others: they are understood together where all can be.
-	var found []Found
-	u, err := understand(ready, w.Options)
-	if err == nil {
-		found = u.Checkpoints
-		for _, path := range ready {
-			w.done(path) // those without a number too
-		}
-	} else if len(ready) > 0 {
-		for _, path := range ready {
-			one, err := understand([]string{path}, w.Options)
-			if err != nil {
-				if w.seen[path].looks >= patience {
-					w.note(fmt.Sprintf("waiting for a checkpoint that can be read: %v", err))
-				}
-				continue
+	if len(ready) == 0 {
+		return false, nil
+	}
+	// Together where all can be read; but one that cannot must not keep back the others.
+	if u, err := understand(ready, w.Options); err == nil {
+		return w.takeAll(ctx, u, ready)
+	}
+	took := false
+	for _, path := range ready {
+		one := []string{path}
+		u, err := understand(one, w.Options)
+		if err != nil {
+			if w.seen[path].looks >= patience {
+				w.note(fmt.Sprintf("waiting for a checkpoint that can be read: %v", err))
 			}
-			w.done(path)
-			u = one
-			found = append(found, one.Checkpoints...)
+			continue
+		}
+		took = true
+		if _, err := w.takeAll(ctx, u, one); err != nil {
+			return true, err
 		}
 	}
-	for _, f := range found {
+	return took, nil
+}
+
+// takeAll records what was understood of files, and is done with them, those without a number too.
+func (w *Watcher) takeAll(ctx context.Context, u *Understood, files []string) (bool, error) {
+	for _, path := range files {
+		w.done(path)
+	}
+	for _, f := range u.Checkpoints {
 		if err := w.take(ctx, u, f); err != nil {
 			return true, err
 		}
 	}
-	return len(found) > 0, nil
+	return len(u.Checkpoints) > 0, nil
 }
 
 func (w *Watcher) done(path string) {

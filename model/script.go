@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
+	"lawa-replay/internal/atomicfile"
 	"lawa-replay/internal/torch"
 )
 
@@ -45,15 +45,13 @@ func OpenScript(text string) (*Network, error) {
 }
 
 func openScript(path string) (*Network, error) {
-	f, err := os.Open(path)
+	f, size, err := atomicfile.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() || info.Size() > maxScript {
-		return nil, errors.New("not a file that can be a TorchScript module")
+	if size > maxScript {
+		return nil, fmt.Errorf("%d bytes; a TorchScript module of at most %d is read", size, int64(maxScript))
 	}
 	text, err := io.ReadAll(f)
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"lawa-replay/trajectory/foreign"
 )
 
 // Format is the version of the format that this package writes; it reads no other.
@@ -66,6 +68,11 @@ type Link struct {
 	Path   string `json:"path"`          // absolute, or as it was given
 	Key    string `json:"key,omitempty"` // where the state dict stands in it
 	Strict bool   `json:"strict,omitempty"`
+}
+
+// Open opens the checkpoint that the link refers to.
+func (l Link) Open() (*foreign.Checkpoint, error) {
+	return foreign.Open(l.Path, foreign.Options{Key: l.Key, Strict: l.Strict})
 }
 
 // RawJSON is a value that this package carries without looking into it.

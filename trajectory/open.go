@@ -127,7 +127,7 @@ func (t *Trajectory) Name(i int) string {
 func (t *Trajectory) Tensors(i int) ([]safetensors.Tensor, error) {
 	c := t.Checkpoints[i]
 	if c.Link != nil {
-		f, err := foreign.Open(c.Link.Path, foreign.Options{Key: c.Link.Key, Strict: c.Link.Strict})
+		f, err := c.Link.Open()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t.Name(i), err)
 		}
@@ -191,8 +191,7 @@ func (t *Trajectory) Seal(ctx context.Context, indices []int, allowNonFinite boo
 }
 
 func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (string, error) {
-	link := t.Checkpoints[i].Link
-	c, err := foreign.Open(link.Path, foreign.Options{Key: link.Key, Strict: link.Strict})
+	c, err := t.Checkpoints[i].Link.Open()
 	if err != nil {
 		return "", err
 	}

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 
 	"lawa-replay/internal/atomicfile"
-	"lawa-replay/trajectory/foreign"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -107,7 +106,7 @@ func (r *Recorder) Close() { r.unlock() }
 // Index, File, Bytes and SHA256 filled in. data is the data section for the arranged tensors.
 func (r *Recorder) Write(c Checkpoint, tensors []safetensors.Tensor, data []byte) (Checkpoint, error) {
 	return r.WriteFrom(c, func(w io.Writer) error {
-		return safetensors.Write(w, tensors, foreign.Metadata(), data)
+		return safetensors.Write(w, tensors, safetensors.Metadata(), data)
 	})
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
 
-	"lawa-replay/trajectory/foreign"
+	"lawa-replay/internal/atomicfile"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -31,19 +31,12 @@ type Weights struct {
 
 // MapFile maps the file and checks its header.
 func MapFile(path string) (*Weights, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe would wait for its writer
+	f, size, err := atomicfile.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
-	}
-	header, err := safetensors.ReadHeader(f, info.Size())
+	header, err := safetensors.ReadHeader(f, size)
 	if err != nil {
 		return nil, err
 	}
@@ -51,24 +44,24 @@ func MapFile(path string) (*Weights, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mapping it: %w", err)
 	}
-	if int64(len(m)) != info.Size() {
+	if int64(len(m)) != size {
 		m.Unmap()
 		return nil, errors.New("its size changed while it was opened")
 	}
-	return &Weights{path, header, m[header.Data:], m[:header.Data], m.Unmap, false, info.Size()}, nil
+	return &Weights{path, header, m[header.Data:], m[:header.Data], m.Unmap, false, size}, nil
 }
 
 // mapLink maps another program's checkpoint: its file where the tensors are stored in it as they are, and
 // else a copy of them.
 func mapLink(link Link) (*Weights, error) {
-	c, err := foreign.Open(link.Path, foreign.Options{Key: link.Key, Strict: link.Strict})
+	c, err := link.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
 	tensors := c.Layout()
-	w := &Weights{Path: link.Path, size: c.FileBytes(), Header: &safetensors.Header{Tensors: tensors, Metadata: foreign.Metadata()}}
-	if w.head, err = safetensors.EncodeHeader(tensors, foreign.Metadata()); err != nil {
+	w := &Weights{Path: link.Path, size: c.FileBytes(), Header: &safetensors.Header{Tensors: tensors, Metadata: safetensors.Metadata()}}
+	if w.head, err = safetensors.EncodeHeader(tensors, safetensors.Metadata()); err != nil {
 		return nil, err
 	}
 	if paths, places, ok := c.Mapped(); ok {
@@ -112,17 +105,13 @@ func (w *Weights) mapFiles(paths []string) (bases, sizes []int64, err error) {
 	}()
 	end := int64(0)
 	for _, path := range paths {
-		f, err := os.Open(path)
+		f, size, err := atomicfile.OpenRegular(path)
 		if err != nil {
 			return nil, nil, err
 		}
 		files = append(files, f)
-		info, err := f.Stat()
-		if err != nil {
-			return nil, nil, err
-		}
-		bases, sizes = append(bases, end), append(sizes, info.Size())
-		end += (info.Size() + page - 1) / page * page
+		bases, sizes = append(bases, end), append(sizes, size)
+		end += (size + page - 1) / page * page
 	}
 	// The room first, then the files over it.
 	room, err := unix.MmapPtr(-1, 0, nil, uintptr(end), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)

@@ -138,7 +138,7 @@ func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run s
 
 // parse reads what the command line says without the trajectory.
 func (o averageOptions) parse(e *export.Export) error {
-	if err := o.foreignOptions.parse(); err != nil {
+	if err := o.foreignOptions.check(); err != nil {
 		return err
 	}
 	switch {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,28 +23,24 @@ import (
 )
 
 // foreignOptions are the flags that say how checkpoints of other programs are to be understood.
-type foreignOptions struct {
-	importer.Options
-	offset string
-}
+type foreignOptions struct{ importer.Options }
 
 func (o *foreignOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.Key, "key", "", "where the state dict stands in a checkpoint, as in state_dict or model.ema (default: found, where there is one; . is the root)")
 	f.StringVar(&o.Pattern, "pattern", "", "where the number stands in the names, as in 'run_{epoch}.pt' or 'ckpt-{step}/*'")
 	f.StringVar(&o.Numbers, "numbers", "", "take epochs and steps from the name, or from inside (default: the name, if it says what it counts)")
 	f.Int64Var(&o.StepsPerEpoch, "steps-per-epoch", 0, "optimizer steps of an epoch, where only the one or the other is known")
-	f.StringVar(&o.offset, "epoch-offset", "", "add this to the epochs found: 1 for files that count from 0 (default: 1 for Lightning's, else 0)")
+	f.Func("epoch-offset", "add this to the epochs found: 1 for files that count from 0 (default: 1 for Lightning's, else 0)", func(text string) error {
+		v, err := strconv.ParseFloat(text, 64)
+		o.EpochOffset = &v
+		return err
+	})
 	f.StringVar(&o.Log, "log", "", "training log beside the checkpoints, CSV or JSON lines: epoch or step, loss, lr, seconds")
 	f.BoolVar(&o.Strict, "strict", false, "refuse PyTorch files that name anything but tensors, containers and numbers")
 }
 
-func (o *foreignOptions) parse() error {
-	o.EpochOffset = math.NaN()
-	if o.offset != "" {
-		if _, err := fmt.Sscanf(o.offset, "%g", &o.EpochOffset); err != nil {
-			return fmt.Errorf("--epoch-offset %s: want a number", o.offset)
-		}
-	}
+// check says what is wrong with them, as far as that can be said without checkpoints.
+func (o foreignOptions) check() error {
 	if o.StepsPerEpoch < 0 {
 		return errors.New("--steps-per-epoch takes numbers from 1 on")
 	}
@@ -126,7 +122,7 @@ func runImport(ctx context.Context, cmd *cobra.Command, o importOptions, args []
 	if o.interval < time.Millisecond || o.count < 0 || o.batchSize < 0 {
 		return wrong(cmd, errors.New("--interval, --count and --batch-size take numbers above 0"))
 	}
-	if err := o.parse(); err != nil {
+	if err := o.check(); err != nil {
 		return wrong(cmd, err)
 	}
 	if o.watch != "" {

@@ -27,7 +27,7 @@ import would take: only the lists of their tensors are read.`,
   lawa-replay inspect model.pt --tensors`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.parse(); err != nil {
+			if err := o.check(); err != nil {
 				return wrong(cmd, err)
 			}
 			return runInspect(cmd.OutOrStdout(), args[0], o)

@@ -29,9 +29,6 @@ func openAny(path string, o foreignOptions) (*trajectory.Trajectory, error) {
 	if trajectory.Exists(path) {
 		return trajectory.Open(path)
 	}
-	if err := o.parse(); err != nil {
-		return nil, err
-	}
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("%s: no such file or folder", path)
 	}

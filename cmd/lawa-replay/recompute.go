@@ -47,15 +47,15 @@ func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run
 	if err := engine.Check(tensors, e.Trajectory.Meta.Tied); err != nil {
 		return nil, err
 	}
-	split, named, err := evaluator.RecomputeData(e.Policy, engine.BNSplit, engine.BNBatch)
+	renewal, err := engine.Renewal(e.Policy)
 	if err != nil {
 		return nil, wrong(cmd, fmt.Errorf("--bn: %w", err))
 	}
-	text, err := json.Marshal(named)
+	text, err := json.Marshal(renewal.Names)
 	if err != nil {
 		return nil, err
 	}
-	resident, err := split.On(device)
+	resident, err := renewal.Split.On(device)
 	if err != nil {
 		return nil, err
 	}

@@ -103,7 +103,7 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 	if err != nil {
 		return wrong(cmd, err)
 	}
-	if err := o.foreignOptions.parse(); err != nil {
+	if err := o.foreignOptions.check(); err != nil {
 		return wrong(cmd, err)
 	}
 	memory, err := parseMemory(o.memory)

@@ -22,6 +22,9 @@ values must be finite. Of a folder of other programs' checkpoints, the checksums
 the files are compared instead of digests. Every fault is printed; the exit code is 1 if there is one.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.check(); err != nil {
+				return wrong(cmd, err)
+			}
 			return runVerify(cmd.Context(), args[0], allowNonFinite, o)
 		},
 	}

@@ -119,6 +119,24 @@ func SyncDir(dir string) error {
 // ErrLocked is wrapped by Lock's error when another process holds the lock.
 var ErrLocked = errors.New("another process is writing here")
 
+// OpenRegular opens a regular file for reading, and gives its size. It does not wait where there is something
+// else, such as a pipe without a writer.
+func OpenRegular(path string) (*os.File, int64, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
 // LockName is the file that Lock leaves in a folder.
 const LockName = ".lock"
 

@@ -15,8 +15,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 
+	"lawa-replay/internal/atomicfile"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -73,6 +73,7 @@ type record struct {
 	crc      uint32
 	checked  bool // crc is one
 	deflated bool
+	hollow   bool // its bytes were never written
 }
 
 // file is a file in use. It counts what is read of it.
@@ -84,19 +85,11 @@ type file struct {
 }
 
 func openFile(path string) (*file, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would wait for its writer
+	f, size, err := atomicfile.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a regular file")
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return &file{path: path, f: f, size: info.Size()}, nil
+	return &file{path: path, f: f, size: size}, nil
 }
 
 // ReadAt implements io.ReaderAt.
@@ -165,9 +158,7 @@ func (c *Checkpoint) Layout() []safetensors.Tensor {
 }
 
 // The names of the files by which a folder is known to be one checkpoint, best first.
-const (
-	dcpMetadata = ".metadata"
-)
+const dcpMetadata = ".metadata"
 
 var (
 	indexNames  = []string{"model.safetensors.index.json", "pytorch_model.bin.index.json"}
@@ -225,59 +216,60 @@ func bare(err error) error {
 	return err
 }
 
-// openOne reads one file's list of tensors.
+// openOne opens a checkpoint that is one file.
 func (c *Checkpoint) openOne(path string, o Options) error {
+	tensors, err := c.list(path, o)
+	if err != nil {
+		return err
+	}
+	return c.arrange(tensors)
+}
+
+// list reads one file's list of tensors.
+func (c *Checkpoint) list(path string, o Options) ([]named, error) {
 	f, err := openFile(path)
 	if err != nil {
-		return bare(err)
+		return nil, bare(err)
 	}
 	c.files = append(c.files, f)
 	if f.size == 0 {
-		return errors.New("the file is empty")
+		return nil, errors.New("the file is empty")
 	}
 	head := make([]byte, min(f.size, 512))
 	if _, err := f.ReadAt(head, 0); err != nil {
-		return bare(err)
+		return nil, bare(err)
 	}
-	var tensors []named
 	switch {
 	case strings.HasPrefix(string(head), "PK"):
 		c.Format = "PyTorch zip"
 		z := &zipFile{file: f, start: 0, size: f.size}
 		root, err := z.open(o)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		tensors, err = c.find(root, o.Key)
-		if err != nil {
-			return err
-		}
+		return c.find(root, o.Key)
 	case head[0] == 0x80 && !strings.HasSuffix(path, ".safetensors"):
 		c.Format = "PyTorch legacy"
 		root, err := openLegacy(f, o)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if tensors, err = c.find(root, o.Key); err != nil {
-			return err
-		}
+		return c.find(root, o.Key)
 	case len(head) > 262 && string(head[257:262]) == "ustar":
-		return errors.New("a tar archive: PyTorch wrote such files before 0.1.10; load and save it with a current one")
-	default:
-		c.Format = "safetensors"
-		if o.Key != "" {
-			return fmt.Errorf("--key %s: a safetensors file has no keys", o.Key)
-		}
-		header, err := safetensors.ReadHeader(f, f.size)
-		if err != nil {
-			if !strings.HasSuffix(path, ".safetensors") {
-				err = fmt.Errorf("neither a PyTorch file nor safetensors: %w", err)
-			}
-			return err
-		}
-		tensors = fromSafetensors(f, header, c)
+		return nil, errors.New("a tar archive: PyTorch wrote such files before 0.1.10; load and save it with a current one")
 	}
-	return c.arrange(tensors)
+	c.Format = "safetensors"
+	if o.Key != "" {
+		return nil, fmt.Errorf("--key %s: a safetensors file has no keys", o.Key)
+	}
+	header, err := safetensors.ReadHeader(f, f.size)
+	if err != nil {
+		if !strings.HasSuffix(path, ".safetensors") {
+			err = fmt.Errorf("neither a PyTorch file nor safetensors: %w", err)
+		}
+		return nil, err
+	}
+	return fromSafetensors(f, header, c), nil
 }
 
 // fromSafetensors lists a file's tensors, and the names that its metadata say are tied to one of them.
@@ -326,7 +318,12 @@ func (c *Checkpoint) arrange(tensors []named) error {
 	if len(tensors) == 0 {
 		return errors.New("it holds no tensors")
 	}
-	strip := prefixes(tensors)
+	prefix := wrappers(tensors)
+	ties, shards := c.Tied, c.Shards // by the names in the files
+	c.Tied, c.Shards = nil, nil
+	for alias, kept := range ties {
+		c.tie(strings.TrimPrefix(alias, prefix), strings.TrimPrefix(kept, prefix))
+	}
 	type place struct {
 		record         *record
 		offset         int64
@@ -339,7 +336,7 @@ func (c *Checkpoint) arrange(tensors []named) error {
 	parts := map[string][]part{}
 	total, limit := int64(0), c.FileBytes()+slack
 	for _, n := range tensors {
-		name := strip(n.name)
+		name := strings.TrimPrefix(n.name, prefix)
 		if seen[name] {
 			return fmt.Errorf("two tensors are called %s", name)
 		}
@@ -366,13 +363,12 @@ func (c *Checkpoint) arrange(tensors []named) error {
 		total += size
 		layout = append(layout, entry)
 		parts[name] = n.t.parts
-	}
-	if c.Shards != nil {
-		shards := map[string]string{}
-		for name, file := range c.Shards {
-			shards[strip(name)] = file
+		if file, ok := shards[n.name]; ok {
+			if c.Shards == nil {
+				c.Shards = map[string]string{}
+			}
+			c.Shards[name] = file
 		}
-		c.Shards = shards
 	}
 	for _, t := range safetensors.Arrange(layout) {
 		c.Tensors = append(c.Tensors, Tensor{t, parts[t.Name]})
@@ -380,25 +376,20 @@ func (c *Checkpoint) arrange(tensors []named) error {
 	return nil
 }
 
-// prefixes returns what takes off the wrappers' prefixes, if every name has them: DistributedDataParallel's
+// wrappers is the prefix that every name has from what the model was wrapped in: DistributedDataParallel's
 // "module." and torch.compile's "_orig_mod.".
-func prefixes(tensors []named) func(string) string {
-	cut := 0
+func wrappers(tensors []named) string {
+	prefix := ""
 	for {
 		found := ""
 		for _, p := range []string{"module.", "_orig_mod."} {
-			if !slices.ContainsFunc(tensors, func(n named) bool { return !strings.HasPrefix(n.name[cut:], p) }) {
+			if !slices.ContainsFunc(tensors, func(n named) bool { return !strings.HasPrefix(n.name, prefix+p) }) {
 				found = p
 			}
 		}
 		if found == "" {
-			return func(name string) string {
-				if len(name) < cut {
-					return name
-				}
-				return name[cut:]
-			}
+			return prefix
 		}
-		cut += len(found)
+		prefix += found
 	}
 }

@@ -114,3 +114,38 @@ func TestAsTorchReadsThem(t *testing.T) {
 		})
 	}
 }
+
+// The names of tied tensors lose a wrapper's prefix too, and shards may have one.
+func TestWrappedTiesAndShards(t *testing.T) {
+	dir := t.TempDir()
+	write := func(file string, metadata map[string]string, names ...string) {
+		var list []safetensors.Tensor
+		for _, name := range names {
+			list = append(list, safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: []int64{1}})
+		}
+		var out bytes.Buffer
+		if err := safetensors.Write(&out, safetensors.Arrange(list), metadata, make([]byte, 4*len(names))); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), out.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("one.safetensors", map[string]string{"format": "pt", "module.head": "module.wte"}, "module.wte", "module.x")
+	write("a.safetensors", map[string]string{"format": "pt", "module.head": "module.wte"}, "module.wte")
+	write("b.safetensors", nil, "module.x")
+	index := `{"weight_map": {"module.wte": "a.safetensors", "module.head": "a.safetensors", "module.x": "b.safetensors"}}`
+	if err := os.WriteFile(filepath.Join(dir, "model.safetensors.index.json"), []byte(index), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for path, shards := range map[string]map[string]string{filepath.Join(dir, "one.safetensors"): nil, dir: {"wte": "a.safetensors", "x": "b.safetensors"}} {
+		c, err := Open(path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if len(c.Tensors) != 2 || !maps.Equal(c.Tied, map[string]string{"head": "wte"}) || !maps.Equal(c.Shards, shards) {
+			t.Errorf("%s: %v, tied %v, shards %v", path, c.Layout(), c.Tied, c.Shards)
+		}
+	}
+}

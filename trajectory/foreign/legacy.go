@@ -17,7 +17,7 @@ var legacyMagic, _ = new(big.Int).SetString("1950a86a20f9469cfc6c", 16)
 // then each storage in the order of the keys: its number of elements as an int64, and their bytes.
 func openLegacy(f *file, o Options) (any, error) {
 	r := pickle.NewReader(io.NewSectionReader(f, 0, f.size), f.size)
-	magic, err := r.Next(pickle.Options{Strict: true})
+	magic, err := r.Next(pickle.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("it starts as a pickle does, but: %w", err)
 	}
@@ -67,22 +67,14 @@ type legacyStorage struct {
 
 // persistent resolves ('storage', class, key, location, elements[, view]) and ('module', class, …).
 func (l *legacy) persistent(id any) (any, error) {
-	t, ok := id.(pickle.Tuple)
-	if ok && len(t) > 1 && t[0] == "module" {
+	if t, ok := id.(pickle.Tuple); ok && len(t) > 1 && t[0] == "module" {
 		return t[1], nil
 	}
-	if !ok || len(t) < 5 || t[0] != "storage" {
-		return nil, errors.New("a persistent id that is not a storage's")
-	}
-	key, ok1 := t[2].(string)
-	count, ok2 := t[4].(int64)
-	if !ok1 || !ok2 {
-		return nil, errors.New("a storage without its key and size")
-	}
-	s, err := storageOf(t[1], count)
+	s, key, rest, err := persistentStorage(id)
 	if err != nil {
 		return nil, err
 	}
+	count := s.count
 	root := l.storages[key]
 	if root == nil {
 		if s.bytes() > l.size {
@@ -95,8 +87,8 @@ func (l *legacy) persistent(id any) (any, error) {
 		return nil, fmt.Errorf("storage %s is of two types or sizes", key)
 	}
 	s.record = root.record
-	if len(t) > 5 && t[5] != nil {
-		view, ok := t[5].(pickle.Tuple)
+	if len(rest) > 0 && rest[0] != nil {
+		view, ok := rest[0].(pickle.Tuple)
 		if !ok || len(view) != 3 {
 			return nil, fmt.Errorf("storage %s: a view that is none", key)
 		}

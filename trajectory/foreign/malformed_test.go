@@ -31,6 +31,19 @@ func read(t testing.TB, name string) []byte {
 // rezip writes an archive's records anew, changed.
 func rezip(t testing.TB, data []byte, method uint16, change func(name string, content []byte) (string, []byte)) []byte {
 	t.Helper()
+	return rewrite(t, data, func(w *zip.Writer, name string, content []byte) (io.Writer, []byte, error) {
+		name, content = change(name, content)
+		if content == nil {
+			return nil, nil, nil
+		}
+		to, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: method})
+		return to, content, err
+	})
+}
+
+// rewrite writes an archive's records anew, each where create says, and what.
+func rewrite(t testing.TB, data []byte, create func(w *zip.Writer, name string, content []byte) (io.Writer, []byte, error)) []byte {
+	t.Helper()
 	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
@@ -46,15 +59,11 @@ func rezip(t testing.TB, data []byte, method uint16, change func(name string, co
 		if err != nil {
 			t.Fatal(err)
 		}
-		name, content := change(f.Name, content)
-		if content == nil {
-			continue
+		to, content, err := create(w, f.Name, content)
+		if err == nil && to != nil {
+			_, err = to.Write(content)
 		}
-		to, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: method})
 		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := to.Write(content); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,6 +71,12 @@ func rezip(t testing.TB, data []byte, method uint16, change func(name string, co
 		t.Fatal(err)
 	}
 	return out.Bytes()
+}
+
+// pickledTensor is a tensor in the archive's storage 0, by pickles of its storage's size, its offset, shape and strides.
+func pickledTensor(count, offset, shape, stride string) string {
+	return "ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu" +
+		count + "tQ" + offset + "(" + shape + "t(" + stride + "t\x89}tR"
 }
 
 // open opens data as a file of the given name, and reads all of its weights.
@@ -98,8 +113,7 @@ func TestMalformed(t *testing.T) {
 	pickled := func(text string) []byte { return pkl(func([]byte) []byte { return []byte(text) }) }
 	// One tensor of a given storage size, offset, shape and stride, in the archive's storage 0 (18 floats).
 	tensor := func(count, offset, shape, stride string) []byte {
-		return pickled("\x80\x02}X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu" +
-			count + "tQ" + offset + "(" + shape + "t(" + stride + "t\x89}tRs.")
+		return pickled("\x80\x02}X\x01\x00\x00\x00w" + pickledTensor(count, offset, shape, stride) + "s.")
 	}
 	huge := "\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x40" // 2⁶²
 	negative := "J\xff\xff\xff\xff"
@@ -266,45 +280,31 @@ func TestPipe(t *testing.T) {
 
 // Checksums of 0 everywhere are those of writers that compute none; of the data alone, of files without weights.
 func TestNoChecksums(t *testing.T) {
-	zero := func(only string) []byte {
-		data := read(t, "bare-2.pt")
-		r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var out bytes.Buffer
-		w := zip.NewWriter(&out)
-		for _, f := range r.File {
-			in, err := f.OpenRaw()
-			if err != nil {
-				t.Fatal(err)
+	// With pickle, if it is not empty, in place of the archive's own.
+	zero := func(only, pickle string) []byte {
+		return rewrite(t, read(t, "bare-2.pt"), func(w *zip.Writer, name string, content []byte) (io.Writer, []byte, error) {
+			if pickle != "" && strings.HasSuffix(name, "data.pkl") {
+				content = []byte(pickle)
 			}
-			content, err := io.ReadAll(in)
-			if err != nil {
-				t.Fatal(err)
-			}
-			h := &zip.FileHeader{Name: f.Name, Method: zip.Store, CompressedSize64: uint64(len(content)), UncompressedSize64: uint64(len(content))}
-			if !strings.Contains(f.Name, only) {
+			h := &zip.FileHeader{Name: name, Method: zip.Store, CompressedSize64: uint64(len(content)), UncompressedSize64: uint64(len(content))}
+			if !strings.Contains(name, only) {
 				h.CRC32 = crc32.ChecksumIEEE(content)
 			}
 			to, err := w.CreateRaw(h)
-			if err == nil {
-				_, err = to.Write(content)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return out.Bytes()
+			return to, content, err
+		})
 	}
-	if _, err := open(t.TempDir(), "a.pt", zero(""), Options{}); err != nil {
+	if _, err := open(t.TempDir(), "a.pt", zero("", ""), Options{}); err != nil {
 		t.Errorf("no checksums at all: %v", err)
 	}
-	if _, err := open(t.TempDir(), "a.pt", zero("data/"), Options{}); err == nil || !strings.Contains(err.Error(), "never filled") {
+	if _, err := open(t.TempDir(), "a.pt", zero("data/", ""), Options{}); err == nil || !strings.Contains(err.Error(), "never filled") {
 		t.Errorf("none for the data: %v", err)
+	}
+	// A storage that was met before, elsewhere than in the state dict.
+	x := pickledTensor("K\x12", "K\x00", "K\x02", "K\x01")
+	shared := "\x80\x02}(X\x01\x00\x00\x00a}X\x01\x00\x00\x00x" + x + "sX\x01\x00\x00\x00b}X\x01\x00\x00\x00x" + x + "su."
+	if _, err := open(t.TempDir(), "a.pt", zero("data/", shared), Options{Key: "b"}); err == nil || !strings.Contains(err.Error(), "never filled") {
+		t.Errorf("none for the data, met before: %v", err)
 	}
 }
 

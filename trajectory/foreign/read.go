@@ -14,9 +14,6 @@ import (
 // chunk is how much is read at a time.
 const chunk = 1 << 20
 
-// Metadata is what the arranged file says of itself, as loaders of PyTorch weights ask.
-func Metadata() map[string]string { return map[string]string{"format": "pt"} }
-
 // WriteTo writes the checkpoint as a safetensors file, arranged.
 func (c *Checkpoint) WriteTo(w io.Writer) (int64, error) {
 	written := int64(0)
@@ -32,7 +29,7 @@ func (c *Checkpoint) WriteTo(w io.Writer) (int64, error) {
 // then whole elements of one tensor after another. Every record that a tensor lies in is compared with its
 // checksum, where it has one. A piece is valid until emit returns.
 func (c *Checkpoint) Stream(emit func(t *Tensor, data []byte) error) error {
-	header, err := safetensors.EncodeHeader(c.Layout(), Metadata())
+	header, err := safetensors.EncodeHeader(c.Layout(), safetensors.Metadata())
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Path, err)
 	}

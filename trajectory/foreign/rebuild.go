@@ -15,7 +15,6 @@ type storage struct {
 	dtype  safetensors.DType // "" where it is untyped: elements are bytes
 	first  int64             // element of the record at which it starts
 	count  int64             // elements
-	hollow bool              // its bytes were never written
 }
 
 func (s *storage) element() int64 { return max(1, int64(s.dtype.Size())) }
@@ -37,6 +36,22 @@ var dtypes = map[string]safetensors.DType{
 	"int32": "I32", "int": "I32", "int16": "I16", "short": "I16", "int8": "I8", "uint8": "U8", "bool": "BOOL", "complex64": "C64", "cfloat": "C64",
 	"uint16": "U16", "uint32": "U32", "uint64": "U64", "float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2", "float8_e8m0fnu": "F8_E8M0",
 	"float8_e4m3fnuz": "F8_E4M3FNUZ", "float8_e5m2fnuz": "F8_E5M2FNUZ",
+}
+
+// persistentStorage reads the persistent id of a storage: ('storage', class, key, location, elements, …). The
+// storage has no record yet.
+func persistentStorage(id any) (s *storage, key string, rest pickle.Tuple, err error) {
+	t, ok := id.(pickle.Tuple)
+	if !ok || len(t) < 5 || t[0] != "storage" {
+		return nil, "", nil, errors.New("a persistent id that is not a storage's")
+	}
+	key, ok1 := t[2].(string)
+	count, ok2 := t[4].(int64)
+	if !ok1 || !ok2 {
+		return nil, "", nil, errors.New("a storage without its key and size")
+	}
+	s, err = storageOf(t[1], count)
+	return s, key, t[5:], err
 }
 
 func storageOf(class any, count int64) (*storage, error) {
@@ -152,8 +167,8 @@ func view(args pickle.Tuple, expected int, dtype any) (*tensor, error) {
 			t.fault = "a conjugate or negative view, whose bytes are not its values: save a clone of it"
 		}
 	}
-	if s.hollow {
-		t.fault = s.record.name
+	if s.record.hollow {
+		t.fault = s.record.name + " was never filled: its checksum is 0, that of data.pkl is not"
 	}
 	n, err := safetensors.Tensor{DType: t.dtype, Shape: shape}.ByteSize()
 	if err != nil {

@@ -45,42 +45,33 @@ func (c *Checkpoint) openShards(path string, o Options) error {
 		files[shard] = true
 	}
 	var tensors []named
-	ties := map[string]string{}
+	c.Shards = map[string]string{}
 	for _, shard := range slices.Sorted(maps.Keys(files)) {
-		one := &Checkpoint{Path: filepath.Join(filepath.Dir(path), shard)}
-		err := one.openOne(one.Path, Options{Strict: o.Strict})
-		c.files = append(c.files, one.files...)
+		list, err := c.list(filepath.Join(filepath.Dir(path), shard), Options{Strict: o.Strict})
 		if err != nil {
 			return fmt.Errorf("%s: %w", shard, err)
 		}
-		c.Format = "sharded " + one.Format
-		for _, t := range one.Tensors {
-			if index.WeightMap[t.Name] != shard {
-				return fmt.Errorf("%s holds tensor %s, which the index has in %q", shard, t.Name, index.WeightMap[t.Name])
+		for _, n := range list {
+			if index.WeightMap[n.name] != shard {
+				return fmt.Errorf("%s holds tensor %s, which the index has in %q", shard, n.name, index.WeightMap[n.name])
 			}
-			delete(index.WeightMap, t.Name)
-			tensors = append(tensors, named{t.Name, &tensor{dtype: t.DType, shape: t.Shape, parts: t.parts}})
-			if c.Shards == nil {
-				c.Shards = map[string]string{}
-			}
-			c.Shards[t.Name] = shard
+			delete(index.WeightMap, n.name)
+			c.Shards[n.name] = shard
 		}
-		maps.Copy(ties, one.Tied)
+		tensors = append(tensors, list...)
 	}
+	c.Format, c.Key = "sharded "+c.Format, "" // a shard's key is its own affair
 	// Tied tensors are dropped on save: the index may still name them.
 	for alias, raw := range index.Metadata {
 		var kept string
 		if json.Unmarshal(raw, &kept) == nil && c.Shards[kept] != "" && c.Shards[alias] == "" {
-			ties[alias] = kept
+			c.tie(alias, kept)
 		}
 	}
 	for name, shard := range index.WeightMap {
-		if ties[name] == "" {
+		if c.Tied[name] == "" {
 			return fmt.Errorf("the index has tensor %s in %s, which lacks it", name, shard)
 		}
-	}
-	for alias, kept := range ties {
-		c.tie(alias, kept)
 	}
 	if o.Key != "" {
 		return errors.New("--key: a sharded checkpoint has no keys")

@@ -130,16 +130,7 @@ func (r *record) reader() io.Reader {
 
 // persistent resolves ('storage', class, key, location, elements).
 func (z *zipFile) persistent(id any, checksums bool) (any, error) {
-	t, ok := id.(pickle.Tuple)
-	if !ok || len(t) < 5 || t[0] != "storage" {
-		return nil, errors.New("a persistent id that is not a storage's")
-	}
-	key, ok1 := t[2].(string)
-	count, ok2 := t[4].(int64)
-	if !ok1 || !ok2 {
-		return nil, errors.New("a storage without its key and size")
-	}
-	s, err := storageOf(t[1], count)
+	s, key, _, err := persistentStorage(id)
 	if err != nil {
 		return nil, err
 	}
@@ -151,11 +142,8 @@ func (z *zipFile) persistent(id any, checksums bool) (any, error) {
 		if s.record, err = z.record(f); err != nil {
 			return nil, err
 		}
-		if checksums && !s.record.checked && s.record.length > 0 {
-			// torch.serialization.skip_data leaves such files: room for the weights, and no weights.
-			s.record.name += " was never filled (its checksum is 0, that of data.pkl is not)"
-			s.hollow = true
-		}
+		// torch.serialization.skip_data leaves such files: room for the weights, and no weights.
+		s.record.hollow = checksums && !s.record.checked && s.record.length > 0
 		z.storages[key] = s.record
 	}
 	if need := s.bytes(); need > s.record.length {

@@ -330,6 +330,15 @@ func (m *machine) get(key uint64) {
 	m.push(v)
 }
 
+// key reads a memo's key as text.
+func (m *machine) key() uint64 {
+	key, err := strconv.ParseUint(m.line(), 10, 64)
+	if err != nil {
+		m.fail(errors.New("a memo that is no number"))
+	}
+	return key
+}
+
 func (m *machine) tuple(items []any) {
 	m.pay(16*len(items) + 40)
 	m.push(Tuple(append([]any{}, items...)))
@@ -590,13 +599,9 @@ func (m *machine) step(op byte) {
 		m.push(unescape(text[1 : len(text)-1]))
 	case opUnicode:
 		m.push(unescape(m.line()))
-	case opBinString: // Python 2's str: text wherever it matters here
+	case opBinString, opBinUnicode: // the first is Python 2's str: text wherever it matters here
 		m.text(m.unsigned(4))
-	case opShortBinString:
-		m.text(m.unsigned(1))
-	case opBinUnicode:
-		m.text(m.unsigned(4))
-	case opShortBinUnicode:
+	case opShortBinString, opShortBinUnicode:
 		m.text(m.unsigned(1))
 	case opBinUnicode8:
 		m.text(m.unsigned(8))
@@ -651,17 +656,9 @@ func (m *machine) step(op byte) {
 		m.setItems(m.top(), items)
 
 	case opGet:
-		key, err := strconv.ParseUint(m.line(), 10, 64)
-		if err != nil {
-			m.fail(errors.New("a memo that is no number"))
-		}
-		m.get(key)
+		m.get(m.key())
 	case opPut:
-		key, err := strconv.ParseUint(m.line(), 10, 64)
-		if err != nil {
-			m.fail(errors.New("a memo that is no number"))
-		}
-		m.put(key)
+		m.put(m.key())
 	case opBinGet:
 		m.get(m.unsigned(1))
 	case opLongBinGet:

@@ -8,6 +8,9 @@ import (
 	"slices"
 )
 
+// Metadata is what a file of PyTorch's weights says of itself: loaders ask for it.
+func Metadata() map[string]string { return map[string]string{"format": "pt"} }
+
 // Arrange lays tensors out back to back: wider dtypes first, so that every element is aligned, and
 // otherwise in the order given. It sets Begin and End and returns the arranged copy.
 func Arrange(tensors []Tensor) []Tensor {
