@@ -52,7 +52,7 @@ func (s *Store) KeepAverages(t *trajectory.Trajectory, names []Average, all []av
 		return err
 	}
 	return atomicfile.Write(numbered(s.dir, averagesName, paths), func(out io.Writer) error {
-		z, err := zstd.NewWriter(out, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true))
+		z, err := zstd.NewWriter(out, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(4<<20), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(true))
 		if err != nil {
 			return err
 		}

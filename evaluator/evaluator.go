@@ -119,14 +119,14 @@ func (s *Sweep) Run(ctx context.Context, engine Backend) (Summary, error) {
 			return sum, err
 		}
 		for key := range missing {
-			e, ok, err := store.Get(key)
+			values, ok, err := store.Get(key)
 			if err == nil && !ok {
 				err = fmt.Errorf("evaluation %s is missing from the store", key)
 			}
 			if err != nil {
 				return sum, err
 			}
-			known[key] = e.Values
+			known[key] = values
 		}
 	}
 	return sum, s.write(p, known)
@@ -279,12 +279,12 @@ func (s *Sweep) known(p *prepared, store *Store, sum *Summary) (map[string][]Val
 		if _, ok := known[key]; ok {
 			continue
 		}
-		e, ok, err := store.Get(key)
+		values, ok, err := store.Get(key)
 		if err != nil {
 			return nil, err
 		}
 		if ok {
-			known[key] = e.Values
+			known[key] = values
 		}
 	}
 	return known, nil
@@ -329,6 +329,7 @@ func (s *Sweep) evaluate(ctx context.Context, engine Backend, p *prepared, missi
 		defer close(units)
 		for run, t := range s.Trajectories {
 			source := t.Source(s.AllowNonFinite)
+			latest := &newest{source: source}
 			wanted := func(average int) bool {
 				for policy := range p.policies {
 					if len(byUnit[id{run, average, policy}]) > 0 {
@@ -360,11 +361,11 @@ func (s *Sweep) evaluate(ctx context.Context, engine Backend, p *prepared, missi
 					}
 					closeNewest := func() {}
 					if u.policy.Kind == bn.Copy && len(c.Indices) > 1 {
-						w, err := source.Map(c.Newest())
+						w, err := latest.get(c.Newest())
 						if err != nil {
 							return err
 						}
-						u.newest, closeNewest = w, func() { w.Close() }
+						u.newest, closeNewest = w.Weights, w.release
 					}
 					uses.Add(1)
 					u.release = func() {
@@ -393,6 +394,7 @@ func (s *Sweep) evaluate(ctx context.Context, engine Backend, p *prepared, missi
 				}
 				return nil
 			})
+			latest.drop()
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -136,10 +137,16 @@ type Evaluation struct {
 
 func (e Evaluation) check(key string) error {
 	if have := e.Inputs.Key(); have != key {
-		return fmt.Errorf("its inputs have the key %s…, expected %s…", have[:12], key[:12])
+		return wrongKey(have, key)
 	}
 	if len(e.Values) == 0 {
-		return fmt.Errorf("it holds no values")
+		return errNoValues
 	}
 	return nil
 }
+
+func wrongKey(have, want string) error {
+	return fmt.Errorf("its inputs have the key %.12s…, expected %.12s…", have, want)
+}
+
+var errNoValues = errors.New("it holds no values")

@@ -2,6 +2,7 @@ package evaluator
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -57,6 +58,28 @@ func openRecord(line []byte) (key storeKey, text []byte, err error) {
 		return key, nil, fmt.Errorf("not a record: %w", err)
 	}
 	return key, line[textBegin:], nil
+}
+
+// valuesOf reads the record of a key.
+func valuesOf(line []byte, key string) ([]Value, error) {
+	_, text, err := openRecord(line)
+	if err != nil {
+		return nil, err
+	}
+	var e struct {
+		Inputs json.RawMessage // as they were written: their digest is the key
+		Values []Value
+	}
+	if err := json.Unmarshal(text, &e); err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(e.Inputs); hex.EncodeToString(sum[:]) != key {
+		return nil, wrongKey(hex.EncodeToString(sum[:]), key)
+	}
+	if len(e.Values) == 0 {
+		return nil, errNoValues
+	}
+	return e.Values, nil
 }
 
 // scanRecords reads lines and gives each to f, with where it begins; one that is too long for a record is cut short.

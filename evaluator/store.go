@@ -2,7 +2,6 @@ package evaluator
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -152,17 +151,8 @@ func (s *Store) read(path string) error {
 	return nil
 }
 
-// Has says whether the store holds an evaluation.
-func (s *Store) Has(key string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, ok := s.index[parseKey(key)]
-	return ok
-}
-
-// Get returns the evaluation with the given key, if the store has it.
-func (s *Store) Get(key string) (Evaluation, bool, error) {
-	var e Evaluation
+// Get returns the values of the evaluation with the given key, if the store has it.
+func (s *Store) Get(key string) ([]Value, bool, error) {
 	s.mu.Lock()
 	p, ok := s.index[parseKey(key)]
 	var f *os.File
@@ -171,24 +161,18 @@ func (s *Store) Get(key string) (Evaluation, bool, error) {
 	}
 	s.mu.Unlock()
 	if !ok {
-		return e, false, nil
+		return nil, false, nil
 	}
 	line := make([]byte, p.size)
 	_, err := f.ReadAt(line, p.at)
-	var text []byte
+	var values []Value
 	if err == nil {
-		_, text, err = openRecord(line)
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &e)
-	}
-	if err == nil {
-		err = e.check(key)
+		values, err = valuesOf(line, key)
 	}
 	if err != nil {
-		return e, false, fmt.Errorf("%s: record at byte %d: %w", f.Name(), p.at, err)
+		return nil, false, fmt.Errorf("%s: record at byte %d: %w", f.Name(), p.at, err)
 	}
-	return e, true, nil
+	return values, true, nil
 }
 
 // Put keeps an evaluation.

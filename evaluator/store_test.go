@@ -4,12 +4,18 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"lawa-replay/averaging"
 )
 
 func numberedEvaluation(i int) Evaluation {
@@ -54,9 +60,9 @@ func holds(t *testing.T, s *Store, n int) (out string) {
 	t.Helper()
 	for i := range n {
 		want := numberedEvaluation(i)
-		e, ok, err := s.Get(want.Inputs.Key())
-		if err != nil || ok && (e.Values[0] != want.Values[0] || e.Inputs.Model != want.Inputs.Model) {
-			t.Fatalf("evaluation %d: %+v, %v", i, e, err)
+		values, ok, err := s.Get(want.Inputs.Key())
+		if err != nil || ok && values[0] != want.Values[0] {
+			t.Fatalf("evaluation %d: %+v, %v", i, values, err)
 		}
 		if ok {
 			out += fmt.Sprint(i)
@@ -216,5 +222,60 @@ func TestStoreOfAnOlderVersion(t *testing.T) {
 	}
 	if _, err := os.Stat(old); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is in an average is written down once, and can be read back by its digest.
+func TestAveragesAreKeptOnce(t *testing.T) {
+	dir := t.TempDir()
+	run := longRun(t, 6)
+	all := []averaging.Coefficients{
+		{Indices: []int{0, 1, 3}, Weights: []float64{1, 1, 1}, Norm: 3},
+		{Indices: []int{2, 3}, Weights: []float64{0.25, 0.5}, Norm: 0.75},
+	}
+	names := averages(run.Checkpoints, all)
+	for _, wanted := range []int{0, 2, 2} { // the first alone, then both, then again
+		s, notes := storeOf(t, dir)
+		if err := s.KeepAverages(run, names, all, func(i int) bool { return i < max(1, wanted) }); err != nil || len(*notes) > 0 {
+			t.Fatal(err, *notes)
+		}
+		s.Close()
+	}
+	var have []string
+	paths, _ := list(dir, averagesPattern)
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		z, err := zstd.NewReader(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(z)
+		if err != nil {
+			t.Fatal(err)
+		}
+		have = append(have, strings.Split(strings.TrimSpace(string(text)), "\n")[1:]...)
+		f.Close()
+	}
+	want := []string{
+		fmt.Sprintf(`{"average":"%s","norm":3,"checkpoints":[[1,2],[4,4]],"weights":[1]}`, names[0].Digest),
+		fmt.Sprintf(`{"average":"%s","norm":0.75,"checkpoints":[[3,4]],"weights":[0.25,0.5]}`, names[1].Digest),
+	}
+	if !slices.Equal(have, want) {
+		t.Errorf("%q, expected %q", have, want)
+	}
+	// A file cut short counts for what can be read of it.
+	data, err := os.ReadFile(paths[1])
+	if err == nil {
+		err = os.WriteFile(paths[1], data[:len(data)/2], 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, notes := storeOf(t, dir)
+	if err := s.KeepAverages(run, names, all, func(int) bool { return true }); err != nil || len(*notes) != 1 {
+		t.Errorf("%v, %v", err, *notes)
 	}
 }

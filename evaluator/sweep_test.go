@@ -15,6 +15,7 @@ import (
 	"lawa-replay/bn"
 	"lawa-replay/dataset"
 	"lawa-replay/evaluator/results"
+	"lawa-replay/evaluator/worker"
 	"lawa-replay/internal/atomicfile"
 	"lawa-replay/internal/torch"
 	"lawa-replay/model"
@@ -254,5 +255,39 @@ func TestAverageDigest(t *testing.T) {
 		if of(c).Digest == of(base).Digest {
 			t.Errorf("another %s has the same digest", name)
 		}
+	}
+}
+
+// Which of several equal GPUs a worker uses is no part of a key; whether it is one, and what it announces, is.
+func TestKeysOfWorkers(t *testing.T) {
+	key := func(device, identity string) string {
+		w := &Workers{Template: worker.Worker{Command: "eval", Hello: worker.Hello{Device: device}}, ready: &worker.Ready{Splits: []string{"val"}, Identity: identity}}
+		in, err := w.Inputs(Average{2, "a"}, bn.Policy{Kind: bn.Copy}, "val")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in.Key()
+	}
+	if torch.Device(0).Kind() == torch.Device(1).Kind() && key("cuda:0", "x") != key("cuda:1", "x") {
+		t.Error("cuda:0 and cuda:1 have different keys")
+	}
+	if key("cuda:0", "x") == key("cpu", "x") || key("cpu", "x") == key("cpu", "y") {
+		t.Error("a key does not depend on the device or the identity")
+	}
+}
+
+// What an older version recorded in the training log is not used, and said to be there.
+func TestEvaluationsOfAnOlderVersionInTheLog(t *testing.T) {
+	run := longRun(t, 3)
+	run.Checkpoints[1].Known = map[string]trajectory.RawJSON{strings.Repeat("ab", 32): trajectory.RawJSON(`{"inputs":{"format":1,"average":[]},"values":[]}`)}
+	var notes []string
+	s := &Sweep{Dir: t.TempDir(), Trajectories: []*trajectory.Trajectory{run}, Endpoints: [][]int{{0, 1, 2}}, Splits: []string{"val"}, Policies: []bn.Policy{{Kind: bn.Copy}},
+		Schemes: []averaging.Scheme{averaging.Last{}}, Note: func(text string) { notes = append(notes, text) }}
+	sum, err := s.Run(context.Background(), &constant{})
+	if err != nil || sum.Recorded != 0 || sum.Evaluated != 3 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	if len(notes) != 1 || !strings.Contains(notes[0], "1 evaluations of an older version") {
+		t.Errorf("%v", notes)
 	}
 }
