@@ -41,6 +41,7 @@ func runVerify(ctx context.Context, dir string, allowNonFinite bool, o foreignOp
 	for _, w := range t.Warnings {
 		say("warning: %s", w)
 	}
+	t.Thorough()
 	bar := newProgress("verify", len(t.Checkpoints))
 	var faults []error
 	var bytes int64
