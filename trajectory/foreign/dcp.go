@@ -14,9 +14,9 @@ import (
 // openDCP reads a folder of torch.distributed.checkpoint: .metadata is one pickle of dataclasses, which say of
 // each tensor its chunks, and of each chunk at which bytes of which .distcp file a torch.save archive of it lies
 // (torch/distributed/checkpoint/metadata.py and filesystem.py).
-func (c *Checkpoint) openDCP(o Options) error {
+func (c *Checkpoint) openDCP(dir string, o Options) error {
 	c.Format = "torch.distributed.checkpoint"
-	f, err := openFile(filepath.Join(c.Path, dcpMetadata))
+	f, err := openFile(filepath.Join(dir, dcpMetadata))
 	if err != nil {
 		return bare(err)
 	}
@@ -32,7 +32,7 @@ func (c *Checkpoint) openDCP(o Options) error {
 	tensors, _ := m.Get("state_dict_metadata")
 	storage, _ := m.Get("storage_data")
 	plan, _ := m.Get("planner_data")
-	d := &dcp{c: c, files: map[string]*file{}, items: map[string][]item{}}
+	d := &dcp{c: c, dir: dir, files: map[string]*file{}, items: map[string][]item{}}
 	if err := d.index(mapping(storage)); err != nil {
 		return fmt.Errorf("%s: %w", dcpMetadata, err)
 	}
@@ -173,6 +173,7 @@ type item struct {
 
 type dcp struct {
 	c     *Checkpoint
+	dir   string
 	files map[string]*file
 	items map[string][]item
 }
@@ -221,7 +222,7 @@ func (d *dcp) open(path string) (*file, error) {
 	if f := d.files[path]; f != nil {
 		return f, nil
 	}
-	f, err := openFile(filepath.Join(d.c.Path, path))
+	f, err := openFile(filepath.Join(d.dir, path))
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,7 @@ type Options struct {
 // Checkpoint is a foreign checkpoint, opened: what is in it is known, its weights are not read yet.
 type Checkpoint struct {
 	Path    string
+	Within  string            // of a folder: what in it was taken for the model, and why; "" of a file
 	Format  string            // such as "PyTorch zip", for messages
 	Key     string            // where the state dict stood; "" at the root
 	Tensors []Tensor          // arranged as a safetensors file of them is
@@ -157,54 +158,39 @@ func (c *Checkpoint) Layout() []safetensors.Tensor {
 	return out
 }
 
-// The names of the files by which a folder is known to be one checkpoint, best first.
-const dcpMetadata = ".metadata"
-
-var (
-	indexNames  = []string{"model.safetensors.index.json", "pytorch_model.bin.index.json"}
-	singleNames = []string{"model.safetensors", "pytorch_model.bin"}
-)
-
-// IsCheckpoint says whether a folder is one checkpoint, rather than a folder of them.
-func IsCheckpoint(dir string) bool {
-	for _, name := range slices.Concat([]string{dcpMetadata}, indexNames, singleNames) {
-		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode().IsRegular() {
-			return true
-		}
-	}
-	return false
-}
-
 func (c *Checkpoint) open(o Options) error {
 	info, err := os.Stat(c.Path)
 	if err != nil {
 		return bare(err)
 	}
 	if !info.IsDir() {
-		if strings.HasSuffix(c.Path, ".index.json") {
-			return c.openShards(c.Path, o)
-		}
-		return c.openOne(c.Path, o)
-	}
-	exists := func(name string) bool {
-		_, err := os.Stat(filepath.Join(c.Path, name))
-		return err == nil
+		return c.openFile(c.Path, o)
 	}
 	defer c.trainerState()
-	if exists(dcpMetadata) {
-		return c.openDCP(o)
+	path, why, err := Within(c.Path)
+	var none *NotOne
+	if errors.As(err, &none) && none.Reason == "" && len(none.Files) == 1 {
+		path, why, err = filepath.Join(c.Path, none.Files[0]), none.Files[0]+", the only file that may hold weights", nil
 	}
-	for _, name := range indexNames {
-		if exists(name) {
-			return c.openShards(filepath.Join(c.Path, name), o)
-		}
+	switch {
+	case errors.As(err, &none):
+		return errors.New(strings.TrimPrefix(none.Error(), c.Path+": "))
+	case err != nil:
+		return bare(err)
 	}
-	for _, name := range singleNames {
-		if exists(name) {
-			return c.openOne(filepath.Join(c.Path, name), o)
-		}
+	c.Within = why
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return c.openDCP(path, o)
 	}
-	return fmt.Errorf("a folder without %s, %s, %s or %s: it is no checkpoint", dcpMetadata, indexNames[0], singleNames[0], singleNames[1])
+	return c.openFile(path, o)
+}
+
+// openFile opens a checkpoint that is one file, or an index of shards.
+func (c *Checkpoint) openFile(path string, o Options) error {
+	if strings.HasSuffix(path, ".index.json") {
+		return c.openShards(path, o)
+	}
+	return c.openOne(path, o)
 }
 
 // bare is err without its path, which the caller says.

@@ -456,7 +456,7 @@ func FuzzIndex(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, index []byte) {
-		if err := os.WriteFile(filepath.Join(dir, indexNames[0]), index, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "model.safetensors.index.json"), index, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		_, _ = openAll(dir, Options{})
