@@ -8,6 +8,7 @@
 package foreign
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -221,11 +222,18 @@ func (c *Checkpoint) list(path string, o Options) ([]named, error) {
 	if f.size == 0 {
 		return nil, errors.New("the file is empty")
 	}
-	head := make([]byte, min(f.size, 512))
+	head := make([]byte, min(f.size, sniffed))
 	if _, err := f.ReadAt(head, 0); err != nil {
 		return nil, bare(err)
 	}
+	safe := len(head) > 8 && head[8] == '{' && binary.LittleEndian.Uint64(head) <= safetensors.MaxHeader
+	if !safe {
+		if what := notCheckpoint(f, head); what != "" {
+			return nil, errors.New(what)
+		}
+	}
 	switch {
+	case safe:
 	case strings.HasPrefix(string(head), "PK"):
 		c.Format = "PyTorch zip"
 		z := &zipFile{file: f, start: 0, size: f.size}
@@ -241,8 +249,6 @@ func (c *Checkpoint) list(path string, o Options) ([]named, error) {
 			return nil, err
 		}
 		return c.find(root, o.Key)
-	case len(head) > 262 && string(head[257:262]) == "ustar":
-		return nil, errors.New("a tar archive: PyTorch wrote such files before 0.1.10; load and save it with a current one")
 	}
 	c.Format = "safetensors"
 	if o.Key != "" {

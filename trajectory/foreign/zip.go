@@ -25,8 +25,10 @@ type zipFile struct {
 // open reads the directory and the pickle.
 func (z *zipFile) open(o Options) (any, error) {
 	r, err := zip.NewReader(io.NewSectionReader(z.file, z.start, z.size), z.size)
-	if err != nil {
-		return nil, fmt.Errorf("it starts as a zip archive does, but: %w (cut short, as a rule)", err)
+	if errors.Is(err, zip.ErrFormat) {
+		return nil, fmt.Errorf("a zip archive that is cut short: %d bytes, and no directory at their end; the download, the copy or the save did not finish", z.size)
+	} else if err != nil {
+		return nil, fmt.Errorf("it starts as a zip archive does, but: %w", err)
 	}
 	z.entries, z.storages = map[string]*zip.File{}, map[string]*record{}
 	pickles := 0
@@ -39,6 +41,9 @@ func (z *zipFile) open(o Options) (any, error) {
 			z.prefix = prefix
 			pickles++
 		}
+	}
+	if pickles == 0 {
+		return nil, errors.New(zipArchive(r.File))
 	}
 	if pickles != 1 {
 		return nil, fmt.Errorf("a zip archive with %d records called data.pkl: torch.save writes one", pickles)
