@@ -92,6 +92,9 @@ func understand(files []string, o Options) (*Understood, error) {
 	if len(all) == 0 {
 		return nil, fmt.Errorf("none of the %d checkpoints has a number in its name that --pattern names", len(files))
 	}
+	if err := o.untie(all); err != nil {
+		return nil, err
+	}
 	numbers, err := o.number(all, u)
 	if err != nil {
 		return nil, err
@@ -110,7 +113,7 @@ func understand(files []string, o Options) (*Understood, error) {
 		}
 		f := Found{Names: a.name.String(), Inside: inside(a.c.Info), Tensors: len(a.c.Tensors), Weights: a.c.Bytes(), Format: a.c.Format, layout: a.c.Layout()}
 		f.Checkpoint = trajectory.Checkpoint{Epoch: numbers[i].epoch, Step: numbers[i].step, Bytes: a.c.FileBytes(), Source: abs,
-			Link: &trajectory.Link{Path: abs, Key: a.c.Key, Strict: o.Strict}, Metrics: map[string]trajectory.Number{}}
+			Link: trajectory.NewLink(abs, a.c, o.Options), Metrics: map[string]trajectory.Number{}}
 		for k, v := range a.c.Info.Numbers {
 			f.logged(k, v)
 		}
@@ -144,6 +147,26 @@ func understand(files []string, o Options) (*Understood, error) {
 		}
 	}
 	return u, nil
+}
+
+// untie opens checkpoints again that tie tensors which are stored apart in others: the layout is the same then.
+func (o *Options) untie(all []opened) error {
+	var list []*foreign.Checkpoint
+	for _, a := range all {
+		list = append(list, a.c)
+	}
+	if o.Untie = foreign.Apart(list); len(o.Untie) == 0 {
+		return nil
+	}
+	for i, a := range all {
+		c, err := foreign.Open(a.path, o.Options)
+		if err != nil {
+			return err
+		}
+		c.Close()
+		all[i].c = c
+	}
+	return nil
 }
 
 func (u *Understood) note(format string, args ...any) {
@@ -180,6 +203,9 @@ func Copy(ctx context.Context, r *trajectory.Recorder, f Found) error {
 		return err
 	}
 	defer c.Close()
+	if err := safetensors.Holds(c.Layout()); err != nil {
+		return fmt.Errorf("%s: %w", f.Source, err)
+	}
 	line := f.Checkpoint
 	line.Link = nil
 	line, err = r.WriteFrom(line, func(w io.Writer) error {

@@ -65,14 +65,23 @@ type Checkpoint struct {
 // it would write, so that it does not depend on whether the weights were copied; Bytes is the size of the
 // files referred to.
 type Link struct {
-	Path   string `json:"path"`          // absolute, or as it was given
-	Key    string `json:"key,omitempty"` // where the state dict stands in it
-	Strict bool   `json:"strict,omitempty"`
+	Path      string   `json:"path"`                 // absolute, or as it was given
+	Key       string   `json:"key,omitempty"`        // where the state dict stands in it
+	Strip     []string `json:"strip,omitempty"`      // prefixes taken off the tensors' names
+	Skip      []string `json:"skip,omitempty"`       // patterns of the names of tensors left out
+	Untie     []string `json:"untie,omitempty"`      // tensors of their own, though they share another's bytes
+	Strict    bool     `json:"strict,omitempty"`     //
+	MaxPickle int64    `json:"max_pickle,omitempty"` // bytes of pickle that may be read; 0 is the usual limit
+}
+
+// NewLink refers to a checkpoint as it was opened: opened again, it is the same.
+func NewLink(path string, c *foreign.Checkpoint, o foreign.Options) *Link {
+	return &Link{Path: path, Key: c.Key, Strip: o.Strip, Skip: o.Skip, Untie: o.Untie, Strict: o.Strict, MaxPickle: o.MaxPickle}
 }
 
 // Open opens the checkpoint that the link refers to.
 func (l Link) Open() (*foreign.Checkpoint, error) {
-	return foreign.Open(l.Path, foreign.Options{Key: l.Key, Strict: l.Strict})
+	return foreign.Open(l.Path, foreign.Options{Key: l.Key, Strip: l.Strip, Skip: l.Skip, Untie: l.Untie, Strict: l.Strict, MaxPickle: l.MaxPickle})
 }
 
 // RawJSON is a value that this package carries without looking into it.

@@ -200,7 +200,7 @@ func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (stri
 	var bad []string
 	err = c.Stream(func(x *foreign.Tensor, data []byte) error {
 		sum.Write(data)
-		if x != nil && x.DType.Float() && !finite(x.DType, data) && !slices.Contains(bad, x.Name) {
+		if x != nil && x.DType.Part() != "" && !finite(x.DType.Part(), data) && !slices.Contains(bad, x.Name) {
 			bad = append(bad, x.Name)
 		}
 		return ctx.Err()

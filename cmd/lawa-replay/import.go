@@ -26,7 +26,13 @@ import (
 type foreignOptions struct{ importer.Options }
 
 func (o *foreignOptions) flags(f *pflag.FlagSet) {
-	f.StringVar(&o.Key, "key", "", "where the state dict stands in a checkpoint, as in state_dict or model.ema (default: found, where there is one; . is the root)")
+	f.StringVar(&o.Key, "key", "", "where the state dict stands in a checkpoint, as in state_dict or model.ema (default: found, where there is one; . is the root); model,generator takes two as one model")
+	f.StringArrayVar(&o.Strip, "strip", nil, "take this off the names of tensors, as in model. (may be given several times)")
+	f.StringArrayVar(&o.Skip, "skip", nil, "leave out tensors of this name, or of a pattern as in 'head.*' (may be given several times)")
+	f.Func("max-pickle", "size of the pickles that are read, as in 256MiB: what stands in a PyTorch file beside the tensors' bytes (default 64MiB; memory may grow to eight times that)", func(text string) (err error) {
+		o.MaxPickle, err = parseBytes("--max-pickle", text)
+		return err
+	})
 	f.StringVar(&o.Pattern, "pattern", "", "where the number stands in the names, as in 'run_{epoch}.pt' or 'ckpt-{step}/*'")
 	f.StringVar(&o.Numbers, "numbers", "", "take epochs and steps from the name, or from inside (default: the name, if it says what it counts)")
 	f.Int64Var(&o.StepsPerEpoch, "steps-per-epoch", 0, "optimizer steps of an epoch, where only the one or the other is known")

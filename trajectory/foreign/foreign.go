@@ -8,6 +8,7 @@
 package foreign
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -23,10 +24,19 @@ import (
 
 // Options of opening.
 type Options struct {
-	// Key says where the state dict stands, as in "state_dict" or "model.ema"; "" finds it where there is one.
+	// Key says where the state dict stands, as in "state_dict" or "model.ema"; "" finds it where there is one. A dict of
+	// state dicts, or several keys as in "model,generator", are one model.
 	Key string
-	// Strict refuses a pickle that names anything but tensors, containers and numbers.
+	// Strip is prefixes that are taken off the tensors' names, as in "model.", one after the other.
+	Strip []string
+	// Skip is names of tensors to leave out, or patterns of them (path.Match).
+	Skip []string
+	// Untie is names that are tensors of their own, though they share the bytes of another.
+	Untie []string
+	// Strict refuses a pickle that names anything but tensors, arrays, containers and numbers.
 	Strict bool
+	// MaxPickle is how many bytes of pickle are read, and an eighth of what they may build; 0 is pickle.MaxBytes.
+	MaxPickle int64
 }
 
 // Checkpoint is a foreign checkpoint, opened: what is in it is known, its weights are not read yet.
@@ -40,14 +50,18 @@ type Checkpoint struct {
 	Shards  map[string]string // the file of each tensor, where there are several
 	Info    Info
 
-	files []*file
+	Weights    string   // which ones they are: Raw, EMA, Average, or "" where nothing tells
+	WeightsWhy string   // what tells
+	Notes      []string // what people should know: what was left out, joined, or cannot be averaged
+
+	files  []*file
+	opened string // the file or folder within Path
 }
 
-// Info is what stands beside the weights.
-type Info struct {
-	Epoch, Step *float64           // as recorded, in the recorder's own way of counting
-	Lightning   bool               // written by Lightning, which counts epochs from 0
-	Numbers     map[string]float64 // other numbers at the root, by their keys
+func (c *Checkpoint) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(c.Notes, text) {
+		c.Notes = append(c.Notes, text)
+	}
 }
 
 // Tensor is one tensor. Begin and End are its place in the data section of the arranged file.
@@ -78,10 +92,11 @@ type record struct {
 	hollow   bool // its bytes were never written
 }
 
-// file is a file in use. It counts what is read of it.
+// file is a file in use, or bytes in memory. It counts what is read of it.
 type file struct {
 	path string
 	f    *os.File
+	data []byte // in place of f
 	size int64
 	read atomic.Int64
 }
@@ -96,6 +111,9 @@ func openFile(path string) (*file, error) {
 
 // ReadAt implements io.ReaderAt.
 func (f *file) ReadAt(p []byte, off int64) (int, error) {
+	if f.f == nil {
+		return bytes.NewReader(f.data).ReadAt(p, off)
+	}
 	n, err := f.f.ReadAt(p, off)
 	f.read.Add(int64(n))
 	return n, err
@@ -164,10 +182,11 @@ func (c *Checkpoint) open(o Options) error {
 	if err != nil {
 		return bare(err)
 	}
+	c.opened = c.Path
 	if !info.IsDir() {
 		return c.openFile(c.Path, o)
 	}
-	defer c.trainerState()
+	defer c.folderState()
 	path, why, err := Within(c.Path)
 	var none *NotOne
 	if errors.As(err, &none) && none.Reason == "" && len(none.Files) == 1 {
@@ -179,7 +198,7 @@ func (c *Checkpoint) open(o Options) error {
 	case err != nil:
 		return bare(err)
 	}
-	c.Within = why
+	c.Within, c.opened = why, path
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return c.openDCP(path, o)
 	}
@@ -209,7 +228,7 @@ func (c *Checkpoint) openOne(path string, o Options) error {
 	if err != nil {
 		return err
 	}
-	return c.arrange(tensors)
+	return c.arrange(tensors, o)
 }
 
 // list reads one file's list of tensors.
@@ -241,14 +260,14 @@ func (c *Checkpoint) list(path string, o Options) ([]named, error) {
 		if err != nil {
 			return nil, err
 		}
-		return c.find(root, o.Key)
-	case head[0] == 0x80 && !strings.HasSuffix(path, ".safetensors"):
-		c.Format = "PyTorch legacy"
-		root, err := openLegacy(f, o)
+		return c.find(root, o)
+	case head[0] == 0x80 && !strings.HasSuffix(path, ".safetensors") || pickledText(string(head)):
+		var root any
+		root, c.Format, err = openLegacy(f, o)
 		if err != nil {
 			return nil, err
 		}
-		return c.find(root, o.Key)
+		return c.find(root, o)
 	}
 	c.Format = "safetensors"
 	if o.Key != "" {
@@ -279,109 +298,4 @@ func fromSafetensors(f *file, h *safetensors.Header, c *Checkpoint) []named {
 		}
 	}
 	return out
-}
-
-func (c *Checkpoint) tie(alias, kept string) {
-	if c.Tied == nil {
-		c.Tied = map[string]string{}
-	}
-	c.Tied[alias] = kept
-}
-
-// named is a tensor of a state dict.
-type named struct {
-	name string
-	t    *tensor
-}
-
-// tensor is what a file says of a tensor.
-type tensor struct {
-	dtype safetensors.DType
-	shape []int64
-	parts []part
-	fault string // why its bytes are not its values
-}
-
-// slack is by how much a checkpoint's tensors may be larger than its files: tensors may be expanded.
-const slack = 64 << 20
-
-// arrange takes over the tensors: prefixes stripped, tied ones once, in the order of the arranged file.
-func (c *Checkpoint) arrange(tensors []named) error {
-	if len(tensors) == 0 {
-		return errors.New("it holds no tensors")
-	}
-	prefix := wrappers(tensors)
-	ties, shards := c.Tied, c.Shards // by the names in the files
-	c.Tied, c.Shards = nil, nil
-	for alias, kept := range ties {
-		c.tie(strings.TrimPrefix(alias, prefix), strings.TrimPrefix(kept, prefix))
-	}
-	type place struct {
-		record         *record
-		offset         int64
-		dtype          safetensors.DType
-		shape, strides string
-	}
-	first := map[place]string{}
-	seen := map[string]bool{}
-	var layout []safetensors.Tensor
-	parts := map[string][]part{}
-	total, limit := int64(0), c.FileBytes()+slack
-	for _, n := range tensors {
-		name := strings.TrimPrefix(n.name, prefix)
-		if seen[name] {
-			return fmt.Errorf("two tensors are called %s", name)
-		}
-		seen[name] = true
-		if n.t.fault != "" {
-			return fmt.Errorf("tensor %s: %s", name, n.t.fault)
-		}
-		entry := safetensors.Tensor{Name: name, DType: n.t.dtype, Shape: n.t.shape}
-		size, err := entry.ByteSize()
-		if err != nil {
-			return fmt.Errorf("tensor %s: %w", name, err)
-		}
-		if p := n.t.parts; len(p) == 1 && size > 0 {
-			at := place{p[0].record, p[0].offset, n.t.dtype, fmt.Sprint(n.t.shape), fmt.Sprint(p[0].strides)}
-			if kept, tied := first[at]; tied {
-				c.tie(name, kept)
-				continue
-			}
-			first[at] = name
-		}
-		if size > limit-total {
-			return fmt.Errorf("tensor %s: %s is more than the files hold", name, entry)
-		}
-		total += size
-		layout = append(layout, entry)
-		parts[name] = n.t.parts
-		if file, ok := shards[n.name]; ok {
-			if c.Shards == nil {
-				c.Shards = map[string]string{}
-			}
-			c.Shards[name] = file
-		}
-	}
-	for _, t := range safetensors.Arrange(layout) {
-		c.Tensors = append(c.Tensors, Tensor{t, parts[t.Name]})
-	}
-	return nil
-}
-
-// wrappers is the prefix that every name has from what the model was wrapped in: DistributedDataParallel's
-// "module." and torch.compile's "_orig_mod.".
-func wrappers(tensors []named) string {
-	prefix := ""
-	for {
-		found := ""
-		for _, p := range []string{"module.", "_orig_mod."} {
-			if !slices.ContainsFunc(tensors, func(n named) bool { return !strings.HasPrefix(n.name, prefix+p) }) {
-				found = p
-			}
-		}
-		if found == "" {
-			return prefix
-		}
-		prefix += found
-	}
 }

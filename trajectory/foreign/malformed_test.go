@@ -184,7 +184,7 @@ func TestMalformed(t *testing.T) {
 		"legacy cut in a pickle":          {"a.pt", legacy[:100], "cut short"},
 		"legacy without storages":         {"a.pt", legacy[:count-4], "cut short"},
 		"legacy size of 2⁶³":              {"a.pt", sizes, "its object says"},
-		"pickle that torch did not write": {"a.pkl", []byte("\x80\x04K\x01."), "torch.save did not write"},
+		"pickle that torch did not write": {"a.pkl", []byte("\x80\x04K\x01."), "no state dict in it: it is no dict"},
 
 		"header of 2⁶³ bytes":     {"a.safetensors", binary.LittleEndian.AppendUint64(nil, 1<<63), "header claims"},
 		"header longer than file": {"a.safetensors", single[:20], "header claims"},

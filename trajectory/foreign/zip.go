@@ -2,6 +2,8 @@ package foreign
 
 import (
 	"archive/zip"
+	"bytes"
+	"cmp"
 	"compress/flate"
 	"errors"
 	"fmt"
@@ -58,19 +60,28 @@ func (z *zipFile) open(o Options) (any, error) {
 		}
 	}
 	main := z.entries[z.prefix+"data.pkl"]
-	if main.UncompressedSize64 > pickle.MaxBytes {
-		return nil, fmt.Errorf("data.pkl claims %d bytes; at most %d are read", main.UncompressedSize64, int64(pickle.MaxBytes))
+	most := cmp.Or(o.MaxPickle, pickle.MaxBytes)
+	if main.UncompressedSize64 > uint64(most) {
+		return nil, fmt.Errorf("data.pkl: %w: it has %d bytes, at most %d are read (--max-pickle raises that)", pickle.ErrLimit, main.UncompressedSize64, most)
 	}
-	text, err := z.content(main, pickle.MaxBytes)
+	text, err := z.content(main, most)
 	if err != nil {
 		return nil, err
 	}
-	p := pickle.NewReader(strings.NewReader(string(text)), int64(len(text)))
+	p := pickle.NewReader(bytes.NewReader(text), int64(len(text)), most)
 	root, err := p.Next(pickle.Options{Persistent: func(id any) (any, error) { return z.persistent(id, main.CRC32 != 0) }, Call: rebuild, Strict: o.Strict})
 	if err != nil {
-		return nil, fmt.Errorf("data.pkl: %w", err)
+		return nil, fmt.Errorf("data.pkl: %w", raised(err))
 	}
 	return root, nil
+}
+
+// raised is err with what to do about a limit.
+func raised(err error) error {
+	if errors.Is(err, pickle.ErrLimit) {
+		return fmt.Errorf("%w (--max-pickle raises that)", err)
+	}
+	return err
 }
 
 // record finds the bytes of an entry.
