@@ -41,7 +41,12 @@ func (o *foreignOptions) flags(f *pflag.FlagSet) {
 		o.EpochOffset = &v
 		return err
 	})
-	f.StringVar(&o.Log, "log", "", "training log beside the checkpoints, CSV or JSON lines: epoch or step, loss, lr, seconds")
+	f.StringVar(&o.Log, "log", "", "training log beside the checkpoints: CSV, JSON lines or trainer_state.json with epoch or step, loss, lr, seconds")
+	f.Func("log-offset", "add this to the log's epochs, or steps: 1 for a log that counts from 0 (default: as the log and the checkpoints tell)", func(text string) error {
+		v, err := strconv.ParseFloat(text, 64)
+		o.LogOffset = &v
+		return err
+	})
 	f.BoolVar(&o.Strict, "strict", false, "refuse PyTorch files that name anything but tensors, containers and numbers")
 }
 
