@@ -228,8 +228,13 @@ func defaultPolicies(t *trajectory.Trajectory, backend evaluator.Backend) ([]bn.
 
 // open reads the trajectories, whose network and data must be the same for all.
 func (o sweepOptions) open(s *evaluator.Sweep, runs []string) error {
-	for _, dir := range runs {
-		t, err := openRun(dir, o.foreignOptions)
+	grouped, err := runsOf(runs)
+	if err != nil {
+		return err
+	}
+	for _, run := range grouped {
+		dir := run[0]
+		t, err := openRun(run, o.foreignOptions)
 		if err != nil {
 			return err
 		}
