@@ -238,9 +238,9 @@ func (f *Found) logged(key string, v float64) {
 	switch {
 	case !known:
 	case name == "lr":
-		f.LR = v
+		f.LR = &v
 	case name == "seconds":
-		f.Seconds = v
+		f.Seconds = &v
 	default:
 		f.Metrics[name] = trajectory.Number(v)
 	}

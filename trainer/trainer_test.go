@@ -82,7 +82,7 @@ func TestResumeIsBitEqual(t *testing.T) {
 				t.Errorf("weights differ:\n%v\n%v", a, b)
 			}
 			for i, c := range torn.Checkpoints {
-				if w := whole.Checkpoints[i]; c.Epoch != w.Epoch || c.Step != w.Step || c.LR != w.LR || c.Metrics["train/loss"] != w.Metrics["train/loss"] {
+				if w := whole.Checkpoints[i]; c.Epoch != w.Epoch || c.Step != w.Step || *c.LR != *w.LR || c.Metrics["train/loss"] != w.Metrics["train/loss"] {
 					t.Errorf("line %d: %+v, expected %+v", i+1, c, w)
 				}
 			}
