@@ -39,7 +39,7 @@ batch-norm statistics: the baseline. Ctrl-C, or a kill, loses nothing that was
 recorded; --resume goes on from the newest checkpoint, and on a CPU ends with the
 same bits as a run that was not interrupted.
 
-Networks: resnet8, resnet14, resnet20, resnet32, … resnet110, the CIFAR family of
+Networks: resnet8, 14, 20, 32, 44, 56, 110 and 1202, the CIFAR family of
 He et al. (2015), with width=16, stem-stride=1, shortcut=A|B.
 Data: mnist (found by itself), fashion-mnist and cifar10 (with --data-dir; cifar10 has
 norm=imagenet|cifar); train=N and val=N take the first N examples, shift=N and
