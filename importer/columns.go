@@ -146,14 +146,16 @@ func (t *table) fraction(column int) bool {
 // logged puts a row's numbers where they belong: the learning rate, the seconds, or a metric by its split.
 func (f *Found) logged(r row, columns []column) {
 	for _, l := range r.values {
-		switch c := columns[l.column]; c.name {
-		case "":
-		case "lr":
-			f.LR = l.value
-		case "seconds":
-			f.Seconds = l.value
-		default:
-			f.Metrics[c.name] = trajectory.Number(l.value * c.scale)
+		c, v := columns[l.column], l.value
+		finite := !math.IsNaN(v) && !math.IsInf(v, 0)
+		switch {
+		case c.name == "":
+		case c.name == "lr" && finite:
+			f.LR = &v
+		case c.name == "seconds" && finite:
+			f.Seconds = &v
+		case c.name != "lr" && c.name != "seconds":
+			f.Metrics[c.name] = trajectory.Number(v * c.scale)
 		}
 	}
 }

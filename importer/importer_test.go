@@ -170,8 +170,8 @@ func TestRefuses(t *testing.T) {
 func TestTrainerState(t *testing.T) {
 	_, epochs, steps, u := understood(t, filepath.Join(fixtures, "checkpoint-1500"), defaults)
 	c := u.Checkpoints[0]
-	if epochs[0] != 2.5 || steps[0] != 1500 || u.StepsPerEpoch != 600 || c.LR != 0.01 || c.Metrics["train/loss"] != 1.5 || c.Metrics["val/loss"] != 1.75 {
-		t.Errorf("epoch %v, step %v, %d a epoch, lr %v, %v", epochs, steps, u.StepsPerEpoch, c.LR, c.Metrics)
+	if epochs[0] != 2.5 || steps[0] != 1500 || u.StepsPerEpoch != 600 || *c.LR != 0.01 || c.Metrics["train/loss"] != 1.5 || c.Metrics["val/loss"] != 1.75 {
+		t.Errorf("epoch %v, step %v, %d a epoch, lr %v, %v", epochs, steps, u.StepsPerEpoch, *c.LR, c.Metrics)
 	}
 }
 
@@ -189,7 +189,7 @@ func TestLog(t *testing.T) {
 		o.Log = path
 		_, _, _, u := understood(t, dir, o)
 		a, b := u.Checkpoints[0], u.Checkpoints[1]
-		if a.Metrics["train/loss"] != 0.5 || a.Metrics["val/top1"] != 70 || a.LR != 0.1 || a.Seconds != 10 || b.Metrics["train/loss"] != 0.25 || b.Seconds != 20 || len(u.Checkpoints[2].Metrics) != 0 {
+		if a.Metrics["train/loss"] != 0.5 || a.Metrics["val/top1"] != 70 || *a.LR != 0.1 || *a.Seconds != 10 || b.Metrics["train/loss"] != 0.25 || *b.Seconds != 20 || len(u.Checkpoints[2].Metrics) != 0 {
 			t.Errorf("%s: %+v, %+v", name, a.Checkpoint, b.Checkpoint)
 		}
 		if !strings.Contains(strings.Join(u.Notes, ""), "rows for 2 of 3") {

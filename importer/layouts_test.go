@@ -301,8 +301,8 @@ func TestColumns(t *testing.T) {
 			for k, v := range f.Metrics {
 				parts = append(parts, fmt.Sprintf("%s=%v", k, float64(v)))
 			}
-			if f.LR != 0 {
-				parts = append(parts, fmt.Sprintf("lr=%v", f.LR))
+			if f.LR != nil {
+				parts = append(parts, fmt.Sprintf("lr=%v", *f.LR))
 			}
 			slices.Sort(parts)
 			if got := strings.Join(parts, " "); got != c.want {

@@ -57,6 +57,7 @@ func Open(dir string) (*Trajectory, error) {
 	if t.Meta.Format != Format {
 		return nil, fmt.Errorf("%s: format %d, this program reads format %d", filepath.Join(dir, metaFile), t.Meta.Format, Format)
 	}
+	t.Meta.forget()
 	if err := t.readLines(); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, linesFile), err)
 	}
@@ -89,6 +90,7 @@ func (t *Trajectory) readLines() error {
 		if err := d.Decode(&c); err != nil {
 			return fmt.Errorf("line %d: %w", len(t.Checkpoints)+1, err)
 		}
+		c.forget(t.Meta)
 		if err := t.admit(c); err != nil {
 			return fmt.Errorf("line %d: %w", len(t.Checkpoints)+1, err)
 		}
@@ -110,6 +112,14 @@ func (t *Trajectory) admit(c Checkpoint) error {
 	}
 	t.Checkpoints = append(t.Checkpoints, c)
 	return nil
+}
+
+// Step is the number of optimizer steps completed at checkpoint i (from 0), or nil where it is not known.
+func (t *Trajectory) Step(i int) *int64 {
+	if t.Meta.StepsUnknown {
+		return nil
+	}
+	return &t.Checkpoints[i].Step
 }
 
 // Name is how messages call checkpoint i (from 0).

@@ -64,7 +64,7 @@ func (o foreignOptions) check() error {
 type importOptions struct {
 	foreignOptions
 	out, name, model, data string
-	seed                   int64
+	seed                   *int64
 	batchSize              int
 	devices                []string
 	link, dryRun           bool
@@ -114,7 +114,11 @@ that writes them goes on; it ends after --count checkpoints, or --idle without a
 	f.StringVar(&o.name, "name", "", "name of the run (default: that of the folder)")
 	f.StringVar(&o.model, "model", "", "its network, for sweeps: resnet20, … or a TorchScript file (sweep --model says it too)")
 	f.StringVar(&o.data, "data", "", "its data set, for sweeps (sweep --data says it too)")
-	f.Int64Var(&o.seed, "seed", 0, "its seed")
+	f.Func("seed", "its seed (default: not known)", func(text string) error {
+		v, err := strconv.ParseInt(text, 10, 64)
+		o.seed = &v
+		return err
+	})
 	f.IntVar(&o.batchSize, "batch-size", 0, "its batch size: the default for recomputing batch-norm statistics")
 	f.StringSliceVar(&o.devices, "devices", nil, "what it was trained on, as in cuda:0,cuda:1: GPU hours are hours × devices")
 	f.BoolVar(&o.link, "link", false, "refer to the files in place instead of copying the weights")

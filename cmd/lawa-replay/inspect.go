@@ -67,10 +67,16 @@ func runInspect(out io.Writer, run []string, o inspectOptions) error {
 		}
 	}
 	if o.asJSON {
-		for i := range t.Checkpoints {
-			t.Checkpoints[i].Known = nil
+		type line struct {
+			trajectory.Checkpoint
+			Step *int64 `json:"step"` // in place of the checkpoint's, which may only count them
 		}
-		return printJSON(out, map[string]any{"trajectory": t.Meta, "checkpoints": t.Checkpoints, "tensors": tensors})
+		var lines []line
+		for i, c := range t.Checkpoints {
+			c.Known = nil
+			lines = append(lines, line{c, t.Step(i)})
+		}
+		return printJSON(out, map[string]any{"trajectory": t.Meta, "checkpoints": lines, "tensors": tensors})
 	}
 	m := t.Meta
 	line := func(name, text string) {
@@ -78,7 +84,7 @@ func runInspect(out io.Writer, run []string, o inspectOptions) error {
 			fmt.Fprintf(out, "%-9s %s\n", name, text)
 		}
 	}
-	line("run", fmt.Sprintf("%s (seed %d)", m.Run, m.Seed))
+	line("run", fmt.Sprintf("%s (seed %s)", m.Run, known(m.Seed, "%d")))
 	line("model", m.Model)
 	line("data", m.Data)
 	if len(m.Training) > 0 {
@@ -103,12 +109,8 @@ func runInspect(out io.Writer, run []string, o inspectOptions) error {
 		fmt.Fprintln(out, w.Render()+"\n")
 	}
 	w := newTable("epoch", "step", "bytes", "seconds", "lr", "train loss", "val loss", "val top-1 (%)")
-	for _, c := range t.Checkpoints {
-		step := fmt.Sprint(c.Step)
-		if m.StepsUnknown {
-			step = "–"
-		}
-		w.AppendRow(table.Row{trajectory.EpochName(c.Epoch), step, c.Bytes, fmt.Sprintf("%.1f", c.Seconds), fmt.Sprintf("%.4g", c.LR),
+	for i, c := range t.Checkpoints {
+		w.AppendRow(table.Row{trajectory.EpochName(c.Epoch), known(t.Step(i), "%d"), c.Bytes, known(c.Seconds, "%.1f"), known(c.LR, "%.4g"),
 			logged(c, "train/loss", "%.4f"), logged(c, "val/loss", "%.4f"), logged(c, "val/top1", "%.2f")})
 	}
 	fmt.Fprintln(out, w.Render())
@@ -126,6 +128,14 @@ func oneLine(raw json.RawMessage) string {
 		return "not recorded"
 	}
 	return strings.NewReplacer(`"`, "", "{", "", "}", "", ",", ", ", ":", " ").Replace(string(text))
+}
+
+// known writes a value, or a dash where it is not known.
+func known[T any](v *T, format string) string {
+	if v == nil {
+		return "–"
+	}
+	return fmt.Sprintf(format, *v)
 }
 
 func logged(c trajectory.Checkpoint, name, format string) string {
