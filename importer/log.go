@@ -8,27 +8,27 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory"
 )
 
 // maxLog bounds a training log, in bytes, and maxLogLine one line of JSON.
 const (
-	maxLog     = 1 << 30
+	maxLog     = 256 << 20
 	maxLogLine = 1 << 20
 )
 
 // readLog gives the checkpoints what a training log says of their epoch or step.
 func (u *Understood) readLog(path string) error {
-	f, err := os.Open(path)
+	f, _, err := input.Open(path, maxLog)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	rows, err := parseLog(io.LimitReader(f, maxLog))
+	rows, err := parseLog(f)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}

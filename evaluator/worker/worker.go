@@ -21,6 +21,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"lawa-replay/internal/input"
 )
 
 // Protocol is the version that is spoken.
@@ -254,7 +256,10 @@ func (w *Worker) Begin(ctx context.Context) (*Ready, error) {
 	go func() {
 		r := bufio.NewReaderSize(out, 64<<10)
 		for {
-			text, err := readLine(r)
+			text, err := input.ReadLine(r, maxLine)
+			if errors.Is(err, input.ErrLine) {
+				err = fmt.Errorf("its answer: %w", err)
+			}
 			select {
 			case p.lines <- line{text, err}:
 			case <-p.ended:
@@ -287,20 +292,6 @@ func (w *Worker) Begin(ctx context.Context) (*Ready, error) {
 		return nil, fmt.Errorf("worker %q: %w", w.Command, err)
 	}
 	return &ready, nil
-}
-
-// readLine reads up to a line feed, and no more than maxLine bytes.
-func readLine(r *bufio.Reader) ([]byte, error) {
-	var out []byte
-	for {
-		part, err := r.ReadSlice('\n')
-		if out = append(out, part...); len(out) > maxLine {
-			return nil, fmt.Errorf("it answered with a line of more than %d bytes", maxLine)
-		}
-		if err != bufio.ErrBufferFull {
-			return out, err
-		}
-	}
 }
 
 // exchange sends a message and reads one line.

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -85,7 +85,7 @@ type file struct {
 }
 
 func openFile(path string) (*file, error) {
-	f, size, err := atomicfile.OpenRegular(path)
+	f, size, err := input.Open(path, input.Any)
 	if err != nil {
 		return nil, err
 	}

@@ -6,14 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/big"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory/pickle"
 	"lawa-replay/trajectory/safetensors"
 )
@@ -384,12 +383,7 @@ func numpyScalar(o *pickle.Object) (float64, bool) {
 
 // trainerState reads what HuggingFace's Trainer leaves in a checkpoint's folder.
 func (c *Checkpoint) trainerState() {
-	f, err := os.Open(filepath.Join(c.Path, "trainer_state.json"))
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, 64<<20))
+	text, err := input.ReadFile(filepath.Join(c.Path, "trainer_state.json"), input.Text)
 	if err != nil {
 		return
 	}
