@@ -19,7 +19,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"lawa-replay/internal/input"
@@ -190,7 +189,7 @@ type Worker struct {
 
 // process is a running program.
 type process struct {
-	cmd   *exec.Cmd
+	group *group
 	in    io.WriteCloser
 	lines chan line
 	ended chan struct{}
@@ -238,8 +237,7 @@ func (w *Worker) Begin(ctx context.Context) (*Ready, error) {
 	w.Stop()
 	cmd := exec.Command("sh", "-c", w.Command)
 	cmd.Env = append(os.Environ(), w.Env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its children are killed with it
-	p := &process{cmd: cmd, lines: make(chan line), ended: make(chan struct{}), log: &tail{}}
+	p := &process{lines: make(chan line), ended: make(chan struct{}), log: &tail{}}
 	cmd.Stderr = p.log
 	cmd.WaitDelay = time.Second
 	var err error
@@ -250,7 +248,12 @@ func (w *Worker) Begin(ctx context.Context) (*Ready, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.group, err = newGroup(); err != nil {
+		return nil, fmt.Errorf("worker %q: %w", w.Command, err)
+	}
+	p.group.join(cmd)
 	if err := cmd.Start(); err != nil {
+		p.group.kill()
 		return nil, fmt.Errorf("worker %q: %w", w.Command, err)
 	}
 	go func() {
@@ -405,7 +408,7 @@ func (w *Worker) kill() {
 	if p == nil {
 		return
 	}
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	p.group.kill()
 	for {
 		select {
 		case <-p.lines:
