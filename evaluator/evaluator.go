@@ -75,7 +75,7 @@ func (s *Sweep) Run(ctx context.Context, engine Backend) (Summary, error) {
 		return sum, err
 	}
 	defer unlock()
-	if err := atomicfile.RemoveLeftovers(s.Dir); err != nil {
+	if err := atomicfile.RemoveLeftovers(s.Dir, "store"); err != nil {
 		return sum, err
 	}
 	p, err := s.prepare(ctx, engine)

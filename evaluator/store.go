@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
 	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 )
 
 // Store keeps evaluations in a folder, one small file per key, so that a sweep can be interrupted,
@@ -28,16 +30,9 @@ func (s *Store) path(key string) string { return filepath.Join(s.dir, key[:2], k
 func (s *Store) Get(key string) (Evaluation, bool, error) {
 	var e Evaluation
 	path := s.path(key)
-	info, err := os.Stat(path)
+	text, err := input.ReadFile(path, 1<<24)
 	if errors.Is(err, os.ErrNotExist) {
 		return e, false, nil
-	}
-	if err == nil && info.Size() > 1<<24 {
-		err = fmt.Errorf("%d bytes: no evaluation is that large", info.Size())
-	}
-	var text []byte
-	if err == nil {
-		text, err = os.ReadFile(path)
 	}
 	if err == nil {
 		err = json.Unmarshal(text, &e)
@@ -54,12 +49,16 @@ func (s *Store) Get(key string) (Evaluation, bool, error) {
 // Put keeps an evaluation.
 func (s *Store) Put(e Evaluation) error {
 	path := s.path(e.Inputs.Key())
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
 	text, err := json.MarshalIndent(e, "", " ")
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(path, append(text, '\n'))
+	name, err := filepath.Rel(s.dir, path)
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteBelow(s.dir, name, func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	}, func() error { return nil })
 }

@@ -13,6 +13,7 @@ import (
 
 	"lawa-replay/averaging"
 	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 	"lawa-replay/internal/spec"
 	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/safetensors"
@@ -74,7 +75,7 @@ func (e *Export) shards(tensors []safetensors.Tensor) (map[string]string, error)
 		if len(e.Trajectory.Meta.Shards) == 0 {
 			return nil, errors.New("the trajectory's source has no shards whose layout could be kept: --shard-size makes some")
 		}
-		return e.Trajectory.Meta.Shards, nil
+		return sourceShards(e.Trajectory.Meta.Shards)
 	}
 	number := map[string]int{}
 	n, size := 1, int64(0)
@@ -88,6 +89,27 @@ func (e *Export) shards(tensors []safetensors.Tensor) (map[string]string, error)
 	out := map[string]string{}
 	for name, i := range number {
 		out[name] = fmt.Sprintf("model-%05d-of-%05d.safetensors", i, n)
+	}
+	return out, nil
+}
+
+// sourceShards is the layout of the source, whose names are somebody else's. They are not always those of
+// safetensors files: pytorch_model-00001-of-00002.bin.
+func sourceShards(of map[string]string) (map[string]string, error) {
+	out, from := map[string]string{}, map[string]string{}
+	for _, tensor := range slices.Sorted(maps.Keys(of)) {
+		file := of[tensor]
+		if err := input.Local(file); err != nil {
+			return nil, fmt.Errorf("shards of the source: the file of tensor %s: %w", tensor, err)
+		}
+		name := file
+		if ext := filepath.Ext(name); ext != ".safetensors" {
+			name = strings.TrimSuffix(name, ext) + ".safetensors"
+		}
+		if other, taken := from[name]; taken && other != file {
+			return nil, fmt.Errorf("shards of the source: %s and %s would both be written as %s (--shard-size makes shards of other names)", other, file, name)
+		}
+		out[tensor], from[name] = name, file
 	}
 	return out, nil
 }
@@ -131,7 +153,7 @@ func (e *Export) store(path string, tensors []safetensors.Tensor, metadata map[s
 	}
 	// The index comes last: without it there is no checkpoint.
 	for _, file := range slices.Sorted(maps.Keys(parts)) {
-		err := atomicfile.WriteConfirmed(filepath.Join(filepath.Dir(path), file), func(out io.Writer) error {
+		err := atomicfile.WriteBelow(filepath.Dir(path), file, func(out io.Writer) error {
 			arranged := safetensors.Arrange(parts[file])
 			header, err := safetensors.EncodeHeader(arranged, metadata)
 			if err != nil {

@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 )
 
 // maxLog bounds a training log, in bytes.
@@ -108,14 +108,11 @@ func toNumber(v any) (float64, bool) {
 
 // openLog reads a log's file.
 func openLog(path string) (*table, error) {
-	f, size, err := atomicfile.OpenRegular(path)
+	f, _, err := input.Open(path, maxLog)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if size > maxLog {
-		return nil, fmt.Errorf("%s: %d bytes; logs of at most %d are read", path, size, maxLog)
-	}
 	t, err := parseLog(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -2,22 +2,19 @@ package importer
 
 import (
 	"encoding/json"
-	"io"
 	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
 
-	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory/foreign"
 )
-
-// maxSidecar bounds a file beside a checkpoint that says of which epoch it is, in bytes.
-const maxSidecar = 64 << 20
 
 // sidecars reads what programs leave beside a checkpoint: HuggingFace's trainer_state.json, SpeechBrain's CKPT.yaml, and
 // WeNet's file of the checkpoint's name that ends in .yaml. What is there counts before what is inside the checkpoint.
@@ -32,44 +29,32 @@ func sidecars(c *foreign.Checkpoint, alone bool) {
 		}
 	}
 	flatYAML(c, filepath.Join(dir, "CKPT.yaml"))
+	if text, err := input.ReadFile(filepath.Join(dir, "counter.ckpt"), 64); err == nil && c.Info.Epoch == nil {
+		if n, err := strconv.ParseFloat(strings.TrimSpace(string(text)), 64); err == nil {
+			c.Info.Epoch, c.Info.EpochKey = &n, "counter.ckpt"
+		}
+	}
 	trainerState(c, filepath.Join(dir, "trainer_state.json"))
-}
-
-// sidecar reads a file that may be there.
-func sidecar(path string) []byte {
-	f, size, err := atomicfile.OpenRegular(path)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	if size > maxSidecar {
-		return nil
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxSidecar))
-	if err != nil {
-		return nil
-	}
-	return text
 }
 
 // trainerState reads the epoch, the step, and what was logged at that step.
 func trainerState(c *foreign.Checkpoint, path string) {
-	text := sidecar(path)
+	text, err := input.ReadFile(path, input.Text)
 	var state struct {
 		Epoch *float64         `json:"epoch"`
 		Step  *float64         `json:"global_step"`
 		Log   []map[string]any `json:"log_history"`
 	}
-	if text == nil || json.NewDecoder(jsonOf(text)).Decode(&state) != nil {
+	if err != nil || json.NewDecoder(jsonOf(text)).Decode(&state) != nil {
 		return
 	}
 	if state.Epoch != nil {
-		c.Info.Epoch = state.Epoch
+		c.Info.Epoch, c.Info.EpochKey = state.Epoch, "trainer_state.json: epoch"
 	}
 	if state.Step == nil {
 		return
 	}
-	c.Info.Step = state.Step
+	c.Info.Step, c.Info.StepKey = state.Step, "trainer_state.json: global_step"
 	for _, line := range state.Log {
 		if line["step"] != *state.Step {
 			continue
@@ -84,9 +69,9 @@ func trainerState(c *foreign.Checkpoint, path string) {
 
 // flatYAML reads the numbers of a YAML file, and those one level below.
 func flatYAML(c *foreign.Checkpoint, path string) {
-	text := sidecar(path)
+	text, err := input.ReadFile(path, input.Text)
 	var fields map[string]any
-	if text == nil || len(text) > 1<<20 || yaml.Unmarshal(text, &fields) != nil {
+	if err != nil || len(text) > 1<<20 || yaml.Unmarshal(text, &fields) != nil {
 		return
 	}
 	for _, k := range slices.Sorted(maps.Keys(fields)) {
@@ -109,9 +94,9 @@ func flatYAML(c *foreign.Checkpoint, path string) {
 			case nested:
 				number(c, "val_"+k, n)
 			case k == "epoch":
-				c.Info.Epoch = &n
+				c.Info.Epoch, c.Info.EpochKey = &n, filepath.Base(path)+": epoch"
 			case k == "step":
-				c.Info.Step = &n
+				c.Info.Step, c.Info.StepKey = &n, filepath.Base(path)+": step"
 			case k == "cv_loss":
 				number(c, "val_loss", n)
 			default:

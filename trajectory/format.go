@@ -29,6 +29,8 @@ const Format = 1
 const (
 	metaFile  = "trajectory.json"
 	linesFile = "checkpoints.jsonl"
+
+	weightsDir, stateDir = "weights", "state"
 )
 
 // Meta is trajectory.json: what is true of the run as a whole.

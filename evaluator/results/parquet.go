@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
 	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 )
 
 // provenanceKey names the provenance in the file's metadata.
@@ -192,18 +192,11 @@ const maxTable = 1 << 30
 // Read reads a table that Write stored. The digest is checked before the Parquet reader sees a byte: that
 // reader takes damage for instructions.
 func Read(path string) (*Table, error) {
-	info, err := os.Stat(path)
+	data, err := input.ReadFile(path, maxTable)
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > maxTable {
-		return nil, fmt.Errorf("%s: %d bytes; at most %d are read", path, info.Size(), maxTable)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	want, err := os.ReadFile(path + ".sha256")
+	want, err := input.ReadFile(path+".sha256", 1<<12)
 	if err != nil {
 		return nil, fmt.Errorf("%s: its digest cannot be read: %w", path, err)
 	}
