@@ -22,7 +22,7 @@ var may = map[string][]string{
 	"averaging":              {"internal/input", "internal/metric", "internal/spec", "trajectory", "trajectory/safetensors"},
 	"bn":                     {"internal/spec"},
 	"evaluator":              {"averaging", "bn", "dataset", "evaluator/results", "evaluator/worker", "internal/atomicfile", "internal/input", "internal/spec", "internal/torch", "model", "trajectory", "trajectory/safetensors"},
-	"export":                 {"averaging", "bn", "internal/atomicfile", "internal/input", "internal/spec", "trajectory", "trajectory/safetensors"},
+	"export":                 {"averaging", "bn", "internal/atomicfile", "internal/input", "internal/spec", "trajectory", "trajectory/foreign", "trajectory/safetensors"},
 	"evaluator/results":      {"internal/atomicfile", "internal/input"},
 	"evaluator/worker":       {"internal/input"},
 	"model":                  {"internal/input", "internal/spec", "internal/torch"},
