@@ -2,6 +2,7 @@ package averaging
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"runtime"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"unsafe"
 
 	"lawa-replay/trajectory"
+	"lawa-replay/trajectory/foreign"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -76,6 +78,9 @@ func Stream(ctx context.Context, source Source, plan *Plan, wanted func(average 
 	first, err := s.loader.get(index)
 	if err != nil {
 		return err
+	}
+	if err := foreign.Averageable(first.Header.Tensors); err != nil {
+		return fmt.Errorf("%s: %w", first.Path, err)
 	}
 	s.layout = newLayout(first.Header.Tensors, o)
 	s.files[index] = s.layout.open(first)
