@@ -3,7 +3,6 @@ package averaging
 import (
 	"crypto/sha256"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 )
@@ -23,13 +22,20 @@ type Plan struct {
 
 // Sources are the indices of the checkpoints in the averages, rising.
 func (p *Plan) Sources() []int {
-	in := map[int]bool{}
+	var in []bool
 	for _, a := range p.Averages {
+		in = append(in, make([]bool, max(0, a.Newest()+1-len(in)))...)
 		for _, i := range a.Indices {
 			in[i] = true
 		}
 	}
-	return slices.Sorted(maps.Keys(in))
+	var out []int
+	for i, is := range in {
+		if is {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // RequestError says that what was asked for cannot be had of this trajectory.
@@ -47,6 +53,7 @@ func NewPlan(points []Point, schemes []Scheme, endpoints []int, allowGaps bool) 
 	index := map[[sha256.Size]byte]int{}
 	gaps := findGaps(points)
 	had := make([]bool, len(schemes))
+	shared := newSharing(len(points), len(schemes))
 	for _, endpoint := range slices.Sorted(slices.Values(endpoints)) {
 		for i, scheme := range schemes {
 			c, err := scheme.Coefficients(points, endpoint)
@@ -67,7 +74,7 @@ func NewPlan(points []Point, schemes []Scheme, endpoints []int, allowGaps bool) 
 			if !known {
 				average = len(p.Averages)
 				index[key] = average
-				p.Averages = append(p.Averages, c)
+				p.Averages = append(p.Averages, shared.of(i, c))
 			}
 			p.Requests = append(p.Requests, Request{scheme, endpoint, average})
 		}
@@ -107,14 +114,23 @@ func missing(points []Point, scheme Scheme, endpoints []int) error {
 // gaps counts, for each checkpoint, the gaps up to it.
 type gaps struct {
 	count   []int
-	spacing float64 // epochs between checkpoints elsewhere
+	spacing float64 // epochs between checkpoints as a rule
 }
 
-// findGaps finds neighbours that lie further apart than the trajectory's checkpoints do.
+// findGaps finds neighbours that lie further apart than the trajectory's checkpoints do as a rule: than their
+// median distance, without that of the last one where it is short, because a run ends where it ends.
 func findGaps(points []Point) gaps {
 	g := gaps{make([]int, len(points)), math.Inf(1)}
+	var apart []float64
 	for i := 1; i < len(points); i++ {
-		g.spacing = min(g.spacing, points[i].Epoch-points[i-1].Epoch)
+		apart = append(apart, points[i].Epoch-points[i-1].Epoch)
+	}
+	if n := len(apart); n > 1 && apart[n-1] < apart[n-2] {
+		apart = apart[:n-1]
+	}
+	if n := len(apart); n > 0 {
+		slices.Sort(apart)
+		g.spacing = apart[(n-1)/2] // of two in the middle the lower: a gap is shown rather than passed over
 	}
 	for i := 1; i < len(points); i++ {
 		g.count[i] = g.count[i-1]
@@ -135,5 +151,5 @@ func (g gaps) within(points []Point, c Coefficients) error {
 	for g.count[i] == g.count[oldest] {
 		i++
 	}
-	return fmt.Errorf("no checkpoint between epochs %g and %g, though they stand %g apart elsewhere (--allow-gaps if that is meant)", points[i-1].Epoch, points[i].Epoch, g.spacing)
+	return fmt.Errorf("no checkpoint between epochs %g and %g, though they stand %g apart as a rule (--allow-gaps if that is meant)", points[i-1].Epoch, points[i].Epoch, g.spacing)
 }

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 
+	"lawa-replay/internal/input"
 	"lawa-replay/internal/spec"
 	"lawa-replay/trajectory"
 )
@@ -52,9 +52,6 @@ type Weights struct {
 type share struct{ at, weight float64 }
 
 var everyEndpoint = math.Inf(-1)
-
-// maxWeightsFile is the longest file read, in bytes.
-const maxWeightsFile = 64 << 20
 
 // Spec implements Scheme.
 func (w *Weights) Spec() string {
@@ -117,15 +114,12 @@ func find(points []Point, epoch float64) int {
 }
 
 func (w *Weights) read() error {
-	f, err := os.Open(w.File)
+	f, _, err := input.Open(w.File, input.Text)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && (!info.Mode().IsRegular() || info.Size() > maxWeightsFile) {
-		return fmt.Errorf("%s: want a CSV file of at most %d bytes", w.File, maxWeightsFile)
-	}
-	if err := w.parse(io.LimitReader(f, maxWeightsFile)); err != nil {
+	if err := w.parse(f); err != nil {
 		return fmt.Errorf("%s: %w", w.File, err)
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 	"github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
 
-	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -31,7 +31,7 @@ type Weights struct {
 
 // MapFile maps the file and checks its header.
 func MapFile(path string) (*Weights, error) {
-	f, size, err := atomicfile.OpenRegular(path)
+	f, size, err := input.Open(path, input.Any)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (w *Weights) mapFiles(paths []string) (bases, sizes []int64, err error) {
 	}()
 	end := int64(0)
 	for _, path := range paths {
-		f, size, err := atomicfile.OpenRegular(path)
+		f, size, err := input.Open(path, input.Any)
 		if err != nil {
 			return nil, nil, err
 		}

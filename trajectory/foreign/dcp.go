@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory/pickle"
 )
 
@@ -143,8 +144,11 @@ func (d *dcp) index(storage *pickle.Dict) error {
 		it.path, ok1 = path.(string)
 		it.offset, ok2 = offset.(int64)
 		it.length, ok3 = length.(int64)
-		if !ok1 || !ok2 || !ok3 || !filepath.IsLocal(it.path) || it.offset < 0 || it.length < 0 {
+		if !ok1 || !ok2 || !ok3 || it.offset < 0 || it.length < 0 {
 			return fmt.Errorf("%s: a storage that is not described as expected", fqn)
+		}
+		if err := input.Local(it.path); err != nil {
+			return fmt.Errorf("%s: the file that stores it: %w", fqn, err)
 		}
 		if t, _ := info.Get("transform_descriptors"); t != nil {
 			return fmt.Errorf("%s: its bytes are transformed (compressed), which is not read", fqn)

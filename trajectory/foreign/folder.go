@@ -107,7 +107,7 @@ func within(dir string, levels int) (path, why string, err error) {
 			folders = append(folders, e.Name())
 		case e.Name() == dcpMetadata && info.Mode().IsRegular():
 			return dir, "a folder of torch.distributed.checkpoint", nil
-		case info.Mode().IsRegular() && mayBeWeights(e.Name()):
+		case info.Mode().IsRegular() && MayBeWeights(e.Name()):
 			files = append(files, e.Name())
 		}
 	}
@@ -142,8 +142,8 @@ func within(dir string, levels int) (path, why string, err error) {
 	return "", "", none
 }
 
-// mayBeWeights says whether a file may be one of weights, by its name.
-func mayBeWeights(name string) bool {
+// MayBeWeights says whether a file may be one of weights, by its name: no optimizer's, schedule's or random state's.
+func MayBeWeights(name string) bool {
 	if strings.HasSuffix(name, ".safetensors.index.json") || strings.HasSuffix(name, ".bin.index.json") {
 		return true
 	}

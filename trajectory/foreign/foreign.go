@@ -18,7 +18,7 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -102,7 +102,7 @@ type file struct {
 }
 
 func openFile(path string) (*file, error) {
-	f, size, err := atomicfile.OpenRegular(path)
+	f, size, err := input.Open(path, input.Any)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,6 @@ func (c *Checkpoint) open(o Options) error {
 	if !info.IsDir() {
 		return c.openFile(c.Path, o)
 	}
-	defer c.folderState()
 	path, why, err := Within(c.Path)
 	var none *NotOne
 	if errors.As(err, &none) && none.Reason == "" && len(none.Files) == 1 {

@@ -1,13 +1,9 @@
 package foreign
 
 import (
-	"bytes"
-	"encoding/json"
 	"io"
 	"math"
 	"math/big"
-	"path/filepath"
-	"strconv"
 	"strings"
 
 	"lawa-replay/trajectory/pickle"
@@ -158,84 +154,4 @@ func (t *tensor) number() (float64, bool) {
 		return 0, false
 	}
 	return element(t.dtype, data)
-}
-
-// maxBeside bounds the files beside the weights that are read, in bytes.
-const maxBeside = 64 << 20
-
-// beside reads a small file of a checkpoint's folder; nil where there is none that can be read.
-func (c *Checkpoint) beside(name string) []byte {
-	f, err := openFile(filepath.Join(c.Path, name))
-	if err != nil {
-		return nil
-	}
-	defer f.f.Close()
-	if f.size > maxBeside {
-		return nil
-	}
-	text, err := io.ReadAll(io.NewSectionReader(f, 0, f.size))
-	if err != nil {
-		return nil
-	}
-	return text
-}
-
-// folderState reads what trainers leave in a checkpoint's folder beside the weights.
-func (c *Checkpoint) folderState() {
-	if c.Info.Numbers == nil {
-		c.Info.Numbers = map[string]float64{}
-	}
-	c.trainerState()
-	c.speechBrain()
-}
-
-// trainerState reads trainer_state.json of HuggingFace's Trainer.
-func (c *Checkpoint) trainerState() {
-	var state struct {
-		Epoch *float64         `json:"epoch"`
-		Step  *float64         `json:"global_step"`
-		Log   []map[string]any `json:"log_history"`
-	}
-	if text := c.beside("trainer_state.json"); text == nil || json.Unmarshal(text, &state) != nil {
-		return
-	}
-	if state.Epoch != nil {
-		c.Info.Epoch, c.Info.EpochKey = state.Epoch, "trainer_state.json: epoch"
-	}
-	if state.Step == nil {
-		return
-	}
-	c.Info.Step, c.Info.StepKey = state.Step, "trainer_state.json: global_step"
-	for _, line := range state.Log {
-		if line["step"] != *state.Step {
-			continue
-		}
-		for k, v := range line {
-			if n, ok := v.(float64); ok && k != "step" && k != "epoch" {
-				c.Info.Numbers[k] = n
-			}
-		}
-	}
-}
-
-// speechBrain reads CKPT.yaml, one number a line, and the epoch counter beside it.
-func (c *Checkpoint) speechBrain() {
-	text := c.beside("CKPT.yaml")
-	if text == nil {
-		return
-	}
-	for line := range bytes.Lines(text[:min(len(text), 1<<16)]) {
-		key, value, ok := strings.Cut(strings.TrimSpace(string(line)), ": ")
-		if n, err := strconv.ParseFloat(value, 64); ok && err == nil && len(c.Info.Numbers) < maxNumbers {
-			c.Info.Numbers[key] = n
-			if key == "epoch" && n >= 0 {
-				c.Info.Epoch, c.Info.EpochKey = &n, "CKPT.yaml: epoch"
-			}
-		}
-	}
-	if c.Info.Epoch == nil {
-		if n, err := strconv.ParseFloat(strings.TrimSpace(string(c.beside("counter.ckpt"))), 64); err == nil && n >= 0 {
-			c.Info.Epoch, c.Info.EpochKey = &n, "counter.ckpt"
-		}
-	}
 }
