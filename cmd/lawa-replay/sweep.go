@@ -150,6 +150,13 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 	if err := s.Check(backend); err != nil {
 		return err
 	}
+	if e, ok := backend.(*evaluator.Engine); ok {
+		for _, t := range s.Trajectories {
+			if err := notePrefix(e, t); err != nil {
+				return err
+			}
+		}
+	}
 	return sweep(ctx, s, backend)
 }
 

@@ -19,7 +19,7 @@ var may = map[string][]string{
 	"trajectory/pickle":      {},
 	"importer":               {"internal/input", "trajectory", "trajectory/foreign", "trajectory/safetensors"},
 	"trajectory/safetensors": {},
-	"averaging":              {"internal/input", "internal/metric", "internal/spec", "trajectory", "trajectory/safetensors"},
+	"averaging":              {"internal/input", "internal/metric", "internal/spec", "trajectory", "trajectory/foreign", "trajectory/safetensors"},
 	"bn":                     {"internal/spec"},
 	"evaluator":              {"averaging", "bn", "dataset", "evaluator/results", "evaluator/worker", "internal/atomicfile", "internal/input", "internal/spec", "internal/torch", "model", "trajectory", "trajectory/safetensors"},
 	"export":                 {"averaging", "bn", "internal/atomicfile", "internal/input", "internal/spec", "trajectory", "trajectory/foreign", "trajectory/safetensors"},

@@ -63,15 +63,15 @@ func (f *finder) weights(key string) (weights, why string) {
 		return EMA, "Ultralytics stores no other weights"
 	}
 	if w, why := byWords(words(last)); w != "" {
-		return w, "its key has " + why + " in it"
+		return w, why + " stands in the key " + last
 	}
 	if w, why := f.scheduleFree(); w != "" {
 		return w, why
 	}
-	for _, k := range d.Keys {
+	for i, k := range d.Keys {
 		if name, ok := k.(string); ok && name != key && !strings.Contains(key, ".") && !beside(name) {
-			if w, _ := byWords(words(name)); w != "" && has(name) {
-				return Raw, name + " stands beside it"
+			if w, _ := byWords(words(name)); w != "" && mapping(d.Values[i]) != nil {
+				return Raw, "the average stands under " + name
 			}
 		}
 	}
