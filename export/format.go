@@ -121,7 +121,12 @@ func (e *Export) store(path string, tensors []safetensors.Tensor, metadata map[s
 	if e.Format != PT {
 		// As safetensors.torch.save_model says it: the name that was dropped, and the one that was kept.
 		metadata = maps.Clone(metadata)
-		maps.Copy(metadata, tied)
+		for alias, kept := range tied {
+			if _, taken := metadata[alias]; taken {
+				return fmt.Errorf("tied tensor %s: the file says something else by this name (the format pt can hold it)", alias)
+			}
+			metadata[alias] = kept
+		}
 	}
 	if e.Format != Sharded {
 		return atomicfile.WriteConfirmed(path, func(out io.Writer) error {

@@ -70,6 +70,7 @@ func TestHostileLines(t *testing.T) {
 		line(`"epoch": 1`, `"epoch": "NaN"`):                                      "cannot unmarshal",
 		line(`"step": 1`, `"step": -5`):                                           "step -5",
 		line(`"step": 1`, `"step": 1e30`):                                         "cannot unmarshal",
+		line(`"step": 1`, `"step": 9007199254740993`):                             "expected a number from 0 to 2^53",
 		line(`"step": 1, `, ""):                                                   "no step",
 		line(`"bytes": `, `"bytes": -`):                                           "bytes",
 		line(sum, ""):                                                             "64 hexadecimal digits",

@@ -149,9 +149,6 @@ func Write(path string, t *Table) error {
 	return atomicfile.WriteBytes(path, buf.Bytes())
 }
 
-// maxTable bounds the size of a results file, in bytes.
-const maxTable = 1 << 30
-
 // Read reads a table that Write stored. The digest is checked before the Parquet reader sees a byte: that
 // reader takes damage for instructions.
 func Read(path string) (*Table, error) {
@@ -180,12 +177,16 @@ func parse(data []byte) (t *Table, err error) {
 			t, err = nil, fmt.Errorf("not a Parquet file that can be read: %v", r)
 		}
 	}()
-	pf, err := file.NewParquetReader(bytes.NewReader(data))
+	alloc := &limited{memory.DefaultAllocator, maxMemory}
+	pf, err := file.NewParquetReader(bytes.NewReader(data), file.WithReadProps(parquet.NewReaderProperties(alloc)))
 	if err != nil {
 		return nil, err
 	}
 	defer pf.Close()
-	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: 1 << 16}, memory.DefaultAllocator)
+	if n := pf.NumRows(); n > maxRows {
+		return nil, fmt.Errorf("%d rows; at most %d are read", n, maxRows)
+	}
+	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: 1 << 16}, alloc)
 	if err != nil {
 		return nil, err
 	}
@@ -200,6 +201,9 @@ func parse(data []byte) (t *Table, err error) {
 	}
 	for records.Next() {
 		record := records.Record()
+		if int64(len(t.Rows))+record.NumRows() > maxRows {
+			return nil, fmt.Errorf("more rows than the %d that the file claims", pf.NumRows())
+		}
 		rows := make([]Row, record.NumRows())
 		for _, c := range columns {
 			at := record.Schema().FieldIndices(c.field.Name)
