@@ -14,7 +14,8 @@ import (
 	"lawa-replay/internal/metric"
 )
 
-// Point of a curve: the mean over runs, and their lowest and highest value.
+// Point of a curve: the mean over runs, and their lowest and highest value. Seconds are NaN where they are not
+// known.
 type Point struct {
 	Epoch, Value, Low, High, Seconds float64
 }
@@ -53,7 +54,7 @@ func Curves(table *results.Table, split, metric string) []*Curve {
 				q := r.Points[i]
 				n++
 				point.Value += q.Value
-				point.Seconds += q.Seconds
+				point.Seconds += orNaN(q.Seconds)
 				point.Low, point.High = min(point.Low, q.Value), max(point.High, q.Value)
 			}
 			if n == float64(len(runs)) {
@@ -65,6 +66,14 @@ func Curves(table *results.Table, split, metric string) []*Curve {
 		out = append(out, c)
 	}
 	return out
+}
+
+// orNaN is NaN, which no sum loses, for what is not known.
+func orNaN(v *float64) float64 {
+	if v == nil {
+		return math.NaN()
+	}
+	return *v
 }
 
 // Baseline finds the checkpoints themselves, with their own statistics.

@@ -56,7 +56,7 @@ func TestHurt(t *testing.T) {
 
 func TestCurvesOverRuns(t *testing.T) {
 	row := func(run string, epoch, value float64) results.Row {
-		return results.Row{Run: run, Scheme: "last", Policy: "copy", Epoch: epoch, Split: "val", Metric: "loss", Value: value, Seconds: value}
+		return results.Row{Run: run, Scheme: "last", Policy: "copy", Epoch: epoch, Split: "val", Metric: "loss", Value: value, Seconds: &value}
 	}
 	table := &results.Table{Rows: []results.Row{row("a", 1, 1), row("a", 2, 5), row("b", 1, 3), row("b", 3, 0)}}
 	c := Curves(table, "val", "loss")

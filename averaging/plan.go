@@ -107,14 +107,23 @@ func missing(points []Point, scheme Scheme, endpoints []int) error {
 // gaps counts, for each checkpoint, the gaps up to it.
 type gaps struct {
 	count   []int
-	spacing float64 // epochs between checkpoints elsewhere
+	spacing float64 // epochs between checkpoints as a rule
 }
 
-// findGaps finds neighbours that lie further apart than the trajectory's checkpoints do.
+// findGaps finds neighbours that lie further apart than the trajectory's checkpoints do as a rule: than their
+// median distance, without that of the last one where it is short, because a run ends where it ends.
 func findGaps(points []Point) gaps {
 	g := gaps{make([]int, len(points)), math.Inf(1)}
+	var apart []float64
 	for i := 1; i < len(points); i++ {
-		g.spacing = min(g.spacing, points[i].Epoch-points[i-1].Epoch)
+		apart = append(apart, points[i].Epoch-points[i-1].Epoch)
+	}
+	if n := len(apart); n > 1 && apart[n-1] < apart[n-2] {
+		apart = apart[:n-1]
+	}
+	if n := len(apart); n > 0 {
+		slices.Sort(apart)
+		g.spacing = apart[(n-1)/2] // of two in the middle the lower: a gap is shown rather than passed over
 	}
 	for i := 1; i < len(points); i++ {
 		g.count[i] = g.count[i-1]
@@ -135,5 +144,5 @@ func (g gaps) within(points []Point, c Coefficients) error {
 	for g.count[i] == g.count[oldest] {
 		i++
 	}
-	return fmt.Errorf("no checkpoint between epochs %g and %g, though they stand %g apart elsewhere (--allow-gaps if that is meant)", points[i-1].Epoch, points[i].Epoch, g.spacing)
+	return fmt.Errorf("no checkpoint between epochs %g and %g, though they stand %g apart as a rule (--allow-gaps if that is meant)", points[i-1].Epoch, points[i].Epoch, g.spacing)
 }

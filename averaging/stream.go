@@ -18,7 +18,7 @@ type Options struct {
 	// Memory is the budget in bytes for the window of checkpoints, the running sums and the outputs; 0
 	// sets none. Beyond it checkpoints are read again instead of kept: the bits are the same.
 	Memory int64
-	// DType is that of the outputs' floating tensors; "" keeps the checkpoints'.
+	// DType is that of the outputs' floating tensors; "" keeps the checkpoints'. Complex ones keep theirs.
 	DType safetensors.DType
 	// Newest names floating tensors that are taken from the newest checkpoint instead of averaged.
 	Newest func(name string) bool

@@ -144,7 +144,7 @@ func (e *Export) Run(ctx context.Context) error {
 // Source is a checkpoint in an average, as the file's metadata name it.
 type Source struct {
 	Epoch       float64 `json:"epoch"`
-	Step        int64   `json:"step"`
+	Step        *int64  `json:"step"` // null where it is not known
 	File        string  `json:"file"`
 	SHA256      string  `json:"sha256,omitempty"` // unknown only for unverified foreign ones
 	Coefficient string  `json:"coefficient"`      // shortest text that reads back as the same float64
@@ -160,7 +160,7 @@ func (e *Export) metadata(w Written) (map[string]string, error) {
 		if from.Link != nil {
 			file = from.Link.Path
 		}
-		sources = append(sources, Source{from.Epoch, from.Step, file, from.SHA256, strconv.FormatFloat(v, 'g', -1, 64)})
+		sources = append(sources, Source{from.Epoch, t.Step(w.Average.Indices[i]), file, from.SHA256, strconv.FormatFloat(v, 'g', -1, 64)})
 	}
 	checkpoints, err := json.Marshal(sources)
 	if err != nil {
@@ -170,13 +170,18 @@ func (e *Export) metadata(w Written) (map[string]string, error) {
 	maps.Copy(m, map[string]string{
 		"lawa-replay.software":    e.Software,
 		"lawa-replay.run":         t.Meta.Run,
-		"lawa-replay.seed":        strconv.FormatInt(t.Meta.Seed, 10),
 		"lawa-replay.model":       t.Meta.Model,
 		"lawa-replay.scheme":      w.Scheme.Spec(),
 		"lawa-replay.epoch":       trajectory.EpochName(t.Checkpoints[w.Endpoint].Epoch),
-		"lawa-replay.step":        strconv.FormatInt(t.Checkpoints[w.Endpoint].Step, 10),
 		"lawa-replay.checkpoints": string(checkpoints),
 	})
+	// What is not known is not said.
+	if t.Meta.Seed != nil {
+		m["lawa-replay.seed"] = strconv.FormatInt(*t.Meta.Seed, 10)
+	}
+	if step := t.Step(w.Endpoint); step != nil {
+		m["lawa-replay.step"] = strconv.FormatInt(*step, 10)
+	}
 	if w.Statistics > 0 {
 		m["lawa-replay.statistics"] = e.Policy.String()
 	}

@@ -136,6 +136,9 @@ func (e *Export) store(path string, tensors []safetensors.Tensor, metadata map[s
 			return safetensors.Write(out, tensors, metadata, data)
 		}, confirm)
 	}
+	if err := safetensors.Holds(tensors); err != nil {
+		return err
+	}
 	shards, err := e.shards(tensors)
 	if err != nil {
 		return err

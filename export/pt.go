@@ -18,7 +18,7 @@ import (
 // storageTypes are the classes of PyTorch's storages, by dtype.
 var storageTypes = map[safetensors.DType]string{
 	"F64": "DoubleStorage", "F32": "FloatStorage", "F16": "HalfStorage", "BF16": "BFloat16Storage", "I64": "LongStorage", "I32": "IntStorage",
-	"I16": "ShortStorage", "I8": "CharStorage", "U8": "ByteStorage", "BOOL": "BoolStorage", "C64": "ComplexFloatStorage",
+	"I16": "ShortStorage", "I8": "CharStorage", "U8": "ByteStorage", "BOOL": "BoolStorage", "C64": "ComplexFloatStorage", "C128": "ComplexDoubleStorage",
 }
 
 // writePT writes a state dict as torch.save does: a zip archive of stored records, with a pickle of protocol 2

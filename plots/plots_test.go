@@ -24,7 +24,7 @@ func table(runs int) *results.Table {
 	for run := range runs {
 		noise := func(e, salt float64) float64 { return math.Sin(e*12.9898+salt*78.233+float64(run)*3) * 0.5 }
 		add := func(scheme, policy string, k int32, epoch, accuracy float64) {
-			row := results.Row{Run: fmt.Sprint("run", run), Scheme: scheme, K: k, Epoch: epoch, Policy: policy, Split: "val", Seconds: 1560 * epoch, N: 10000}
+			row := results.Row{Run: fmt.Sprint("run", run), Scheme: scheme, K: k, Epoch: epoch, Policy: policy, Split: "val", Seconds: new(1560 * epoch), N: 10000}
 			row.Metric, row.Value = "top1", accuracy
 			t.Rows = append(t.Rows, row)
 			row.Metric, row.Value = "loss", (100-accuracy)/25

@@ -57,6 +57,7 @@ func Open(dir string) (*Trajectory, error) {
 	if t.Meta.Format != Format {
 		return nil, fmt.Errorf("%s: format %d, this program reads format %d", filepath.Join(dir, metaFile), t.Meta.Format, Format)
 	}
+	t.Meta.forget()
 	if err := t.Meta.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, metaFile), err)
 	}
@@ -90,6 +91,7 @@ func (t *Trajectory) readLines() error {
 		}
 		c, err := parseLine(line)
 		if err == nil {
+			c.forget(t.Meta)
 			err = t.admit(c)
 		}
 		if err != nil {
@@ -113,6 +115,14 @@ func (t *Trajectory) admit(c Checkpoint) error {
 	}
 	t.Checkpoints = append(t.Checkpoints, c)
 	return nil
+}
+
+// Step is the number of optimizer steps completed at checkpoint i (from 0), or nil where it is not known.
+func (t *Trajectory) Step(i int) *int64 {
+	if t.Meta.StepsUnknown {
+		return nil
+	}
+	return &t.Checkpoints[i].Step
 }
 
 // Name is how messages call checkpoint i (from 0).
@@ -207,7 +217,7 @@ func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (stri
 	var bad []string
 	err = c.Stream(func(x *foreign.Tensor, data []byte) error {
 		sum.Write(data)
-		if x != nil && x.DType.Float() && !finite(x.DType, data) && !slices.Contains(bad, x.Name) {
+		if x != nil && x.DType.Part() != "" && !finite(x.DType.Part(), data) && !slices.Contains(bad, x.Name) {
 			bad = append(bad, x.Name)
 		}
 		return ctx.Err()

@@ -41,7 +41,7 @@ func Create(dir string, meta Meta) (*Recorder, error) {
 		}
 		return nil, err
 	}
-	meta.Format = Format
+	meta.Format, meta.Nulls = Format, true
 	text, err := json.MarshalIndent(meta, "", "  ")
 	if err == nil {
 		err = atomicfile.WriteBytes(filepath.Join(dir, metaFile), append(text, '\n'))

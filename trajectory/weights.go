@@ -155,7 +155,7 @@ func (w *Weights) scan() (digest string, nonFinite []string, err error) {
 			for begin := t.Begin; begin < t.End; begin += bytes {
 				part := w.Data[begin:min(begin+bytes, t.End)]
 				sum.Write(part)
-				ok = ok && (!t.DType.Float() || finite(t.DType, part))
+				ok = ok && (t.DType.Part() == "" || finite(t.DType.Part(), part))
 			}
 			if !ok {
 				nonFinite = append(nonFinite, t.Name)

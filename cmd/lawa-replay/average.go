@@ -34,7 +34,7 @@ type averageOptions struct {
 func newAverage() *cobra.Command {
 	var o averageOptions
 	c := &cobra.Command{
-		Use:   "average RUN --scheme SPEC --at EPOCH --out FILE",
+		Use:   "average RUN... --scheme SPEC --at EPOCH --out FILE",
 		Short: "Write averaged weights as safetensors or for PyTorch",
 		Long: `Write the average that a scheme gives at an epoch, with the names, shapes and dtypes
 of the checkpoints; tied weights stay tied. The file says which checkpoints are in it,
@@ -49,7 +49,8 @@ The name of --out says the format:
 Several schemes or epochs are written into --out-dir, in one pass over the
 trajectory, as SCHEME@EPOCH in the --format given.
 
-RUN may also be a folder of checkpoints of another program, as import takes them.
+RUN may also be a folder of checkpoints of another program, as import takes them, or
+the checkpoints one by one, as checkpoint-*/adapter_model.safetensors names them.
 
 Integer tensors are those of the newest checkpoint. Batch-norm statistics (--bn):
   average      averaged like the weights, which is what averaging a state dict does
@@ -59,8 +60,8 @@ Integer tensors are those of the newest checkpoint. Batch-norm statistics (--bn)
   lawa-replay average run --k 1-16 --at 10-90 --out-dir averages
   lawa-replay average checkpoints/ --k 6 --at 90 --out avg.pt
   lawa-replay average run --scheme ema:decay=0.9 --at 20 --bn recompute --dtype bf16 --out avg.safetensors`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return runAverage(cmd.Context(), cmd, o, args[0]) },
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runAverage(cmd.Context(), cmd, o, args) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "the file to write, for one average")
@@ -83,7 +84,7 @@ var dtypes = map[string]safetensors.DType{
 	"bf16": safetensors.BF16, "bfloat16": safetensors.BF16, "f16": safetensors.F16, "float16": safetensors.F16, "half": safetensors.F16,
 }
 
-func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run string) error {
+func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run []string) error {
 	e := &export.Export{AllowNonFinite: o.allowNonFinite, AllowGaps: o.allowGaps, Software: "lawa-replay " + Version}
 	if err := o.parse(e); err != nil {
 		return wrong(cmd, err)

@@ -22,7 +22,7 @@ import (
 )
 
 // prepareRenewal opens the trajectory with the network and the data that the policy recompute needs.
-func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run string) (done func(), err error) {
+func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run []string) (done func(), err error) {
 	device, err := torch.ParseDevice(o.device)
 	if err != nil {
 		return nil, wrong(cmd, err)

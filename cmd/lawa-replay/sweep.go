@@ -228,29 +228,41 @@ func defaultPolicies(t *trajectory.Trajectory, backend evaluator.Backend) ([]bn.
 
 // open reads the trajectories, whose network and data must be the same for all.
 func (o sweepOptions) open(s *evaluator.Sweep, runs []string) error {
-	for _, dir := range runs {
-		t, err := openRun(dir, o.foreignOptions)
+	grouped, err := runsOf(runs)
+	if err != nil {
+		return err
+	}
+	var dirs []string
+	for _, run := range grouped {
+		dir := run[0]
+		t, err := openRun(run, o.foreignOptions)
 		if err != nil {
 			return err
 		}
 		for _, other := range s.Trajectories {
-			if other.Meta.Run == t.Meta.Run && other.Meta.Seed == t.Meta.Seed {
-				return fmt.Errorf("%s and %s are both run %s with seed %d: their rows could not be told apart", other.Dir, dir, t.Meta.Run, t.Meta.Seed)
-			}
 			if other.Meta.Model != t.Meta.Model || other.Meta.Data != t.Meta.Data {
 				return fmt.Errorf("%s trained %s on %s, %s %s on %s: sweep them apart", other.Dir, other.Meta.Model, other.Meta.Data, dir, t.Meta.Model, t.Meta.Data)
 			}
 		}
-		s.Trajectories = append(s.Trajectories, t)
+		s.Trajectories, dirs = append(s.Trajectories, t), append(dirs, t.Dir)
 	}
-	return nil
+	_, err = evaluator.Folders(dirs)
+	return err
 }
 
 // sweep runs s with a progress bar and says what it did.
 func sweep(ctx context.Context, s *evaluator.Sweep, backend evaluator.Backend) error {
 	var runs []map[string]any
+	var dirs []string
 	for _, t := range s.Trajectories {
-		runs = append(runs, map[string]any{"run": t.Meta.Run, "seed": t.Meta.Seed, "checkpoints": len(t.Checkpoints), "last_sha256": t.Checkpoints[len(t.Checkpoints)-1].SHA256, "devices": t.Meta.Devices})
+		dirs = append(dirs, t.Dir)
+	}
+	folders, err := evaluator.Folders(dirs)
+	if err != nil {
+		return err
+	}
+	for i, t := range s.Trajectories {
+		runs = append(runs, map[string]any{"run": t.Meta.Run, "seed": t.Meta.Seed, "folder": folders[i], "training": t.Meta.Training, "checkpoints": len(t.Checkpoints), "last_sha256": t.Checkpoints[len(t.Checkpoints)-1].SHA256, "devices": t.Meta.Devices})
 	}
 	var schemes, policies []string
 	for _, scheme := range s.Schemes {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -13,8 +14,8 @@ import (
 func sample(n int) *Table {
 	t := &Table{Provenance: `{"software":"test"}`}
 	for i := range n {
-		t.Rows = append(t.Rows, Row{Run: "r", Seed: 3, Scheme: fmt.Sprintf("lawa:k=%d", i%17), K: int32(i % 17), Epoch: float64(i) / 3, Step: int64(i), Policy: "copy",
-			Split: "val", Metric: []string{"loss", "top1"}[i%2], Value: float64(i) * 1.1, StdErr: 0.5, N: 10000, Seconds: 1.5, Key: fmt.Sprintf("%064x", i*i)})
+		t.Rows = append(t.Rows, Row{Run: "r", Seed: new(int64(3)), Folder: "a/r", Config: `{"lr":0.1}`, Devices: new(int64(2)), Scheme: fmt.Sprintf("lawa:k=%d", i%17), K: int32(i % 17), Epoch: float64(i) / 3, Step: new(int64(i)), Policy: "copy",
+			Split: "val", Metric: []string{"loss", "top1"}[i%2], Value: float64(i) * 1.1, StdErr: 0.5, N: 10000, Seconds: new(1.5), Key: fmt.Sprintf("%064x", i*i)})
 	}
 	return t
 }
@@ -22,6 +23,7 @@ func sample(n int) *Table {
 func TestRoundTripAndSameBytes(t *testing.T) {
 	want := sample(5000)
 	want.Rows[7].Value = math.Inf(1)
+	want.Rows[8].Seed, want.Rows[8].Devices, want.Rows[8].Step, want.Rows[8].Seconds = nil, nil, nil, nil
 	var first []byte
 	for i := range 5 {
 		path := filepath.Join(t.TempDir(), "results.parquet")
@@ -45,7 +47,7 @@ func TestRoundTripAndSameBytes(t *testing.T) {
 			t.Fatalf("%d rows, provenance %q", len(got.Rows), got.Provenance)
 		}
 		for i := range got.Rows {
-			if got.Rows[i] != want.Rows[i] {
+			if !reflect.DeepEqual(got.Rows[i], want.Rows[i]) {
 				t.Fatalf("row %d: %+v, wrote %+v", i, got.Rows[i], want.Rows[i])
 			}
 		}
@@ -118,7 +120,7 @@ func TestSeries(t *testing.T) {
 		{Run: "b", Scheme: "last", Policy: "copy", Epoch: 1, Split: "val", Metric: "loss", Value: 4},
 	}}
 	s := table.Series("val", "loss")
-	if len(s) != 2 || len(s[0].Points) != 2 || s[0].Points[0].Value != 3 || s[1].Run != "b" {
+	if len(s) != 2 || len(s[0].Points) != 2 || s[0].Points[0].Value != 3 || s[1].Run.Name != "b" {
 		t.Errorf("%+v", s)
 	}
 }

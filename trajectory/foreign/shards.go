@@ -37,7 +37,7 @@ func (c *Checkpoint) openShards(path string, o Options) error {
 	var tensors []named
 	c.Shards = map[string]string{}
 	for _, shard := range slices.Sorted(maps.Keys(files)) {
-		list, err := c.list(filepath.Join(filepath.Dir(path), shard), Options{Strict: o.Strict})
+		list, err := c.list(filepath.Join(filepath.Dir(path), shard), Options{Strict: o.Strict, MaxPickle: o.MaxPickle})
 		if err != nil {
 			return fmt.Errorf("%s: %w", shard, err)
 		}
@@ -66,5 +66,5 @@ func (c *Checkpoint) openShards(path string, o Options) error {
 	if o.Key != "" {
 		return errors.New("--key: a sharded checkpoint has no keys")
 	}
-	return c.arrange(tensors)
+	return c.arrange(tensors, o)
 }
