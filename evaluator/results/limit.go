@@ -6,13 +6,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
-// The most that a table may take: 50 times that of a sweep of 1,000 checkpoints and 50 schemes.
-const (
-	maxTable  = 256 << 20 // bytes of the file
-	maxRows   = 5_000_000
-	maxMemory = 1 << 30 // bytes that reading it may hold at a time
-)
-
 // limited gives the Parquet reader memory, which takes as much as a page's header claims, up to a limit. Beyond that
 // it panics, which parse makes an error.
 type limited struct {
