@@ -267,3 +267,28 @@ func FuzzTrajectory(f *testing.F) {
 		}
 	})
 }
+
+// TestDiscardLeavesNothing: neither where the first line could not be written; a folder with the lines of a run that
+// is gone is not taken for a new one.
+func TestDiscardLeavesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	r, err := Create(dir, Meta{Run: "r"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.WriteFrom(Checkpoint{Epoch: 1, Step: 1}, func(w io.Writer) error { return safetensors.Write(w, nil, nil, nil) }); err != nil {
+		t.Fatal(err)
+	}
+	r.Discard()
+	r.Close()
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		names, _ := os.ReadDir(dir)
+		t.Errorf("left: %v", names)
+	}
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, linesFile), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Create(dir, Meta{Run: "r"}); err == nil || !strings.Contains(err.Error(), "of another run") {
+		t.Errorf("%v", err)
+	}
+}

@@ -155,4 +155,3 @@ func (t *tensor) number() (float64, bool) {
 	}
 	return element(t.dtype, data)
 }
-
