@@ -138,7 +138,12 @@ func (e *Export) store(written Written, tensors []safetensors.Tensor, metadata m
 	if e.Format != PT {
 		// As safetensors.torch.save_model says it: the name that was dropped, and the one that was kept.
 		metadata = maps.Clone(metadata)
-		maps.Copy(metadata, tied)
+		for alias, kept := range tied {
+			if _, taken := metadata[alias]; taken {
+				return fmt.Errorf("tied tensor %s: the file says something else by this name (the format pt can hold it)", alias)
+			}
+			metadata[alias] = kept
+		}
 		if err := safetensors.Holds(tensors); err != nil {
 			return err
 		}

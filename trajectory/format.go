@@ -136,6 +136,10 @@ func (n Number) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON implements json.Unmarshaler.
 func (n *Number) UnmarshalJSON(text []byte) error {
 	var f float64
+	if string(text) == "null" { // unknown, not zero
+		*n = Number(math.NaN())
+		return nil
+	}
 	if err := json.Unmarshal(text, &f); err == nil {
 		*n = Number(f)
 		return nil

@@ -62,13 +62,14 @@ func Open(dir string) (*Trajectory, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, metaFile), err)
 	}
 	if err := t.readLines(); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, linesFile), err)
+		return nil, err
 	}
 	return t, nil
 }
 
 func (t *Trajectory) readLines() error {
-	f, _, err := input.Open(filepath.Join(t.Dir, linesFile), input.Any)
+	path := filepath.Join(t.Dir, linesFile)
+	f, _, err := input.Open(path, input.Any)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -79,12 +80,12 @@ func (t *Trajectory) readLines() error {
 	for {
 		line, err := input.ReadLine(r, maxLine)
 		if err != nil && err != io.EOF {
-			return fmt.Errorf("line %d: %w", len(t.Checkpoints)+1, err)
+			return fmt.Errorf("%s: line %d: %w", path, len(t.Checkpoints)+1, err)
 		}
 		whole := err == nil
 		if !whole {
 			if len(line) > 0 {
-				t.Warnings = append(t.Warnings, fmt.Sprintf("%s: the last line is torn (%d bytes without a line end) and is passed over", filepath.Join(t.Dir, linesFile), len(line)))
+				t.Warnings = append(t.Warnings, fmt.Sprintf("%s: the last line is torn (%d bytes without a line end) and is passed over", path, len(line)))
 			}
 			return nil
 		}
@@ -94,7 +95,7 @@ func (t *Trajectory) readLines() error {
 			err = t.admit(c)
 		}
 		if err != nil {
-			return fmt.Errorf("line %d: %w", len(t.Checkpoints)+1, err)
+			return fmt.Errorf("%s: line %d: %w", path, len(t.Checkpoints)+1, err)
 		}
 	}
 }
