@@ -320,7 +320,7 @@ func Link(ctx context.Context, r *trajectory.Recorder, f Found) error {
 		if err := one.Seal(ctx, nil); err != nil {
 			return err
 		}
-		line.SHA256 = one.Checkpoints[0].SHA256
+		line.SHA256, line.XXH3 = one.Checkpoints[0].SHA256, one.Checkpoints[0].XXH3
 	}
 	return r.Commit(line)
 }
@@ -338,7 +338,7 @@ func (u *Understood) Seal(ctx context.Context, progress func(done, total int)) e
 	}
 	err = t.Seal(ctx, all, true, progress)
 	for i := range u.Checkpoints {
-		u.Checkpoints[i].SHA256 = t.Checkpoints[i].SHA256
+		u.Checkpoints[i].SHA256, u.Checkpoints[i].XXH3 = t.Checkpoints[i].SHA256, t.Checkpoints[i].XXH3
 	}
 	return err
 }

@@ -75,7 +75,7 @@ Integer tensors are those of the newest checkpoint. Batch-norm statistics (--bn)
 	f.StringVar(&o.format, "format", "", "of the files in --out-dir: safetensors (the default), pt or sharded")
 	f.StringVar(&o.shardSize, "shard-size", "", "of sharded files, such as 5GB (default: the shards of the source)")
 	f.BoolVar(&o.whole, "whole", false, "write the newest checkpoint's own file with the average in place of its weights, as for Lightning: of PyTorch's files")
-	f.BoolVar(&o.noVerify, "no-verify", false, "neither compare the checkpoints with their digests nor look for NaN: several times faster")
+	f.BoolVar(&o.noVerify, "no-verify", false, "neither compare the checkpoints with their digests nor look for NaN")
 	o.networkOptions.flags(f)
 	o.foreignOptions.flags(f)
 	return c
@@ -104,8 +104,11 @@ func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run [
 	}
 	defer done()
 	t := e.Trajectory
-	if o.noVerify {
+	switch thorough, _ := o.thorough(); { // parse has read it
+	case o.noVerify:
 		t.Trust()
+	case thorough:
+		t.Thorough()
 	}
 	for _, text := range o.at {
 		endpoints, err := selectEpochs(t, text)
@@ -156,6 +159,9 @@ func (o averageOptions) parse(e *export.Export) error {
 		return errors.New("--at is missing: the epoch at which to average")
 	case o.bnBatch < 0:
 		return errors.New("--bn-batch-size takes numbers from 1 on")
+	}
+	if _, err := o.thorough(); err != nil {
+		return err
 	}
 	var err error
 	if o.out != "" {

@@ -106,6 +106,10 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 	if err := o.foreignOptions.check(); err != nil {
 		return wrong(cmd, err)
 	}
+	thorough, err := o.thorough()
+	if err != nil {
+		return wrong(cmd, err)
+	}
 	memory, err := parseMemory(o.memory)
 	if err != nil {
 		return wrong(cmd, err)
@@ -136,6 +140,9 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 		}
 	}
 	for _, t := range s.Trajectories {
+		if thorough {
+			t.Thorough()
+		}
 		endpoints, err := selectEpochs(t, o.epochs)
 		if err != nil {
 			return wrong(cmd, fmt.Errorf("--epochs: trajectory %s: %w", t.Meta.Run, err))

@@ -38,6 +38,7 @@ func runVerify(ctx context.Context, run []string, allowNonFinite bool, o foreign
 	if err != nil {
 		return err
 	}
+	t.Thorough()
 	bar := newProgress("verify", len(t.Checkpoints))
 	var faults []error
 	var bytes int64

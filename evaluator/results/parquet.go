@@ -1,9 +1,9 @@
 package results
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
