@@ -199,16 +199,6 @@ func (o sweepOptions) backend(ctx context.Context, cmd *cobra.Command, s *evalua
 	return e, func() {}, nil
 }
 
-func splitNames(text string) []string {
-	var out []string
-	for _, name := range strings.Split(text, ",") {
-		if name = strings.TrimSpace(name); !slices.Contains(out, name) {
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
 // defaultPolicies is recompute where there are batch-norm statistics and data to recompute them from.
 func defaultPolicies(t *trajectory.Trajectory, backend evaluator.Backend) ([]bn.Policy, error) {
 	tensors, err := t.Tensors(0)
@@ -302,18 +292,10 @@ func claim(dir string) error {
 	return os.MkdirAll(dir, 0o755)
 }
 
-// parsePolicies splits a list such as copy,recompute:samples=10,seed=3 at the commas before a policy's name.
+// parsePolicies reads a list such as copy,recompute:samples=10,seed=3.
 func parsePolicies(text string) ([]bn.Policy, error) {
-	var texts []string
-	for _, part := range strings.Split(text, ",") {
-		if len(texts) > 0 && strings.Contains(part, "=") && !strings.Contains(part, ":") {
-			texts[len(texts)-1] += "," + part
-			continue
-		}
-		texts = append(texts, part)
-	}
 	var out []bn.Policy
-	for _, t := range texts {
+	for _, t := range policyTexts(text) {
 		p, err := bn.ParsePolicy(t)
 		if err != nil {
 			return nil, fmt.Errorf("--bn: %w", err)
