@@ -175,6 +175,16 @@ func TestSelectSaysWhatItTakes(t *testing.T) {
 	}
 }
 
+// Of a scheme that the results have with other numbers none is suggested; of a misspelt one the nearest is.
+func TestUnknownScheme(t *testing.T) {
+	table := &results.Table{Rows: []results.Row{row("a", 1, 1), row("a", 1, 2, lawa)}}
+	for name, want := range map[string]string{"lawa:k=99": "no scheme lawa:k=99 in these results, which hold lawa:k=2", "lwaa:k=2": "did you mean lawa:k=2?"} {
+		if _, err := Select(table, Choice{Schemes: []string{name}}, "top1"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Seconds that fall along a run are no time spent, and no axis or saving is made of what is not known.
 func TestUnknownTime(t *testing.T) {
 	falling := func(r *results.Row) { r.Seconds = new(10 - r.Epoch) }

@@ -205,10 +205,23 @@ func (s *Selection) panels(all []*Curve, o Choice) error {
 	}
 	for _, name := range o.Schemes {
 		if !slices.Contains(names, name) {
-			return spec.Unknown("scheme in these results", name, names)
+			return unknownScheme(name, names)
 		}
 	}
 	return nil
+}
+
+// unknownScheme names the nearest scheme, unless it is another number of the same one that was meant.
+func unknownScheme(name string, known []string) error {
+	words := func(s string) string {
+		return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r >= '0' && r <= '9' || r == '.' }), " ")
+	}
+	for _, k := range known {
+		if words(k) == words(name) {
+			return fmt.Errorf("no scheme %s in these results, which hold %s", name, strings.Join(known, ", "))
+		}
+	}
+	return spec.Unknown("scheme in these results", name, known)
 }
 
 // Title is what tells a panel from the others of the selection; "" where there is only one.

@@ -262,8 +262,8 @@ func sweep(ctx context.Context, s *evaluator.Sweep, backend evaluator.Backend) e
 	}
 	var bar *progress
 	s.Progress = func(done, total int) { bar.set(done) }
-	bar = newProgress("sweep", -1)
-	s.Start = func(total int) { bar.close(); bar = newProgress("sweep", total) }
+	bar = newProgress(ctx, "sweep", -1)
+	s.Start = func(total int) { bar.close(); bar = newProgress(ctx, "sweep", total) }
 	sum, err := s.Run(ctx, backend)
 	bar.close()
 	switch {

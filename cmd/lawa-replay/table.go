@@ -114,6 +114,9 @@ func summaryRow(s *analysis.Summary, l analysis.Line, policy bool) table.Row {
 			cost = strings.TrimSuffix(text, " on 1 device")
 		}
 	}
+	if l.Beyond > 0 {
+		saved = strings.TrimPrefix(fmt.Sprintf("%s, beyond at %d", saved, l.Beyond), "–, ")
+	}
 	if !l.Baseline {
 		hurt = "none"
 		if len(l.Hurt) > 0 {
@@ -154,6 +157,9 @@ func legendOf(s *analysis.Summary) []string {
 	}
 	out[0] += fmt.Sprintf(" Saved: the average at the second epoch is as good as the baseline first is at the first. Hurt: %s worse than the baseline's%s. ≈: the difference from the baseline (its best; at the same epoch; the largest) is below its standard error %s.",
 		s.Metrics[0].Heading(), unit, over)
+	if slices.ContainsFunc(s.Schemes, func(l analysis.Line) bool { return l.Beyond > 0 }) {
+		out = append(out, "Beyond: at how many epochs it is better than the baseline ever is; what is saved there has no number.")
+	}
 	for _, l := range s.Schemes {
 		if l.Saved != nil && l.Saved.Seconds == nil {
 			out = append(out, "Time saved: – where the training time is not recorded.")

@@ -41,7 +41,7 @@ func runVerify(ctx context.Context, dir string, allowNonFinite bool, o foreignOp
 	for _, w := range t.Warnings {
 		say("warning: %s", w)
 	}
-	bar := newProgress("verify", len(t.Checkpoints))
+	bar := newProgress(ctx, "verify", len(t.Checkpoints))
 	var faults []error
 	var bytes int64
 	for i, c := range t.Checkpoints {
