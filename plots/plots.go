@@ -170,9 +170,13 @@ func rows(s *analysis.Selection, shown func(analysis.Panel) []*analysis.Curve) [
 
 // yLabel is the label of the metric's axis.
 func yLabel(s *analysis.Selection) string {
-	split := map[string]string{"val": "validation", "train": "training"}[s.Split]
-	if split == "" {
+	whole, n, halved := strings.Cut(s.Split, "-half")
+	split := map[string]string{"val": "validation", "train": "training"}[whole]
+	switch {
+	case split == "":
 		split = s.Split
+	case halved:
+		split += " (half " + n + ")"
 	}
 	text := strings.ToUpper(split[:1]) + split[1:] + " " + s.Metric.Label
 	if s.Metric.Unit != "" {

@@ -81,7 +81,9 @@ those of any PyTorch program.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{unknownFlag(cmd, args, err), cmd.CommandPath()} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{unknownFlag(cmd, args, err), cmd.CommandPath()}
+	})
 	quiet := root.PersistentFlags().Bool("quiet", false, "show no progress")
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
 		if *quiet {

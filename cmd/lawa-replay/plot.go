@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 type plotOptions struct {
 	choiceOptions
 	out, x, ymin, ymax, epochs, spread, chooseOn string
+	splitHalf                                    bool
 }
 
 func newPlot() *cobra.Command {
@@ -45,7 +47,8 @@ otherwise have a panel of their own, and so has each of several policies.
 
 A scheme that is chosen on the examples that it is reported on looks better than it
 is. speedup chooses the one that saves most, unless --scheme names one, and says so;
-with --choose-on SPLIT it is chosen on another split of the sweep.`,
+with --choose-on SPLIT it is chosen on another split of the sweep, with --split-half on
+one half of the examples and drawn for the other.`,
 		Example: `  lawa-replay plot k-sensitivity sweep --out fig2.pdf
   lawa-replay plot speedup sweep --scheme lawa:k=6 --metric loss --out fig1.png
   lawa-replay plot early-phase sweep --epochs 1-10 --out fig4.svg
@@ -61,6 +64,7 @@ with --choose-on SPLIT it is chosen on another split of the sweep.`,
 	f.StringVar(&o.x, "x", "", "what the x axis counts: "+strings.Join(analysis.AxisNames(), ", ")+" (default: epoch)")
 	f.StringVar(&o.spread, "spread", "", "what the bands around means over runs show: "+plots.SpreadNames()+" (default: sd of three runs or more, range of two)")
 	f.StringVar(&o.chooseOn, "choose-on", "", "speedup: the split on which the scheme is chosen (default: the one that is drawn)")
+	f.BoolVar(&o.splitHalf, "split-half", false, "speedup: choose the scheme on one half of the split and draw the other (of a sweep --split-half)")
 	f.StringVar(&o.epochs, "epochs", "", "only these epochs, as in 1-10")
 	f.StringVar(&o.ymin, "ymin", "", "lower end of the y axis")
 	f.StringVar(&o.ymax, "ymax", "", "upper end of the y axis")
@@ -77,6 +81,9 @@ func runPlot(_ context.Context, cmd *cobra.Command, o plotOptions, figure, sweep
 		return err
 	}
 	drawing, err := plots.New(figure, table, options)
+	if err != nil && o.splitHalf {
+		return fmt.Errorf("%w (the halves are those of a sweep --split-half)", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -107,8 +114,15 @@ func (o plotOptions) parse(figure string) (plots.Options, error) {
 	if o.x != "" && !slices.Contains(analysis.AxisNames(), o.x) {
 		return out, fmt.Errorf("--x: %w", spec.Unknown("axis", o.x, analysis.AxisNames()))
 	}
-	if o.chooseOn != "" && figure != "speedup" {
-		return out, fmt.Errorf("--choose-on is for speedup, which chooses a scheme: %s does not", figure)
+	if (o.chooseOn != "" || o.splitHalf) && figure != "speedup" {
+		return out, fmt.Errorf("--choose-on and --split-half are for speedup, which chooses a scheme: %s does not", figure)
+	}
+	if o.splitHalf {
+		if o.chooseOn != "" || len(out.Schemes) > 0 {
+			return out, errors.New("--split-half chooses the scheme on one half: give neither --choose-on nor --scheme")
+		}
+		split := cmp.Or(out.Split, "val")
+		out.Split, out.ChooseOn = split+"-half2", split+"-half1"
 	}
 	for _, end := range []struct {
 		text string

@@ -155,7 +155,7 @@ func legendOf(s *analysis.Summary) []string {
 	if s.Schemes[0].Runs > 1 {
 		over = "over the runs"
 	}
-	out[0] += fmt.Sprintf(" Saved: the average at the second epoch is as good as the baseline first is at the first. Hurt: %s worse than the baseline's%s. ≈: the difference from the baseline (its best; at the same epoch; the largest) is below its standard error %s.",
+	out[0] += fmt.Sprintf(" Best: of all epochs, chosen on this split itself. Saved: the average at the second epoch is as good as the baseline first is at the first. Hurt: %s worse than the baseline's%s. ≈: the difference from the baseline (its best; at the same epoch; the largest) is below its standard error %s.",
 		s.Metrics[0].Heading(), unit, over)
 	if slices.ContainsFunc(s.Schemes, func(l analysis.Line) bool { return l.Beyond > 0 }) {
 		out = append(out, "Beyond: at how many epochs it is better than the baseline ever is; what is saved there has no number.")
