@@ -197,7 +197,7 @@ func (o averageOptions) parse(e *export.Export) error {
 }
 
 func (o averageOptions) write(ctx context.Context, e *export.Export, files int) error {
-	bar := newProgress("average", files)
+	bar := newProgress(ctx, "average", files)
 	done, statistics := 0, 0
 	var last export.Written
 	e.Wrote = func(w export.Written) {

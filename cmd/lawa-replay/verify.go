@@ -39,7 +39,7 @@ func runVerify(ctx context.Context, run []string, allowNonFinite bool, o foreign
 		return err
 	}
 	t.Thorough()
-	bar := newProgress("verify", len(t.Checkpoints))
+	bar := newProgress(ctx, "verify", len(t.Checkpoints))
 	var faults []error
 	var bytes int64
 	for i, c := range t.Checkpoints {
