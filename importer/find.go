@@ -333,8 +333,8 @@ func (f *search) label() {
 		dir := filepath.Dir(clean(i))
 		if n == 0 {
 			shared = dir
-			if len(f.items) == 1 { // epoch_12/model.pt: the folder says it
-				shared = filepath.Dir(dir)
+			if len(f.items) == 1 && !saysWhen(filepath.Base(clean(i)), i.folder) && saysWhen(filepath.Base(dir), true) {
+				shared = filepath.Dir(dir) // epoch_12/model.pt: the folder says it
 			}
 			continue
 		}
@@ -351,6 +351,11 @@ func (f *search) label() {
 	}
 	slices.SortStableFunc(f.items, func(a, b item) int { return natural(a.label, b.label) })
 	f.items = slices.CompactFunc(f.items, func(a, b item) bool { return clean(a) == clean(b) })
+}
+
+// saysWhen says whether a word in a name says of which epoch or step it is.
+func saysWhen(name string, folder bool) bool {
+	return slices.ContainsFunc(parseName(name, folder).fields, func(f field) bool { return f.counts == epochs || f.counts == steps })
 }
 
 // relativeTo is a path as seen from dir.

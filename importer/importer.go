@@ -163,6 +163,9 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 		if err := sameKind(first, a.c); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.path, err)
 		}
+		if averaged(a.c) != averaged(first) {
+			return nil, fmt.Errorf("%s holds %s, %s %s: --key says which of their state dicts to take", a.base(), kind(a.c), all[0].base(), kind(first))
+		}
 		abs, err := filepath.Abs(a.path)
 		if err != nil {
 			return nil, err
@@ -174,6 +177,9 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 		for _, n := range a.c.Notes {
 			notes[n]++
 		}
+	}
+	if averaged(first) {
+		u.note("the checkpoints hold %s: averaging them averages averages", kind(first))
 	}
 	for _, n := range slices.Sorted(maps.Keys(notes)) {
 		u.note("%s", n)
@@ -189,6 +195,24 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 		}
 	}
 	return u, nil
+}
+
+// averaged says whether a checkpoint's weights are known to be an average.
+func averaged(c *foreign.Checkpoint) bool {
+	return c.Weights == foreign.EMA || c.Weights == foreign.Average
+}
+
+// kind says which weights they are, and by what that is known.
+func kind(c *foreign.Checkpoint) string {
+	switch c.Weights {
+	case "":
+		return "weights"
+	case foreign.EMA:
+		return fmt.Sprintf("an EMA of the weights (%s)", c.WeightsWhy)
+	case foreign.Average:
+		return fmt.Sprintf("an average of the weights (%s)", c.WeightsWhy)
+	}
+	return fmt.Sprintf("the raw weights (%s)", c.WeightsWhy)
 }
 
 // sameKind says whether two checkpoints hold the same tensors, tied alike.
