@@ -137,7 +137,7 @@ func (e *Export) store(path string, tensors []safetensors.Tensor, metadata map[s
 		metadata = maps.Clone(metadata)
 		maps.Copy(metadata, tied)
 		if err := safetensors.Holds(tensors); err != nil {
-			return err
+			return fmt.Errorf("%w: a .pt file holds it", err)
 		}
 	}
 	switch e.Format {
