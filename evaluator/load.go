@@ -103,8 +103,8 @@ func Match(net *model.Network, tensors []safetensors.Tensor, tied map[string]str
 	}
 	if p := nearest(net, tensors, tied); p != "" {
 		bare, aliases := without(p, tensors, tied)
-		return fmt.Errorf("the checkpoints' tensors are not those of %s; without %s in front of their names (--strip %s) there remain: %s (--skip leaves tensors out)",
-			spec, p, p, strings.Join(faults(net, bare, aliases), "; "))
+		return fmt.Errorf("the checkpoints' tensors are not those of %s; read with --strip %s there remain: %s (--skip leaves tensors out)",
+			spec, p, strings.Join(faults(net, bare, aliases), "; "))
 	}
 	return fmt.Errorf("the checkpoints' tensors are not those of %s; %s", spec, strings.Join(faults(net, tensors, tied), "; "))
 }

@@ -145,7 +145,7 @@ func (e *Export) store(written Written, tensors []safetensors.Tensor, metadata m
 			metadata[alias] = kept
 		}
 		if err := safetensors.Holds(tensors); err != nil {
-			return err
+			return fmt.Errorf("%w: a .pt file holds it", err)
 		}
 	}
 	switch {

@@ -314,7 +314,7 @@ func Copy(ctx context.Context, r *trajectory.Recorder, f Found) error {
 	}
 	defer c.Close()
 	if err := safetensors.Holds(c.Layout()); err != nil {
-		return fmt.Errorf("%s: %w", f.Source, err)
+		return fmt.Errorf("%s: copying it: %w (--link leaves it where it is)", f.Source, err)
 	}
 	line := f.Checkpoint
 	line.Link = nil

@@ -73,6 +73,9 @@ func openAny(paths []string, o foreignOptions) (*trajectory.Trajectory, error) {
 		for _, w := range t.Warnings {
 			say("warning: %s", w)
 		}
+		if o.Key != "" || len(o.Strip)+len(o.Skip) > 0 {
+			say("note: %s is a trajectory: --key, --strip and --skip say how checkpoints of other programs are read, and change nothing here", path)
+		}
 		return t, nil
 	}
 	u, err := importer.Understand(paths, o.Options)
