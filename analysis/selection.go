@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -68,11 +69,11 @@ func Select(table *results.Table, o Choice, usual string) (*Selection, error) {
 	var notes []string
 	s.Groups, notes = Groups(table.Runs())
 	s.Notes = append(s.Notes, notes...)
-	for id := range unrising(table) {
+	stopped := unrising(table)
+	for _, id := range slices.Sorted(maps.Keys(stopped)) {
 		s.Notes = append(s.Notes, fmt.Sprintf("the seconds recorded of %s do not rise along the run: they are no time spent up to an epoch, and are not used", id))
 	}
-	slices.Sort(s.Notes[len(s.Notes)-len(unrising(table)):])
-	return s, s.panels(curves(table, s.Groups, s.Split, name), o)
+	return s, s.panels(curves(table, s.Groups, s.Split, name, stopped), o)
 }
 
 // chooseMetric finds the one that is named, or the usual one, or else one of another task or a worker's own.
