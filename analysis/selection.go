@@ -1,8 +1,10 @@
 package analysis
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -201,6 +203,7 @@ func (s *Selection) panels(all []*Curve, o Choice) error {
 					p.Curves = append(p.Curves, c)
 				}
 			}
+			slices.SortStableFunc(p.Curves, byK)
 			s.Panels = append(s.Panels, p)
 		}
 	}
@@ -210,6 +213,17 @@ func (s *Selection) panels(all []*Curve, o Choice) error {
 		}
 	}
 	return nil
+}
+
+// byK puts means of the latest k by their k, before the other schemes.
+func byK(a, b *Curve) int {
+	order := func(c *Curve) int {
+		if LatestK(c) {
+			return c.K
+		}
+		return math.MaxInt
+	}
+	return cmp.Compare(order(a), order(b))
 }
 
 // unknownScheme names the nearest scheme, unless it is another number of the same one that was meant.
