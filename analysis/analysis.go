@@ -13,6 +13,7 @@ import (
 
 	"lawa-replay/evaluator/results"
 	"lawa-replay/internal/metric"
+	"lawa-replay/trajectory"
 )
 
 // Point of a curve: the mean over runs, with what is known of its spread and of its costs.
@@ -46,7 +47,7 @@ func (c *Curve) IsBaseline() bool { return c.Scheme == "last" && c.Policy == "co
 
 // curves puts together the series of the same scheme, policy and group of runs; a point stands where every run
 // has one. Of a run whose logged seconds do not rise they count as unknown.
-func curves(table *results.Table, groups []*Group, split, metric string) []*Curve {
+func curves(table *results.Table, groups []*Group, split, metric string, stopped map[string]bool) []*Curve {
 	type id struct {
 		group          *Group
 		scheme, policy string
@@ -60,26 +61,34 @@ func curves(table *results.Table, groups []*Group, split, metric string) []*Curv
 		}
 		series[key] = append(series[key], s)
 	}
-	stopped := unrising(table)
 	var out []*Curve
 	for _, key := range order {
 		runs := series[key]
 		c := &Curve{Group: key.group, Scheme: key.scheme, Policy: key.policy, K: runs[0].K}
-		epochs := map[float64]bool{}
-		for _, r := range runs {
-			for _, p := range r.Points {
-				epochs[p.Epoch] = true
-			}
-		}
 		for _, p := range runs[0].Points {
 			if point, ok := over(runs, p.Epoch, stopped); ok && len(runs) == c.Runs() {
 				c.Points = append(c.Points, point)
 			}
 		}
-		c.Left = len(epochs) - len(c.Points)
+		c.Left = epochs(runs) - len(c.Points)
 		out = append(out, c)
 	}
 	return out
+}
+
+// same says whether two epochs are one: fractions of them are rounded.
+func same(a, b float64) bool { return math.Abs(a-b) < trajectory.EpochSlack }
+
+// epochs counts those that any of the runs has.
+func epochs(runs []*results.Series) int {
+	var all []float64
+	for _, r := range runs {
+		for _, p := range r.Points {
+			all = append(all, p.Epoch)
+		}
+	}
+	slices.Sort(all)
+	return len(slices.CompactFunc(all, same))
 }
 
 // over is the point of an epoch over runs, false where one of them has none.
@@ -87,7 +96,7 @@ func over(runs []*results.Series, epoch float64, stopped map[string]bool) (Point
 	p := Point{Epoch: epoch, Low: math.Inf(1), High: math.Inf(-1), SD: math.NaN()}
 	n := float64(len(runs))
 	for _, r := range runs {
-		i := slices.IndexFunc(r.Points, func(q results.Point) bool { return q.Epoch == epoch })
+		i := slices.IndexFunc(r.Points, func(q results.Point) bool { return same(q.Epoch, epoch) })
 		if i < 0 {
 			return p, false
 		}
@@ -155,7 +164,7 @@ func unrising(table *results.Table) map[string]bool {
 	for id, list := range points {
 		slices.SortStableFunc(list, func(a, b point) int { return cmp.Compare(a.epoch, b.epoch) })
 		for i, p := range list {
-			if p.seconds < 0 || i > 0 && p.epoch > list[i-1].epoch && p.seconds <= list[i-1].seconds {
+			if p.seconds < 0 || i > 0 && !same(p.epoch, list[i-1].epoch) && p.seconds <= list[i-1].seconds {
 				out[id] = true
 			}
 		}
@@ -166,7 +175,7 @@ func unrising(table *results.Table) map[string]bool {
 // At returns the point at an epoch.
 func (c *Curve) At(epoch float64) (Point, bool) {
 	for _, p := range c.Points {
-		if p.Epoch == epoch {
+		if same(p.Epoch, epoch) {
 			return p, true
 		}
 	}

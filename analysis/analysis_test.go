@@ -87,7 +87,7 @@ func row(run string, epoch, value float64, change ...func(*results.Row)) results
 func lawa(r *results.Row) { r.Scheme, r.K, r.Policy = "lawa:k=2", 2, "recompute" }
 
 func TestCurvesOverRuns(t *testing.T) {
-	table := &results.Table{Rows: []results.Row{row("a", 1, 1), row("a", 2, 5), row("b", 1, 3), row("b", 3, 0), row("a", 1, 2, lawa), row("b", 1, 2, lawa)}}
+	table := &results.Table{Rows: []results.Row{row("a", 1, 1), row("a", 2, 5), row("b", 1+1e-9, 3, func(r *results.Row) { r.Seconds = new(3600.0) }), row("b", 3, 0), row("a", 1, 2, lawa), row("b", 1, 2, lawa)}}
 	s, err := Select(table, Choice{}, "top1")
 	if err != nil {
 		t.Fatal(err)
@@ -172,6 +172,18 @@ func TestSelectSaysWhatItTakes(t *testing.T) {
 	s, err = Select(table, Choice{Split: "train", Policies: []string{"copy", "recompute"}}, "top1")
 	if err != nil || s.Split != "train" || len(s.Panels) != 2 || len(s.Notes) != 0 || s.Title(s.Panels[1]) != "statistics recomputed from 5 examples" {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// A worker's loss is what that program says it is.
+func TestWorkersLoss(t *testing.T) {
+	loss := func(r *results.Row) { r.Metric = "loss" }
+	table := &results.Table{Rows: []results.Row{row("a", 1, 1, loss), row("a", 1, 2, lawa, loss)}}
+	for provenance, want := range map[string]string{`{"task":"classification"}`: "cross-entropy", `{"worker":"python eval.py"}`: "loss"} {
+		table.Provenance = provenance
+		if s, err := Select(table, Choice{}, "loss"); err != nil || s.Metric.Label != want {
+			t.Errorf("%s: %v", provenance, err)
+		}
 	}
 }
 

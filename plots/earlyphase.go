@@ -17,6 +17,12 @@ import (
 // that one sees where averaging hurts, while the loss still falls fast (Figure 4 of the paper). Unless
 // told otherwise it shows the first half of the epochs.
 func earlyPhase(table *results.Table, o Options) (*Drawing, error) {
+	if len(o.Runs) > 0 { // whose first half it is
+		var err error
+		if table, err = table.Only(o.Runs); err != nil {
+			return nil, err
+		}
+	}
 	if o.To == 0 {
 		first, last := math.Inf(1), 0.0
 		for _, r := range table.Rows {

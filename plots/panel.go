@@ -39,7 +39,10 @@ func newPanel(axis analysis.Axis, xLabel, yLabel string, xMin, xMax, yMin, yMax 
 	p := &panel{Plot: plot.New(), axis: axis, limits: [4]float64{xMin, xMax, yMin, yMax}}
 	p.BackgroundColor = nil
 	p.X.Label.Text, p.Y.Label.Text = xLabel, yLabel
-	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{7}, ticks{6}
+	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{n: 7}, ticks{n: 6}
+	if (axis.Name == "epoch" || axis.Name == "step") && xMax-xMin >= 3 {
+		p.X.Tick.Marker = ticks{n: 7, least: 1} // a figure of some epochs has no use for halves
+	}
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.Padding = 0
 		a.LineStyle.Width = 0
@@ -195,15 +198,18 @@ func yRange(axis analysis.Axis, from float64, o Options, lines []line) (lo, hi f
 	return lo, hi, nil
 }
 
-// ticks puts about n labelled ticks at 1, 2 or 5 times a power of ten, with minor ones between.
-type ticks struct{ n int }
+// ticks puts about n labelled ticks at 1, 2 or 5 times a power of ten, at least so far apart, with minor ones between.
+type ticks struct {
+	n     int
+	least float64
+}
 
 // Ticks implements plot.Ticker.
 func (t ticks) Ticks(lo, hi float64) []plot.Tick {
 	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/float64(t.n))))
 	minor := 5.0
 	for _, f := range []float64{1, 2, 5, 10} {
-		if (hi-lo)/(step*f) <= float64(t.n) {
+		if (hi-lo)/(step*f) <= float64(t.n) && step*f >= t.least {
 			step *= f
 			if f == 2 {
 				minor = 4

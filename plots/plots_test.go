@@ -273,7 +273,7 @@ func TestTicks(t *testing.T) {
 		want   string
 	}{{1, 20, "5 10 15 20"}, {94.8, 98.7, "95 96 97 98"}, {-0.25, 0.05, "−0.25 −0.20 −0.15 −0.10 −0.05 0.00 0.05"}, {-0.27, 0.05, "−0.2 −0.1 0.0"}, {0, 1, "0.0 0.2 0.4 0.6 0.8 1.0"}, {0, 90, "0 20 40 60 80"}} {
 		var got []string
-		for _, tick := range (ticks{6}).Ticks(c.lo, c.hi) {
+		for _, tick := range (ticks{n: 6}).Ticks(c.lo, c.hi) {
 			if tick.Label != "" {
 				got = append(got, tick.Label)
 			}
@@ -281,5 +281,14 @@ func TestTicks(t *testing.T) {
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%g to %g: %v, expected %s", c.lo, c.hi, got, c.want)
 		}
+	}
+	var got []string
+	for _, tick := range (ticks{n: 7, least: 1}).Ticks(1, 4) {
+		if tick.Label != "" {
+			got = append(got, tick.Label)
+		}
+	}
+	if strings.Join(got, " ") != "1 2 3 4" {
+		t.Errorf("epochs 1 to 4: %v", got)
 	}
 }

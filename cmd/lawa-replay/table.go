@@ -152,7 +152,11 @@ func legendOf(s *analysis.Summary) []string {
 		unit = ", in percentage points"
 	}
 	over := "over the examples, as if baseline and average had been evaluated on different ones"
-	if s.Schemes[0].Runs > 1 {
+	several := slices.ContainsFunc(s.Schemes, func(l analysis.Line) bool { return l.Runs > 1 })
+	switch one := slices.ContainsFunc(s.Schemes, func(l analysis.Line) bool { return l.Runs == 1 }); {
+	case several && one:
+		over = "over the runs, of a single run " + over
+	case several:
 		over = "over the runs"
 	}
 	out[0] += fmt.Sprintf(" Best: of all epochs, chosen on this split itself. Saved: the average at the second epoch is as good as the baseline first is at the first. Hurt: %s worse than the baseline's%s. ≈: the difference from the baseline (its best; at the same epoch; the largest) is below its standard error %s.",

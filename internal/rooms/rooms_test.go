@@ -28,7 +28,7 @@ var may = map[string][]string{
 	"model":                  {"internal/input", "internal/spec", "internal/torch"},
 	"dataset":                {"internal/input", "internal/spec", "internal/torch", "trajectory", "trajectory/safetensors"},
 	"trainer":                {"dataset", "internal/spec", "internal/torch", "model", "trajectory", "trajectory/safetensors"},
-	"analysis":               {"evaluator/results", "internal/metric", "internal/spec"},
+	"analysis":               {"evaluator/results", "internal/metric", "internal/spec", "trajectory"},
 	"plots":                  {"analysis", "evaluator/results", "internal/atomicfile", "internal/spec", "trajectory"},
 	"bench/average_sweep":    {"averaging", "trajectory"},
 	"internal/torch":         {},
