@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"lawa-replay/bn"
 	"lawa-replay/model"
@@ -18,6 +19,47 @@ type weights struct {
 	data    []byte
 	tied    map[string]string   // names that stand for other tensors
 	newest  *trajectory.Weights // statistics to put over those of data; nil leaves them
+}
+
+// shared is a mapped checkpoint that several use.
+type shared struct {
+	*trajectory.Weights
+	users atomic.Int64
+}
+
+func (s *shared) release() {
+	if s.users.Add(-1) == 0 {
+		s.Close()
+	}
+}
+
+// newest maps the newest checkpoint of averages, once for all of an endpoint.
+type newest struct {
+	source trajectory.Source
+	index  int
+	now    *shared
+}
+
+// get gives a checkpoint, which the caller releases.
+func (n *newest) get(index int) (*shared, error) {
+	if n.now == nil || n.index != index {
+		n.drop()
+		w, err := n.source.Map(index)
+		if err != nil {
+			return nil, err
+		}
+		n.index, n.now = index, &shared{Weights: w}
+		n.now.users.Store(1)
+	}
+	n.now.users.Add(1)
+	return n.now, nil
+}
+
+func (n *newest) drop() {
+	if n.now != nil {
+		n.now.release()
+		n.now = nil
+	}
 }
 
 // named finds tensors by name, tied ones too.

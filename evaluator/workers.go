@@ -23,6 +23,7 @@ import (
 	"lawa-replay/evaluator/worker"
 	"lawa-replay/internal/atomicfile"
 	"lawa-replay/internal/input"
+	"lawa-replay/internal/torch"
 	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/safetensors"
 )
@@ -82,15 +83,25 @@ func (w *Workers) Provenance() map[string]any {
 
 // Inputs implements Backend. The program is known by its command line, the files named there, and the identity
 // that it announces.
-func (w *Workers) Inputs(average []Weighted, policy bn.Policy, split string) (Inputs, error) {
+func (w *Workers) Inputs(average Average, policy bn.Policy, split string) (Inputs, error) {
 	if !slices.Contains(w.ready.Splits, split) {
 		return Inputs{}, fmt.Errorf("the worker has no split %s; it announces %s", split, strings.Join(w.ready.Splits, ", "))
 	}
-	in := Inputs{Format: 1, Task: "worker", Model: "worker:" + w.identity(), Average: average, Policy: policyOf(average, policy), Data: split, Numeric: w.Template.Hello.Device}
+	in := Inputs{Format: inputsFormat, Task: "worker", Model: "worker:" + w.identity(), Average: average.Digest, Policy: policyOf(average, policy), Data: split, Numeric: w.device()}
 	if policy.Kind == bn.Recompute {
 		in.Policy = policy.String()
 	}
 	return in, nil
+}
+
+// device is the kind of device that the program was told to use, whatever its number. What it computes with there,
+// its identity says.
+func (w *Workers) device() string {
+	d, err := torch.ParseDevice(w.Template.Hello.Device)
+	if err != nil {
+		return w.Template.Hello.Device
+	}
+	return d.Kind()
 }
 
 func (w *Workers) identity() string {

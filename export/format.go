@@ -114,31 +114,84 @@ func sourceShards(of map[string]string) (map[string]string, error) {
 	return out, nil
 }
 
+// data is the data section of an average: in memory, or computed as it is written.
+type data interface {
+	// Write writes bytes [begin, end) of it, which are whole tensors.
+	Write(w io.Writer, begin, end int64) error
+}
+
+// held is a data section in memory.
+type held []byte
+
+func (h held) Write(w io.Writer, begin, end int64) error {
+	_, err := w.Write(h[begin:end])
+	return err
+}
+
 // store writes one average, whole or not at all: its name appears when confirm says that the checkpoints are what
 // they were.
-func (e *Export) store(path string, tensors []safetensors.Tensor, metadata map[string]string, data []byte, confirm func() error) error {
+func (e *Export) store(path string, tensors []safetensors.Tensor, metadata map[string]string, values data, confirm func() error) error {
 	tied := e.Trajectory.Meta.Tied
 	if e.Format != PT {
 		// As safetensors.torch.save_model says it: the name that was dropped, and the one that was kept.
 		metadata = maps.Clone(metadata)
-		for alias, kept := range tied {
-			if _, taken := metadata[alias]; taken {
-				return fmt.Errorf("tied tensor %s: the file says something else by this name (the format pt can hold it)", alias)
-			}
-			metadata[alias] = kept
+		if err := addTied(metadata, tied); err != nil {
+			return err
+		}
+		if err := safetensors.Holds(tensors); err != nil {
+			return err
 		}
 	}
-	if e.Format != Sharded {
-		return atomicfile.WriteConfirmed(path, func(out io.Writer) error {
-			if e.Format == PT {
-				return writePT(out, tensors, tied, metadata, data)
-			}
-			return safetensors.Write(out, tensors, metadata, data)
-		}, confirm)
+	switch e.Format {
+	case PT:
+		return atomicfile.WriteConfirmed(path, func(out io.Writer) error { return writePT(out, tensors, tied, metadata, values) }, confirm)
+	case Sharded:
+		return e.storeShards(path, tensors, metadata, values, confirm)
 	}
-	if err := safetensors.Holds(tensors); err != nil {
+	return atomicfile.WriteConfirmed(path, func(out io.Writer) error { return writeSafetensors(out, tensors, metadata, values) }, confirm)
+}
+
+// addTied says which names stand for other tensors beside what else is said of the file, which it must not replace.
+func addTied[V any](metadata map[string]V, tied map[string]string) error {
+	for alias, kept := range tied {
+		if _, taken := metadata[alias]; taken {
+			return fmt.Errorf("tied tensor %s: the file says something else by this name (the format pt can hold it)", alias)
+		}
+		metadata[alias] = any(kept).(V)
+	}
+	return nil
+}
+
+// writeSafetensors writes a whole file of some of the tensors of values, in their order or that of their dtypes.
+func writeSafetensors(out io.Writer, tensors []safetensors.Tensor, metadata map[string]string, values data) error {
+	header, err := safetensors.EncodeHeader(safetensors.Arrange(tensors), metadata)
+	if err != nil {
 		return err
 	}
+	if _, err := out.Write(header); err != nil {
+		return err
+	}
+	at := map[string]safetensors.Tensor{}
+	for _, t := range tensors {
+		at[t.Name] = t
+	}
+	// Neighbours go together.
+	var begin, end int64
+	for _, t := range safetensors.Arrange(tensors) {
+		from := at[t.Name]
+		if from.Begin != end {
+			if err := values.Write(out, begin, end); err != nil {
+				return err
+			}
+			begin = from.Begin
+		}
+		end = from.End
+	}
+	return values.Write(out, begin, end)
+}
+
+// storeShards writes an average in several files. The index comes last: without it there is no checkpoint.
+func (e *Export) storeShards(path string, tensors []safetensors.Tensor, metadata map[string]string, values data, confirm func() error) error {
 	shards, err := e.shards(tensors)
 	if err != nil {
 		return err
@@ -156,35 +209,15 @@ func (e *Export) store(path string, tensors []safetensors.Tensor, metadata map[s
 		parts[file] = append(parts[file], t)
 		total += t.End - t.Begin
 	}
-	// The index comes last: without it there is no checkpoint.
 	for _, file := range slices.Sorted(maps.Keys(parts)) {
-		err := atomicfile.WriteBelow(filepath.Dir(path), file, func(out io.Writer) error {
-			arranged := safetensors.Arrange(parts[file])
-			header, err := safetensors.EncodeHeader(arranged, metadata)
-			if err != nil {
-				return err
-			}
-			if _, err := out.Write(header); err != nil {
-				return err
-			}
-			at := map[string]safetensors.Tensor{}
-			for _, t := range parts[file] {
-				at[t.Name] = t
-			}
-			for _, t := range arranged {
-				if _, err := out.Write(data[at[t.Name].Begin:at[t.Name].End]); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, confirm)
-		if err != nil {
+		write := func(out io.Writer) error { return writeSafetensors(out, parts[file], metadata, values) }
+		if err := atomicfile.WriteBelow(filepath.Dir(path), file, write, confirm); err != nil {
 			return err
 		}
 	}
 	about := map[string]any{"total_size": total}
-	for alias, kept := range tied {
-		about[alias] = kept
+	if err := addTied(about, e.Trajectory.Meta.Tied); err != nil {
+		return err
 	}
 	text, err := json.MarshalIndent(map[string]any{"metadata": about, "weight_map": shards}, "", "  ")
 	if err != nil {

@@ -26,7 +26,7 @@ func TestPT(t *testing.T) {
 		data[i] = byte(i*7 + 1)
 	}
 	var out bytes.Buffer
-	if err := writePT(&out, list, map[string]string{"head": "w.F32", "gone": "nowhere"}, map[string]string{"lawa-replay.scheme": "lawa:k=2"}, data); err != nil {
+	if err := writePT(&out, list, map[string]string{"head": "w.F32", "gone": "nowhere"}, map[string]string{"lawa-replay.scheme": "lawa:k=2"}, held(data)); err != nil {
 		t.Fatal(err)
 	}
 	z, err := zip.NewReader(bytes.NewReader(out.Bytes()), int64(out.Len()))
@@ -59,7 +59,7 @@ func TestPT(t *testing.T) {
 		t.Errorf("read back: %v, expected %v", c.Layout(), list)
 	}
 	list[0].DType = "F8_E4M3"
-	if err := writePT(&out, list, nil, nil, data); err == nil || !strings.Contains(err.Error(), "choose safetensors") {
+	if err := writePT(&out, list, nil, nil, held(data)); err == nil || !strings.Contains(err.Error(), "choose safetensors") {
 		t.Errorf("a dtype without a storage class: %v", err)
 	}
 }

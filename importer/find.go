@@ -66,7 +66,9 @@ func find(paths []string) (*search, error) {
 // add takes what one path names.
 func (f *search) add(path string) error {
 	info, err := os.Stat(path)
-	if err != nil {
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s: no such file or folder", path)
+	} else if err != nil {
 		return err
 	}
 	if !info.IsDir() {

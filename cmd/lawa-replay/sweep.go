@@ -279,6 +279,7 @@ func sweep(ctx context.Context, s *evaluator.Sweep, backend evaluator.Backend) e
 	var bar *progress
 	s.Progress = func(done, total int) { bar.set(done) }
 	bar = newProgress("sweep", -1)
+	s.Note = func(text string) { bar.close(); say("note: %s", text) }
 	s.Start = func(total int) { bar.close(); bar = newProgress("sweep", total) }
 	sum, err := s.Run(ctx, backend)
 	bar.close()

@@ -1,10 +1,11 @@
 package results
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -139,13 +140,6 @@ const File = "results.parquet"
 func Write(path string, t *Table) error {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, schema())
 	defer b.Release()
-	for i := range t.Rows {
-		for j, c := range columns {
-			c.append(b.Field(j), &t.Rows[i])
-		}
-	}
-	record := b.NewRecord()
-	defer record.Release()
 	// Dictionaries for the texts only: a column that outgrows its dictionary would write statistics in the
 	// order of a Go map, and other bytes each time.
 	options := []parquet.WriterProperty{
@@ -158,26 +152,36 @@ func Write(path string, t *Table) error {
 			options = append(options, parquet.WithDictionaryFor(c.field.Name, true))
 		}
 	}
-	var buf bytes.Buffer
-	w, err := pqarrow.NewFileWriter(schema(), &buf, parquet.NewWriterProperties(options...), pqarrow.DefaultWriterProps())
-	if err != nil {
-		return err
-	}
-	if err := w.AppendKeyValueMetadata(provenanceKey, t.Provenance); err != nil {
-		return err
-	}
-	if err := w.WriteBuffered(record); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
-		return err
+	digest := sha256.New()
+	write := func(out io.Writer) error {
+		out = io.MultiWriter(out, digest)
+		w, err := pqarrow.NewFileWriter(schema(), struct{ io.Writer }{out}, parquet.NewWriterProperties(options...), pqarrow.DefaultWriterProps())
+		if err != nil {
+			return err
+		}
+		if err := w.AppendKeyValueMetadata(provenanceKey, t.Provenance); err != nil {
+			return err
+		}
+		// Some rows at a time: as Arrow, all of them would take as much memory again.
+		for rows := range slices.Chunk(t.Rows, 1<<13) {
+			for i := range rows {
+				for j, c := range columns {
+					c.append(b.Field(j), &rows[i])
+				}
+			}
+			record := b.NewRecord()
+			err := w.WriteBuffered(record)
+			record.Release()
+			if err != nil {
+				return err
+			}
+		}
+		return w.Close()
 	}
 	// The digest first: a reader that comes between the two sees a mismatch, never a wrong table.
-	sum := sha256.Sum256(buf.Bytes())
-	if err := atomicfile.WriteBytes(path+".sha256", fmt.Appendf(nil, "%x  %s\n", sum, filepath.Base(path))); err != nil {
-		return err
-	}
-	return atomicfile.WriteBytes(path, buf.Bytes())
+	return atomicfile.WriteConfirmed(path, write, func() error {
+		return atomicfile.WriteBytes(path+".sha256", fmt.Appendf(nil, "%x  %s\n", digest.Sum(nil), filepath.Base(path)))
+	})
 }
 
 // forget takes the zeros of a table of the first version for unknown: it wrote them for imported runs. A run
