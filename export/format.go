@@ -138,11 +138,8 @@ func (e *Export) store(written Written, tensors []safetensors.Tensor, metadata m
 	if e.Format != PT {
 		// As safetensors.torch.save_model says it: the name that was dropped, and the one that was kept.
 		metadata = maps.Clone(metadata)
-		for alias, kept := range tied {
-			if _, taken := metadata[alias]; taken {
-				return fmt.Errorf("tied tensor %s: the file says something else by this name (the format pt can hold it)", alias)
-			}
-			metadata[alias] = kept
+		if err := addTied(metadata, tied); err != nil {
+			return err
 		}
 		if err := safetensors.Holds(tensors); err != nil {
 			return fmt.Errorf("%w: a .pt file holds it", err)
@@ -157,6 +154,17 @@ func (e *Export) store(written Written, tensors []safetensors.Tensor, metadata m
 		return e.storeShards(path, tensors, metadata, values, confirm)
 	}
 	return atomicfile.WriteConfirmed(path, func(out io.Writer) error { return writeSafetensors(out, tensors, metadata, values) }, confirm)
+}
+
+// addTied says which names stand for other tensors beside what else is said of the file, which it must not replace.
+func addTied[V any](metadata map[string]V, tied map[string]string) error {
+	for alias, kept := range tied {
+		if _, taken := metadata[alias]; taken {
+			return fmt.Errorf("tied tensor %s: the file says something else by this name (the format pt can hold it)", alias)
+		}
+		metadata[alias] = any(kept).(V)
+	}
+	return nil
 }
 
 // writeSafetensors writes a whole file of some of the tensors of values, in their order or that of their dtypes.
@@ -210,8 +218,8 @@ func (e *Export) storeShards(path string, tensors []safetensors.Tensor, metadata
 		}
 	}
 	about := map[string]any{"total_size": total}
-	for alias, kept := range e.Trajectory.Meta.Tied {
-		about[alias] = kept
+	if err := addTied(about, e.Trajectory.Meta.Tied); err != nil {
+		return err
 	}
 	text, err := json.MarshalIndent(map[string]any{"metadata": about, "weight_map": shards}, "", "  ")
 	if err != nil {
