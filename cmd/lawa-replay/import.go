@@ -33,7 +33,7 @@ func (o *foreignOptions) flags(f *pflag.FlagSet) {
 		o.MaxPickle, err = parseBytes("--max-pickle", text)
 		return err
 	})
-	f.StringVar(&o.Pattern, "pattern", "", "where the number stands in the names, as in 'run_{epoch}.pt' or 'ckpt-{step}/*'")
+	f.StringVar(&o.Pattern, "pattern", "", "where the number stands in the names, as in 'run_{epoch}_#.pt' or 'ckpt-{step}/*': # is any number, * any text")
 	f.StringVar(&o.Numbers, "numbers", "", "take epochs and steps from the name, or from inside (default: the name, if it says what it counts)")
 	f.Int64Var(&o.StepsPerEpoch, "steps-per-epoch", 0, "optimizer steps of an epoch, where only the one or the other is known")
 	f.Func("epoch-offset", "add this to the epochs found: 1 for files that count from 0 (default: 1 for Lightning's, else 0)", func(text string) error {
