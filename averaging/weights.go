@@ -53,6 +53,9 @@ type share struct{ at, weight float64 }
 
 var everyEndpoint = math.Inf(-1)
 
+// maxWeightsFile bounds the file, in bytes: a million lines.
+const maxWeightsFile = 32 << 20
+
 // Spec implements Scheme.
 func (w *Weights) Spec() string {
 	if w.Normalize {
@@ -114,7 +117,7 @@ func find(points []Point, epoch float64) int {
 }
 
 func (w *Weights) read() error {
-	f, _, err := input.Open(w.File, input.Text)
+	f, _, err := input.Open(w.File, maxWeightsFile)
 	if err != nil {
 		return err
 	}
@@ -139,7 +142,7 @@ func (w *Weights) parse(r io.Reader) error {
 	forms := []string{"age,weight", "epoch,weight", "endpoint,epoch,weight"}
 	form := strings.ToLower(strings.ReplaceAll(strings.Join(header, ","), " ", ""))
 	if !slices.Contains(forms, form) {
-		return fmt.Errorf("the header is %q, expected %s", strings.Join(header, ","), strings.Join(forms, " or "))
+		return fmt.Errorf("the header is %.200q, expected %s", strings.Join(header, ","), strings.Join(forms, " or "))
 	}
 	w.byAge = form == forms[0]
 	w.rows = map[float64][]share{}
@@ -155,7 +158,7 @@ func (w *Weights) parse(r io.Reader) error {
 		for i, field := range fields {
 			v, err := strconv.ParseFloat(strings.TrimSpace(field), 64)
 			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("line %d: %s %q is not a number", line, header[i], field)
+				return fmt.Errorf("line %d: %s %.80q is not a number", line, header[i], field)
 			}
 			values = append(values, v)
 		}
@@ -187,6 +190,8 @@ func (w *Weights) parse(r io.Reader) error {
 			size += math.Abs(s.weight)
 		}
 		switch {
+		case math.IsInf(size, 0):
+			return fmt.Errorf("the weights%s are too large to be summed", of)
 		case !w.Normalize && math.Abs(sum-1) > 1e-9:
 			return fmt.Errorf("the weights%s sum to %.12g, not to 1 (normalize=true divides them by their sum)", of, sum)
 		case !(math.Abs(sum) > 1e-12*size):

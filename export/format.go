@@ -38,7 +38,7 @@ func FormatOf(path string) (Format, error) {
 		return Sharded, nil
 	case ext == ".safetensors":
 		return Safetensors, nil
-	case slices.Contains([]string{".pt", ".pth", ".bin", ".ckpt"}, ext):
+	case slices.Contains([]string{".pt", ".pth", ".th", ".bin", ".ckpt"}, ext), strings.HasSuffix(strings.ToLower(path), ".pth.tar"):
 		return PT, nil
 	}
 	return "", fmt.Errorf("%s: the file's name must end in .safetensors, .pt or .safetensors.index.json", path)
@@ -130,23 +130,41 @@ func (h held) Write(w io.Writer, begin, end int64) error {
 
 // store writes one average, whole or not at all: its name appears when confirm says that the checkpoints are what
 // they were.
-func (e *Export) store(path string, tensors []safetensors.Tensor, metadata map[string]string, values data, confirm func() error) error {
-	tied := e.Trajectory.Meta.Tied
+func (e *Export) store(written Written, tensors []safetensors.Tensor, metadata map[string]string, values data, confirm func() error) error {
+	path, tied := written.Path, e.Trajectory.Meta.Tied
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
 	if e.Format != PT {
 		// As safetensors.torch.save_model says it: the name that was dropped, and the one that was kept.
 		metadata = maps.Clone(metadata)
-		maps.Copy(metadata, tied)
+		if err := addTied(metadata, tied); err != nil {
+			return err
+		}
 		if err := safetensors.Holds(tensors); err != nil {
 			return fmt.Errorf("%w: a .pt file holds it", err)
 		}
 	}
-	switch e.Format {
-	case PT:
+	switch {
+	case e.Format == PT && e.Whole:
+		return e.storeWhole(written, tensors, metadata, values, confirm)
+	case e.Format == PT:
 		return atomicfile.WriteConfirmed(path, func(out io.Writer) error { return writePT(out, tensors, tied, metadata, values) }, confirm)
-	case Sharded:
+	case e.Format == Sharded:
 		return e.storeShards(path, tensors, metadata, values, confirm)
 	}
 	return atomicfile.WriteConfirmed(path, func(out io.Writer) error { return writeSafetensors(out, tensors, metadata, values) }, confirm)
+}
+
+// addTied says which names stand for other tensors beside what else is said of the file, which it must not replace.
+func addTied[V any](metadata map[string]V, tied map[string]string) error {
+	for alias, kept := range tied {
+		if _, taken := metadata[alias]; taken {
+			return fmt.Errorf("tied tensor %s: the file says something else by this name (the format pt can hold it)", alias)
+		}
+		metadata[alias] = any(kept).(V)
+	}
+	return nil
 }
 
 // writeSafetensors writes a whole file of some of the tensors of values, in their order or that of their dtypes.
@@ -183,9 +201,6 @@ func (e *Export) storeShards(path string, tensors []safetensors.Tensor, metadata
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
 	parts := map[string][]safetensors.Tensor{}
 	total := int64(0)
 	for _, t := range tensors {
@@ -203,8 +218,8 @@ func (e *Export) storeShards(path string, tensors []safetensors.Tensor, metadata
 		}
 	}
 	about := map[string]any{"total_size": total}
-	for alias, kept := range e.Trajectory.Meta.Tied {
-		about[alias] = kept
+	if err := addTied(about, e.Trajectory.Meta.Tied); err != nil {
+		return err
 	}
 	text, err := json.MarshalIndent(map[string]any{"metadata": about, "weight_map": shards}, "", "  ")
 	if err != nil {

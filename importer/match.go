@@ -22,13 +22,12 @@ func (u *Understood) readLog(o Options) error {
 	columns, notes := t.understand()
 	matched := 0
 	rows := make([]*row, len(u.Checkpoints)) // the last one of each
+	index := m.index(t.rows)
 	for i := range u.Checkpoints {
 		f := &u.Checkpoints[i]
-		for j := range t.rows {
-			if r := &t.rows[j]; m.of(r, f) {
-				rows[i] = r
-				f.logged(*r, columns)
-			}
+		for _, j := range index.of(f) {
+			rows[i] = &t.rows[j]
+			f.logged(*rows[i], columns)
 		}
 		if rows[i] != nil {
 			matched++
@@ -96,19 +95,59 @@ func (m matching) String() string {
 	return fmt.Sprintf("%s (%s is added to the log's)", what, plain(m.shift))
 }
 
-// of says whether a row is a checkpoint's.
-func (m matching) of(r *row, f *Found) bool {
+// rowIndex finds the rows of a checkpoint: logs may have a row for each step.
+type rowIndex struct {
+	matching
+	rows []row
+	by   map[int64][]int // rows of about the same number
+}
+
+// perUnit is how finely the index tells epochs apart: neighbours of less than the slack may share a place.
+const perUnit = 0.5 / trajectory.EpochSlack
+
+func (m matching) value(r row) float64 {
 	if m.bySteps {
-		return r.step+m.shift == float64(f.Step)
+		return r.step + m.shift
 	}
-	return math.Abs(r.epoch+m.shift-f.Epoch) < trajectory.EpochSlack
+	return r.epoch + m.shift
+}
+
+func (m matching) index(rows []row) rowIndex {
+	x := rowIndex{m, rows, map[int64][]int{}}
+	for i, r := range rows {
+		if v := m.value(r); !math.IsNaN(v) && math.Abs(v) < 1e12 {
+			at := int64(math.Round(v * perUnit))
+			x.by[at] = append(x.by[at], i)
+		}
+	}
+	return x
+}
+
+// of lists the rows of a checkpoint, in their order.
+func (x rowIndex) of(f *Found) []int {
+	want := f.Epoch
+	if x.bySteps {
+		want = float64(f.Step)
+	}
+	var out []int
+	if math.Abs(want) < 1e12 {
+		for at := int64(math.Round(want*perUnit)) - 1; at <= int64(math.Round(want*perUnit))+1; at++ {
+			for _, i := range x.by[at] {
+				if v := x.value(x.rows[i]); v == want || !x.bySteps && math.Abs(v-want) < trajectory.EpochSlack {
+					out = append(out, i)
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // covers counts the checkpoints that have a row.
 func (m matching) covers(rows []row, checkpoints []Found) int {
-	n := 0
+	index, n := m.index(rows), 0
 	for i := range checkpoints {
-		if slices.ContainsFunc(rows, func(r row) bool { return m.of(&r, &checkpoints[i]) }) {
+		if len(index.of(&checkpoints[i])) > 0 {
 			n++
 		}
 	}
@@ -174,15 +213,13 @@ func (u *Understood) twoWays(t *table, ways []matching) error {
 	last := &u.Checkpoints[len(u.Checkpoints)-1]
 	var lines []string
 	for _, m := range ways {
-		for j := len(t.rows) - 1; j >= 0; j-- {
-			if r := &t.rows[j]; m.of(r, last) {
-				what, v := "epoch", r.epoch
-				if m.bySteps {
-					what, v = "step", r.step
-				}
-				lines = append(lines, fmt.Sprintf("  --log-offset %s: %s has the row of %s %s", plain(m.shift), last.label, what, plain(v)))
-				break
+		if of := m.index(t.rows).of(last); len(of) > 0 {
+			r := t.rows[of[len(of)-1]]
+			what, v := "epoch", r.epoch
+			if m.bySteps {
+				what, v = "step", r.step
 			}
+			lines = append(lines, fmt.Sprintf("  --log-offset %s: %s has the row of %s %s", plain(m.shift), last.label, what, plain(v)))
 		}
 	}
 	return fmt.Errorf("%w: the log fits the checkpoints in %d ways, counted from 0 or from 1:\n%s", errAsk, len(ways), strings.Join(lines, "\n"))

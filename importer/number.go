@@ -154,14 +154,8 @@ func twice(all []opened, c clock) (int, int) {
 
 // together says whether two clocks rise together.
 func together(all []opened, a, b clock) bool {
-	order := slices.Clone(all)
-	slices.SortStableFunc(order, func(x, y opened) int { return cmp.Compare(a(&x), a(&y)) })
-	for i := 1; i < len(order); i++ {
-		if !(b(&order[i-1]) < b(&order[i])) {
-			return false
-		}
-	}
-	return true
+	i, j := outOfOrder(all, a, b)
+	return i == j
 }
 
 // number decides where epochs and steps come from, for all checkpoints alike.
@@ -382,6 +376,12 @@ func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock)
 	out := make([]numbers, len(all))
 	lowest := math.Inf(1)
 	differ := -1
+	rank := make([]int, len(all))
+	if order != nil {
+		for place, i := range byClock(all, order) {
+			rank[i] = place + 1
+		}
+	}
 	for i := range all {
 		a := &all[i]
 		switch {
@@ -389,12 +389,7 @@ func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock)
 			a.counting = epochs(a)
 			out[i].epoch = a.counting + offset
 		case order != nil: // counted
-			out[i].epoch = 1
-			for j := range all {
-				if order(&all[j]) < order(a) {
-					out[i].epoch++
-				}
-			}
+			out[i].epoch = float64(rank[i])
 			a.counting = math.NaN()
 		default:
 			out[i].epoch = steps(a) / float64(perEpoch)
@@ -439,13 +434,9 @@ func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock)
 	return out, nil
 }
 
-// outOfOrder finds two checkpoints whose steps do not rise with their epochs.
+// outOfOrder finds two checkpoints whose steps do not rise with their epochs; 0, 0 where all do.
 func outOfOrder(all []opened, epochs, steps clock) (int, int) {
-	order := make([]int, len(all))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(epochs(&all[a]), epochs(&all[b])) })
+	order := byClock(all, epochs)
 	for i := 1; i < len(order); i++ {
 		if !(steps(&all[order[i-1]]) < steps(&all[order[i]])) {
 			return order[i-1], order[i]
@@ -468,4 +459,14 @@ func (a *opened) pattern(j int, what string) string {
 		return "name_{" + what + "}.pt"
 	}
 	return a.of.pattern(a.of.bare[j], what)
+}
+
+// byClock is the order of the checkpoints by a clock.
+func byClock(all []opened, c clock) []int {
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(c(&all[a]), c(&all[b])) })
+	return order
 }

@@ -2,6 +2,8 @@ package importer
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"os"
@@ -29,7 +31,7 @@ func sidecars(c *foreign.Checkpoint, alone bool) {
 		}
 	}
 	flatYAML(c, filepath.Join(dir, "CKPT.yaml"))
-	if text, err := input.ReadFile(filepath.Join(dir, "counter.ckpt"), 64); err == nil && c.Info.Epoch == nil {
+	if text := beside(c, filepath.Join(dir, "counter.ckpt"), 64); text != nil && c.Info.Epoch == nil {
 		if n, err := strconv.ParseFloat(strings.TrimSpace(string(text)), 64); err == nil {
 			c.Info.Epoch, c.Info.EpochKey = &n, "counter.ckpt"
 		}
@@ -37,15 +39,41 @@ func sidecars(c *foreign.Checkpoint, alone bool) {
 	trainerState(c, filepath.Join(dir, "trainer_state.json"))
 }
 
+// beside reads a file beside a checkpoint, if there is one. One that cannot be read is passed over, which is said.
+func beside(c *foreign.Checkpoint, path string, limit int64) []byte {
+	text, err := input.ReadFile(path, limit)
+	if err != nil {
+		if !errors.Is(err, os.ErrNotExist) {
+			passedOver(c, path, err)
+		}
+		return nil
+	}
+	return text
+}
+
+func passedOver(c *foreign.Checkpoint, path string, err error) {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	if note := fmt.Sprintf("%s is passed over: %v", filepath.Base(path), err); !slices.Contains(c.Notes, note) {
+		c.Notes = append(c.Notes, note)
+	}
+}
+
 // trainerState reads the epoch, the step, and what was logged at that step.
 func trainerState(c *foreign.Checkpoint, path string) {
-	text, err := input.ReadFile(path, input.Text)
+	text := beside(c, path, input.Text)
+	if text == nil {
+		return
+	}
 	var state struct {
 		Epoch *float64         `json:"epoch"`
 		Step  *float64         `json:"global_step"`
 		Log   []map[string]any `json:"log_history"`
 	}
-	if err != nil || json.NewDecoder(jsonOf(text)).Decode(&state) != nil {
+	if err := json.NewDecoder(jsonOf(text)).Decode(&state); err != nil {
+		passedOver(c, path, err)
 		return
 	}
 	if state.Epoch != nil {
@@ -69,9 +97,10 @@ func trainerState(c *foreign.Checkpoint, path string) {
 
 // flatYAML reads the numbers of a YAML file, and those one level below.
 func flatYAML(c *foreign.Checkpoint, path string) {
-	text, err := input.ReadFile(path, input.Text)
+	text := beside(c, path, 1<<20)
 	var fields map[string]any
-	if err != nil || len(text) > 1<<20 || yaml.Unmarshal(text, &fields) != nil {
+	if err := yaml.Unmarshal(text, &fields); err != nil {
+		passedOver(c, path, err)
 		return
 	}
 	for _, k := range slices.Sorted(maps.Keys(fields)) {

@@ -21,6 +21,19 @@ type comparer struct {
 	o       foreign.Options
 	read    int64
 	digests map[string][sha256.Size]byte
+	prints  map[string]string // by path; "" where the file has no checksums
+}
+
+func (c *comparer) fingerprint(a *foreign.Checkpoint) string {
+	p, known := c.prints[a.Path]
+	if !known {
+		p, _ = a.Fingerprint()
+		if c.prints == nil {
+			c.prints = map[string]string{}
+		}
+		c.prints[a.Path] = p
+	}
+	return p
 }
 
 // same says whether a and b hold the same tensors with the same bytes; unsure, that too much had to be read.
@@ -30,15 +43,14 @@ func (c *comparer) same(a, b *foreign.Checkpoint) (same, unsure bool) {
 			return true, false
 		}
 	}
-	if a.Bytes() != b.Bytes() || trajectory.SameTensors(a.Layout(), b.Layout()) != nil {
+	if a.Bytes() != b.Bytes() {
 		return false, false
 	}
-	if x, ok := a.Fingerprint(); ok {
-		if y, ok := b.Fingerprint(); ok && x == y {
-			return true, false
-		} else if ok {
-			return false, false
-		}
+	if x, y := c.fingerprint(a), c.fingerprint(b); x != "" && y != "" {
+		return x == y, false
+	}
+	if trajectory.SameTensors(a.Layout(), b.Layout()) != nil {
+		return false, false
 	}
 	x, ok := c.digest(a)
 	if !ok {

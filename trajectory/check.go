@@ -15,6 +15,9 @@ import (
 // maxLine bounds a line of checkpoints.jsonl, in bytes: thousands of evaluations fit.
 const maxLine = 16 << 20
 
+// maxStep is the largest step up to which a float64 holds every whole number: schemes compute with them.
+const maxStep = 1 << 53
+
 // parseLine reads a line of checkpoints.jsonl. What every line must have is missed where it is missing: it is not 0.
 func parseLine(line []byte) (Checkpoint, error) {
 	var c Checkpoint
@@ -55,8 +58,8 @@ func (c Checkpoint) check() error {
 		return errors.New("it has neither a file nor a link")
 	case math.IsNaN(c.Epoch) || math.IsInf(c.Epoch, 0) || c.Epoch < 0:
 		return fmt.Errorf("epoch %g, expected a number from 0 on", c.Epoch)
-	case c.Step < 0:
-		return fmt.Errorf("step %d, expected a number from 0 on", c.Step)
+	case c.Step < 0 || c.Step > maxStep:
+		return fmt.Errorf("step %d, expected a number from 0 to 2^53", c.Step)
 	case c.Bytes < 0:
 		return fmt.Errorf("%d bytes", c.Bytes)
 	}
@@ -70,8 +73,8 @@ func (c Checkpoint) check() error {
 
 // check says what of the whole run cannot be.
 func (m Meta) check() error {
-	if m.BatchSize < 0 || m.StepsPerEpoch < 0 {
-		return fmt.Errorf("batch_size %d, steps_per_epoch %d: neither can be less than 0", m.BatchSize, m.StepsPerEpoch)
+	if m.BatchSize < 0 || m.StepsPerEpoch < 0 || m.StepsPerEpoch > maxStep {
+		return fmt.Errorf("batch_size %d, steps_per_epoch %d: expected numbers from 0 to 2^53", m.BatchSize, m.StepsPerEpoch)
 	}
 	for _, tensor := range slices.Sorted(maps.Keys(m.Shards)) {
 		if err := input.Local(m.Shards[tensor]); err != nil {

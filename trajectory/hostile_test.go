@@ -70,6 +70,7 @@ func TestHostileLines(t *testing.T) {
 		line(`"epoch": 1`, `"epoch": "NaN"`):                                      "cannot unmarshal",
 		line(`"step": 1`, `"step": -5`):                                           "step -5",
 		line(`"step": 1`, `"step": 1e30`):                                         "cannot unmarshal",
+		line(`"step": 1`, `"step": 9007199254740993`):                             "expected a number from 0 to 2^53",
 		line(`"step": 1, `, ""):                                                   "no step",
 		line(`"bytes": `, `"bytes": -`):                                           "bytes",
 		line(sum, ""):                                                             "64 hexadecimal digits",
@@ -265,4 +266,29 @@ func FuzzTrajectory(f *testing.F) {
 			_ = run.Seal(context.Background(), []int{i}, false, nil)
 		}
 	})
+}
+
+// TestDiscardLeavesNothing: neither where the first line could not be written; a folder with the lines of a run that
+// is gone is not taken for a new one.
+func TestDiscardLeavesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	r, err := Create(dir, Meta{Run: "r"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.WriteFrom(Checkpoint{Epoch: 1, Step: 1}, func(w io.Writer) error { return safetensors.Write(w, nil, nil, nil) }); err != nil {
+		t.Fatal(err)
+	}
+	r.Discard()
+	r.Close()
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		names, _ := os.ReadDir(dir)
+		t.Errorf("left: %v", names)
+	}
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, linesFile), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Create(dir, Meta{Run: "r"}); err == nil || !strings.Contains(err.Error(), "of another run") {
+		t.Errorf("%v", err)
+	}
 }

@@ -3,8 +3,6 @@ package trajectory
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +32,7 @@ type Trajectory struct {
 	layout   []safetensors.Tensor // of the first checkpoint mapped
 	verified map[int]bool
 	trusted  bool // all of them
+	thorough bool // by SHA-256 where a faster digest is known, too
 }
 
 // Exists says whether dir holds a trajectory, whatever its state.
@@ -62,13 +61,14 @@ func Open(dir string) (*Trajectory, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, metaFile), err)
 	}
 	if err := t.readLines(); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, linesFile), err)
+		return nil, err
 	}
 	return t, nil
 }
 
 func (t *Trajectory) readLines() error {
-	f, _, err := input.Open(filepath.Join(t.Dir, linesFile), input.Any)
+	path := filepath.Join(t.Dir, linesFile)
+	f, _, err := input.Open(path, input.Any)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -79,12 +79,12 @@ func (t *Trajectory) readLines() error {
 	for {
 		line, err := input.ReadLine(r, maxLine)
 		if err != nil && err != io.EOF {
-			return fmt.Errorf("line %d: %w", len(t.Checkpoints)+1, err)
+			return fmt.Errorf("%s: line %d: %w", path, len(t.Checkpoints)+1, err)
 		}
 		whole := err == nil
 		if !whole {
 			if len(line) > 0 {
-				t.Warnings = append(t.Warnings, fmt.Sprintf("%s: the last line is torn (%d bytes without a line end) and is passed over", filepath.Join(t.Dir, linesFile), len(line)))
+				t.Warnings = append(t.Warnings, fmt.Sprintf("%s: the last line is torn (%d bytes without a line end) and is passed over", path, len(line)))
 			}
 			return nil
 		}
@@ -94,7 +94,7 @@ func (t *Trajectory) readLines() error {
 			err = t.admit(c)
 		}
 		if err != nil {
-			return fmt.Errorf("line %d: %w", len(t.Checkpoints)+1, err)
+			return fmt.Errorf("%s: line %d: %w", path, len(t.Checkpoints)+1, err)
 		}
 	}
 }
@@ -184,14 +184,14 @@ func (t *Trajectory) Seal(ctx context.Context, indices []int, allowNonFinite boo
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			digest, err := t.seal(ctx, i, allowNonFinite)
+			d, err := t.seal(ctx, i, allowNonFinite)
 			if err != nil {
 				return fmt.Errorf("%s: %w", t.Name(i), err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			t.mu.Lock()
-			t.Checkpoints[i].SHA256, t.verified[i] = digest, true
+			t.Checkpoints[i].SHA256, t.Checkpoints[i].XXH3, t.verified[i] = d.SHA256(), d.XXH3(), true
 			t.mu.Unlock()
 			if done++; progress != nil {
 				progress(done, len(missing))
@@ -202,20 +202,20 @@ func (t *Trajectory) Seal(ctx context.Context, indices []int, allowNonFinite boo
 	return g.Wait()
 }
 
-func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (string, error) {
+func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (*digest, error) {
 	link := t.Checkpoints[i].Link
 	if link == nil {
-		return "", errors.New("it has no digest, and is no link whose digest could be made")
+		return nil, errors.New("it has no digest, and is no link whose digest could be made")
 	}
 	c, err := link.Open()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer c.Close()
-	sum := sha256.New()
+	d := newDigest(true)
 	var bad []string
 	err = c.Stream(func(x *foreign.Tensor, data []byte) error {
-		sum.Write(data)
+		d.Write(data)
 		if x != nil && x.DType.Part() != "" && !finite(x.DType.Part(), data) && !slices.Contains(bad, x.Name) {
 			bad = append(bad, x.Name)
 		}
@@ -224,7 +224,7 @@ func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (stri
 	if err == nil && !allowNonFinite {
 		err = nonFinite(bad)
 	}
-	return hex.EncodeToString(sum.Sum(nil)), err
+	return d, err
 }
 
 // nonFinite is an error if there are such tensors.
@@ -302,6 +302,9 @@ func (t *Trajectory) Trust() {
 	}
 }
 
+// Thorough lets Verify compare SHA-256, which takes several times as long, where a faster digest is recorded, too.
+func (t *Trajectory) Thorough() { t.thorough = true }
+
 // Verify reads all of a checkpoint, once for each trajectory opened: its digest must be the recorded one,
 // and its floating tensors must be finite, unless that is allowed.
 func (s Source) Verify(i int, w *Weights) error {
@@ -312,12 +315,16 @@ func (s Source) Verify(i int, w *Weights) error {
 	if verified {
 		return nil
 	}
-	digest, bad, err := w.scan()
+	c := t.Checkpoints[i]
+	d := newDigest(c.XXH3 == "" || t.thorough)
+	bad, err := w.scan(d)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", t.Name(i), err)
-	case digest != t.Checkpoints[i].SHA256:
-		return fmt.Errorf("%s: sha256 %s, recorded was %s: the file was altered", t.Name(i), digest, t.Checkpoints[i].SHA256)
+	case d.sha != nil && d.SHA256() != c.SHA256:
+		return fmt.Errorf("%s: sha256 %s, recorded was %s: the file was altered", t.Name(i), d.SHA256(), c.SHA256)
+	case c.XXH3 != "" && d.XXH3() != c.XXH3:
+		return fmt.Errorf("%s: xxh3 %s, recorded was %s: the file was altered", t.Name(i), d.XXH3(), c.XXH3)
 	case !s.allowNonFinite:
 		if err := nonFinite(bad); err != nil {
 			return fmt.Errorf("%s: %w", t.Name(i), err)

@@ -1,12 +1,9 @@
 package trajectory
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -34,12 +31,17 @@ func Create(dir string, meta Meta) (*Recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Lstat(filepath.Join(dir, metaFile)); !errors.Is(err, os.ErrNotExist) {
-		unlock()
-		if err == nil {
-			err = fmt.Errorf("%s already holds a run (--resume goes on with it; or choose another folder)", dir)
+	for _, there := range []struct{ file, what string }{
+		{metaFile, "already holds a run (--resume goes on with it; or choose another folder)"},
+		{linesFile, "holds the " + linesFile + " of another run, whose " + metaFile + " is gone: choose another folder"},
+	} {
+		if _, err := os.Lstat(filepath.Join(dir, there.file)); !errors.Is(err, os.ErrNotExist) {
+			unlock()
+			if err == nil {
+				err = fmt.Errorf("%s %s", dir, there.what)
+			}
+			return nil, err
 		}
-		return nil, err
 	}
 	meta.Format, meta.Nulls = Format, true
 	text, err := json.MarshalIndent(meta, "", "  ")
@@ -98,7 +100,8 @@ func (r *Recorder) Discard() {
 	if len(r.Checkpoints) > 0 {
 		return
 	}
-	for _, name := range []string{metaFile, weightsDir, atomicfile.LockName} {
+	first := filepath.Join(weightsDir, fileName(1)) // whose line was not written
+	for _, name := range []string{metaFile, first, weightsDir, atomicfile.LockName} {
 		_ = atomicfile.RemoveBelow(r.Dir, name) // a folder only if it is empty
 	}
 	_ = syscall.Rmdir(r.Dir)
@@ -108,7 +111,7 @@ func (r *Recorder) Discard() {
 func (r *Recorder) Close() { r.unlock() }
 
 // Write stores the weights of the next checkpoint, which does not exist until Commit. It returns c with
-// Index, File, Bytes and SHA256 filled in. data is the data section for the arranged tensors.
+// Index, File, Bytes and digests filled in. data is the data section for the arranged tensors.
 func (r *Recorder) Write(c Checkpoint, tensors []safetensors.Tensor, data []byte) (Checkpoint, error) {
 	return r.WriteFrom(c, func(w io.Writer) error {
 		return safetensors.Write(w, tensors, safetensors.Metadata(), data)
@@ -118,10 +121,10 @@ func (r *Recorder) Write(c Checkpoint, tensors []safetensors.Tensor, data []byte
 // WriteFrom is Write for weights that write gives as a whole safetensors file.
 func (r *Recorder) WriteFrom(c Checkpoint, write func(io.Writer) error) (Checkpoint, error) {
 	c.Index = len(r.Checkpoints) + 1
-	c.File = filepath.Join(weightsDir, fmt.Sprintf("%06d.safetensors", c.Index))
-	digest := &counter{hash: sha256.New()}
-	err := r.write(c.File, func(w io.Writer) error { return write(io.MultiWriter(w, digest)) })
-	c.Bytes, c.SHA256 = digest.n, hex.EncodeToString(digest.hash.Sum(nil))
+	c.File = filepath.Join(weightsDir, fileName(c.Index))
+	d := newDigest(true)
+	err := r.write(c.File, func(w io.Writer) error { return write(io.MultiWriter(w, d)) })
+	c.Bytes, c.SHA256, c.XXH3 = d.n, d.SHA256(), d.XXH3()
 	return c, err
 }
 
@@ -129,6 +132,9 @@ func (r *Recorder) WriteFrom(c Checkpoint, write func(io.Writer) error) (Checkpo
 func (r *Recorder) write(name string, f func(io.Writer) error) error {
 	return atomicfile.WriteBelow(r.Dir, name, f, func() error { return nil })
 }
+
+// fileName is what the file of a checkpoint, or of the trainer's state at it, is called.
+func fileName(index int) string { return fmt.Sprintf("%06d.safetensors", index) }
 
 // Commit appends the line of a checkpoint whose weights Write stored: from now on it exists.
 func (r *Recorder) Commit(c Checkpoint) error {
@@ -164,7 +170,7 @@ func (r *Recorder) Commit(c Checkpoint) error {
 
 // stateFile is where the trainer's state at checkpoint index lies, below the trajectory's folder.
 func stateFile(index int) string {
-	return filepath.Join(stateDir, fmt.Sprintf("%06d.safetensors", index))
+	return filepath.Join(stateDir, fileName(index))
 }
 
 // WriteState stores what a trainer needs beside the weights to go on after checkpoint index, such as
@@ -195,15 +201,4 @@ func (r *Recorder) DropStates(index int) error {
 		}
 	}
 	return nil
-}
-
-// counter hashes and counts what passes.
-type counter struct {
-	hash hash.Hash
-	n    int64
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	c.n += int64(len(p))
-	return c.hash.Write(p)
 }

@@ -1,11 +1,7 @@
 package results
 
 import (
-	"bytes"
-	"context"
 	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -17,11 +13,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/compress"
-	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
 	"lawa-replay/internal/atomicfile"
-	"lawa-replay/internal/input"
 )
 
 // provenanceKey names the provenance in the file's metadata.
@@ -190,96 +184,16 @@ func Write(path string, t *Table) error {
 	})
 }
 
-// maxTable bounds the size of a results file, in bytes.
-const maxTable = 1 << 30
-
-// Read reads a table that Write stored. The digest is checked before the Parquet reader sees a byte: that
-// reader takes damage for instructions.
-func Read(path string) (*Table, error) {
-	data, err := input.ReadFile(path, maxTable)
-	if err != nil {
-		return nil, err
-	}
-	want, err := input.ReadFile(path+".sha256", 1<<12)
-	if err != nil {
-		return nil, fmt.Errorf("%s: its digest cannot be read: %w", path, err)
-	}
-	sum := sha256.Sum256(data)
-	if digest, _, _ := strings.Cut(string(want), " "); digest != hex.EncodeToString(sum[:]) {
-		return nil, fmt.Errorf("%s: sha256 %x, %s.sha256 says %s: the file was altered, or its writing was cut off (sweep again: what is in the store is not evaluated twice)", path, sum, filepath.Base(path), digest)
-	}
-	t, err := parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return t, nil
-}
-
-func parse(data []byte) (t *Table, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			t, err = nil, fmt.Errorf("not a Parquet file that can be read: %v", r)
-		}
-	}()
-	pf, err := file.NewParquetReader(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	defer pf.Close()
-	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: 1 << 16}, memory.DefaultAllocator)
-	if err != nil {
-		return nil, err
-	}
-	records, err := r.GetRecordReader(context.Background(), nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer records.Release()
-	t = &Table{}
-	if p := pf.MetaData().KeyValueMetadata().FindValue(provenanceKey); p != nil {
-		t.Provenance = *p
-	}
-	old := false
-	for records.Next() {
-		record := records.Record()
-		rows := make([]Row, record.NumRows())
-		for _, c := range columns {
-			at := record.Schema().FieldIndices(c.field.Name)
-			if len(at) == 0 && c.later {
-				old = true
-				continue
-			}
-			if len(at) != 1 || !arrow.TypeEqual(record.Column(at[0]).DataType(), c.field.Type) {
-				return nil, fmt.Errorf("no column %s of type %s", c.field.Name, c.field.Type)
-			}
-			for i := range rows {
-				c.read(record.Column(at[0]), i, &rows[i])
-			}
-		}
-		t.Rows = append(t.Rows, rows...)
-	}
-	if err := records.Err(); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	if old {
-		t.forget()
-	}
-	if int64(len(t.Rows)) != pf.NumRows() {
-		return nil, fmt.Errorf("%d rows read, the file claims %d", len(t.Rows), pf.NumRows())
-	}
-	return t, nil
-}
-
 // forget takes the zeros of a table of the first version for unknown: it wrote them for imported runs. A run
 // none of whose rows has seconds was imported, and its seed 0 is unknown too.
 func (t *Table) forget() {
 	timed := map[string]bool{}
 	for _, r := range t.Rows {
-		timed[r.run().ID()] = timed[r.run().ID()] || *r.Seconds != 0
+		timed[r.RunOf().ID()] = timed[r.RunOf().ID()] || *r.Seconds != 0
 	}
 	for i := range t.Rows {
 		r := &t.Rows[i]
-		if timed[r.run().ID()] {
+		if timed[r.RunOf().ID()] {
 			continue
 		}
 		if r.Seconds = nil; *r.Seed == 0 {

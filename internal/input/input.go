@@ -90,13 +90,15 @@ func Local(name string) error {
 		return errors.New("an empty name")
 	case len(name) > longest:
 		return fmt.Errorf("a name of %d bytes, at most %d: %.60q…", len(name), longest, name)
+	case name == ".":
+		return errors.New(`"." is the folder itself`)
 	case filepath.IsAbs(name) || !filepath.IsLocal(name):
 		return fmt.Errorf("%q lies outside of the folder", name)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
 		return fmt.Errorf("%q holds characters that no file name should", name)
 	case strings.Contains(name, `\`) || len(name) > 1 && name[1] == ':':
 		return fmt.Errorf("%q is a name of another system: folders are separated by /", name)
-	case filepath.Clean(name) != name || name == ".":
+	case filepath.Clean(name) != name:
 		return fmt.Errorf("%q is written in a roundabout way, expected %q", name, filepath.Clean(name))
 	}
 	for element := range strings.SplitSeq(name, "/") {

@@ -56,6 +56,9 @@ func EncodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 	}
 	seen := map[string]bool{}
 	for _, t := range tensors {
+		if t.Name == "__metadata__" {
+			return nil, fmt.Errorf("a tensor is called %s, which the format keeps for itself", t.Name)
+		}
 		if seen[t.Name] {
 			return nil, fmt.Errorf("two tensors are called %s", t.Name)
 		}
