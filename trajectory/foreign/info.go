@@ -132,7 +132,10 @@ func number(v any) (float64, bool) {
 	case *tensor:
 		return v.number()
 	case *pickle.Object:
-		if isArray(v) && notOfNumbers(v) == "" {
+		if size, _, _, _, ok := arrayParts(v); ok && isArray(v) && notOfNumbers(v) == "" {
+			if shape, err := sizes(size); err != nil || !(&tensor{shape: shape}).single() {
+				return 0, false // not worth its bytes
+			}
 			return array(v).number()
 		}
 		return numpyScalar(v)
