@@ -2,6 +2,7 @@ package averaging
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"runtime"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"unsafe"
 
 	"lawa-replay/trajectory"
+	"lawa-replay/trajectory/foreign"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -117,6 +119,10 @@ func begin(source Source, plan *Plan, first int, o Options) (*stream, error) {
 	}
 	s.layout = newLayout(c.Header.Tensors, o)
 	s.files[index] = s.layout.open(c)
+	if err := foreign.Averageable(c.Header.Tensors); err != nil {
+		s.close()
+		return nil, fmt.Errorf("%s: %w", c.Path, err)
+	}
 	return s, nil
 }
 

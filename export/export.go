@@ -28,6 +28,7 @@ type Export struct {
 	DType      safetensors.DType // of floating tensors; "" keeps the checkpoints'
 	Format     Format            // "" is Safetensors
 	ShardSize  int64             // of Sharded, in bytes; 0 keeps the source's shards
+	Whole      bool              // of PT: the newest checkpoint's file, with the average in place of its weights
 	Policy     bn.Policy         // of the batch-norm statistics
 	// Renew recomputes the statistics among tensors in place, for the policy recompute; RenewedFrom says
 	// from which data, for the metadata.
@@ -180,7 +181,7 @@ func (e *Export) write(ctx context.Context, requests []averaging.Request, tensor
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := e.store(w.Path, tensors, metadata, values, verified); err != nil {
+		if err := e.store(w, tensors, metadata, values, verified); err != nil {
 			return err
 		}
 		if e.Wrote != nil {

@@ -38,7 +38,7 @@ func FormatOf(path string) (Format, error) {
 		return Sharded, nil
 	case ext == ".safetensors":
 		return Safetensors, nil
-	case slices.Contains([]string{".pt", ".pth", ".bin", ".ckpt"}, ext):
+	case slices.Contains([]string{".pt", ".pth", ".th", ".bin", ".ckpt"}, ext), strings.HasSuffix(strings.ToLower(path), ".pth.tar"):
 		return PT, nil
 	}
 	return "", fmt.Errorf("%s: the file's name must end in .safetensors, .pt or .safetensors.index.json", path)
@@ -130,8 +130,11 @@ func (h held) Write(w io.Writer, begin, end int64) error {
 
 // store writes one average, whole or not at all: its name appears when confirm says that the checkpoints are what
 // they were.
-func (e *Export) store(path string, tensors []safetensors.Tensor, metadata map[string]string, values data, confirm func() error) error {
-	tied := e.Trajectory.Meta.Tied
+func (e *Export) store(written Written, tensors []safetensors.Tensor, metadata map[string]string, values data, confirm func() error) error {
+	path, tied := written.Path, e.Trajectory.Meta.Tied
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
 	if e.Format != PT {
 		// As safetensors.torch.save_model says it: the name that was dropped, and the one that was kept.
 		metadata = maps.Clone(metadata)
@@ -139,13 +142,15 @@ func (e *Export) store(path string, tensors []safetensors.Tensor, metadata map[s
 			return err
 		}
 		if err := safetensors.Holds(tensors); err != nil {
-			return err
+			return fmt.Errorf("%w: a .pt file holds it", err)
 		}
 	}
-	switch e.Format {
-	case PT:
+	switch {
+	case e.Format == PT && e.Whole:
+		return e.storeWhole(written, tensors, metadata, values, confirm)
+	case e.Format == PT:
 		return atomicfile.WriteConfirmed(path, func(out io.Writer) error { return writePT(out, tensors, tied, metadata, values) }, confirm)
-	case Sharded:
+	case e.Format == Sharded:
 		return e.storeShards(path, tensors, metadata, values, confirm)
 	}
 	return atomicfile.WriteConfirmed(path, func(out io.Writer) error { return writeSafetensors(out, tensors, metadata, values) }, confirm)
@@ -194,9 +199,6 @@ func writeSafetensors(out io.Writer, tensors []safetensors.Tensor, metadata map[
 func (e *Export) storeShards(path string, tensors []safetensors.Tensor, metadata map[string]string, values data, confirm func() error) error {
 	shards, err := e.shards(tensors)
 	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
 	parts := map[string][]safetensors.Tensor{}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/foreign"
 )
 
@@ -39,28 +40,37 @@ func (f *search) note(format string, args ...any) {
 // of checkpoints, and patterns of them with * and ?.
 func find(paths []string) (*search, error) {
 	f := &search{}
-	var all []string
-	for _, path := range paths {
-		if _, err := os.Lstat(path); err != nil && strings.ContainsAny(path, "*?[") {
-			matches, globErr := filepath.Glob(path)
-			if globErr == nil && len(matches) == 0 {
-				globErr = fmt.Errorf("%w: nothing is called so", ErrNoCheckpoints)
-			}
-			if globErr != nil {
-				return nil, fmt.Errorf("%s: %w", path, globErr)
-			}
-			all = append(all, matches...)
-			continue
-		}
-		all = append(all, path)
+	paths, err := Expand(paths)
+	if err != nil {
+		return nil, err
 	}
-	for _, path := range all {
+	for _, path := range paths {
 		if err := f.add(path); err != nil {
 			return nil, err
 		}
 	}
 	f.label()
 	return f, nil
+}
+
+// Expand puts in place of patterns with *, ? and [ what is called so, as a shell does that was not kept from it by quotes.
+func Expand(paths []string) ([]string, error) {
+	var out []string
+	for _, path := range paths {
+		if _, err := os.Lstat(path); err == nil || !strings.ContainsAny(path, "*?[") {
+			out = append(out, path)
+			continue
+		}
+		matches, err := filepath.Glob(path)
+		if err == nil && len(matches) == 0 {
+			err = fmt.Errorf("%w: nothing is called so", ErrNoCheckpoints)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		out = append(out, matches...)
+	}
+	return out, nil
 }
 
 // add takes what one path names.
@@ -74,6 +84,9 @@ func (f *search) add(path string) error {
 	if !info.IsDir() {
 		f.items = append(f.items, item{path: path, named: true})
 		return nil
+	}
+	if trajectory.Exists(path) {
+		return fmt.Errorf("%s is a trajectory already: sweep, average, inspect and verify take it as it is", path)
 	}
 	l, err := listFolder(path)
 	if err != nil {
@@ -105,6 +118,7 @@ type listed struct {
 	why     string            // by what it was known
 	unknown []*foreign.NotOne // folders in it with files of which none is known to be the model's
 	plain   []string          // folders in it without any
+	runs    []string          // trajectories of this program in it
 	notes   []string
 }
 
@@ -134,6 +148,8 @@ func listFolder(dir string) (*listed, error) {
 			if isFile(e.Name()) && foreign.MayBeWeights(e.Name()) && path != own {
 				l.items = append(l.items, item{path: path})
 			}
+		case trajectory.Exists(path):
+			l.runs = append(l.runs, path)
 		default:
 			model, why, err := foreign.Within(path)
 			var none *foreign.NotOne
@@ -249,6 +265,7 @@ func (f *search) below(dir string, top *listed) error {
 	}
 	var places []place
 	var unknown []*foreign.NotOne
+	runs := top.runs
 	folders := 0
 	var look func(dir string, l *listed, level int) error
 	look = func(dir string, l *listed, level int) error {
@@ -270,6 +287,7 @@ func (f *search) below(dir string, top *listed) error {
 			} else if err != nil {
 				return err
 			}
+			runs = append(runs, in.runs...)
 			if len(in.items) > 0 || in.own != "" {
 				places = append(places, place{sub, in})
 			} else if level < maxLevels {
@@ -292,6 +310,8 @@ func (f *search) below(dir string, top *listed) error {
 		return err
 	}
 	switch {
+	case len(runs) > 0 && len(places) == 0:
+		return fmt.Errorf("%s holds trajectories, not checkpoints; name them:\n  %s", dir, strings.Join(atMost(runs, 20), "\n  "))
 	case len(places) == 1:
 		f.note("the checkpoints are those of %s", places[0].dir)
 		return f.add(places[0].dir)
@@ -333,8 +353,8 @@ func (f *search) label() {
 		dir := filepath.Dir(clean(i))
 		if n == 0 {
 			shared = dir
-			if len(f.items) == 1 { // epoch_12/model.pt: the folder says it
-				shared = filepath.Dir(dir)
+			if len(f.items) == 1 && !saysWhen(filepath.Base(clean(i)), i.folder) && saysWhen(filepath.Base(dir), true) {
+				shared = filepath.Dir(dir) // epoch_12/model.pt: the folder says it
 			}
 			continue
 		}
@@ -351,6 +371,11 @@ func (f *search) label() {
 	}
 	slices.SortStableFunc(f.items, func(a, b item) int { return natural(a.label, b.label) })
 	f.items = slices.CompactFunc(f.items, func(a, b item) bool { return clean(a) == clean(b) })
+}
+
+// saysWhen says whether a word in a name says of which epoch or step it is.
+func saysWhen(name string, folder bool) bool {
+	return slices.ContainsFunc(parseName(name, folder).fields, func(f field) bool { return f.counts == epochs || f.counts == steps })
 }
 
 // relativeTo is a path as seen from dir.

@@ -163,6 +163,9 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 		if err := sameKind(first, a.c); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.path, err)
 		}
+		if averaged(a.c) != averaged(first) {
+			return nil, fmt.Errorf("%s holds %s, %s %s: --key says which of their state dicts to take", a.base(), kind(a.c), all[0].base(), kind(first))
+		}
 		abs, err := filepath.Abs(a.path)
 		if err != nil {
 			return nil, err
@@ -174,6 +177,9 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 		for _, n := range a.c.Notes {
 			notes[n]++
 		}
+	}
+	if averaged(first) {
+		u.note("the checkpoints hold %s: averaging them averages averages", kind(first))
 	}
 	for _, n := range slices.Sorted(maps.Keys(notes)) {
 		u.note("%s", n)
@@ -189,6 +195,24 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 		}
 	}
 	return u, nil
+}
+
+// averaged says whether a checkpoint's weights are known to be an average.
+func averaged(c *foreign.Checkpoint) bool {
+	return c.Weights == foreign.EMA || c.Weights == foreign.Average
+}
+
+// kind says which weights they are, and by what that is known.
+func kind(c *foreign.Checkpoint) string {
+	switch c.Weights {
+	case "":
+		return "weights"
+	case foreign.EMA:
+		return fmt.Sprintf("an EMA of the weights (%s)", c.WeightsWhy)
+	case foreign.Average:
+		return fmt.Sprintf("an average of the weights (%s)", c.WeightsWhy)
+	}
+	return fmt.Sprintf("the raw weights (%s)", c.WeightsWhy)
 }
 
 // sameKind says whether two checkpoints hold the same tensors, tied alike.
@@ -290,7 +314,7 @@ func Copy(ctx context.Context, r *trajectory.Recorder, f Found) error {
 	}
 	defer c.Close()
 	if err := safetensors.Holds(c.Layout()); err != nil {
-		return fmt.Errorf("%s: %w", f.Source, err)
+		return fmt.Errorf("%s: copying it: %w (--link leaves it where it is)", f.Source, err)
 	}
 	line := f.Checkpoint
 	line.Link = nil
@@ -320,7 +344,7 @@ func Link(ctx context.Context, r *trajectory.Recorder, f Found) error {
 		if err := one.Seal(ctx, nil); err != nil {
 			return err
 		}
-		line.SHA256 = one.Checkpoints[0].SHA256
+		line.SHA256, line.XXH3 = one.Checkpoints[0].SHA256, one.Checkpoints[0].XXH3
 	}
 	return r.Commit(line)
 }
@@ -338,7 +362,7 @@ func (u *Understood) Seal(ctx context.Context, progress func(done, total int)) e
 	}
 	err = t.Seal(ctx, all, true, progress)
 	for i := range u.Checkpoints {
-		u.Checkpoints[i].SHA256 = t.Checkpoints[i].SHA256
+		u.Checkpoints[i].SHA256, u.Checkpoints[i].XXH3 = t.Checkpoints[i].SHA256, t.Checkpoints[i].XXH3
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -193,6 +194,20 @@ func TestNamed(t *testing.T) {
 	for want, paths := range map[string][]string{"best.pt was named with the others": at("epoch_1.pt", "epoch_2.pt", "best.pt"), "nothing is called so": at("x_*.pt")} {
 		if _, _, err := told(t, paths, dir, defaults); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, expected …%s…", paths, err, want)
+		}
+	}
+	if r, err := trajectory.Create(filepath.Join(dir, "run"), trajectory.Meta{Run: "run"}); err != nil {
+		t.Fatal(err)
+	} else if r.Close(); true {
+		if _, _, err := told(t, at("run"), dir, defaults); err == nil || !strings.Contains(err.Error(), "a trajectory already") {
+			t.Errorf("a trajectory: %v", err)
+		}
+		above := t.TempDir()
+		if err := os.Rename(filepath.Join(dir, "run"), filepath.Join(above, "run")); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := told(t, []string{above}, dir, defaults); err == nil || !strings.Contains(err.Error(), "holds trajectories") {
+			t.Errorf("a folder of trajectories: %v", err)
 		}
 	}
 	for path, one := range map[string]bool{"epoch_1.pt": true, ".": false, "r1": false, "none": false} {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lawa-replay/trajectory"
+	"lawa-replay/trajectory/foreign"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -199,6 +200,9 @@ func Add(ctx context.Context, r *trajectory.Recorder, u *Understood, f Found, la
 		}
 	}
 	if err := trajectory.SameTensors(*layout, f.layout); err != nil {
+		return false, fmt.Errorf("%s: %w", f.Source, err)
+	}
+	if err := foreign.Averageable(f.layout); err != nil {
 		return false, fmt.Errorf("%s: %w", f.Source, err)
 	}
 	if link {

@@ -3,8 +3,6 @@ package trajectory
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +32,7 @@ type Trajectory struct {
 	layout   []safetensors.Tensor // of the first checkpoint mapped
 	verified map[int]bool
 	trusted  bool // all of them
+	thorough bool // by SHA-256 where a faster digest is known, too
 }
 
 // Exists says whether dir holds a trajectory, whatever its state.
@@ -185,14 +184,14 @@ func (t *Trajectory) Seal(ctx context.Context, indices []int, allowNonFinite boo
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			digest, err := t.seal(ctx, i, allowNonFinite)
+			d, err := t.seal(ctx, i, allowNonFinite)
 			if err != nil {
 				return fmt.Errorf("%s: %w", t.Name(i), err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			t.mu.Lock()
-			t.Checkpoints[i].SHA256, t.verified[i] = digest, true
+			t.Checkpoints[i].SHA256, t.Checkpoints[i].XXH3, t.verified[i] = d.SHA256(), d.XXH3(), true
 			t.mu.Unlock()
 			if done++; progress != nil {
 				progress(done, len(missing))
@@ -203,20 +202,20 @@ func (t *Trajectory) Seal(ctx context.Context, indices []int, allowNonFinite boo
 	return g.Wait()
 }
 
-func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (string, error) {
+func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (*digest, error) {
 	link := t.Checkpoints[i].Link
 	if link == nil {
-		return "", errors.New("it has no digest, and is no link whose digest could be made")
+		return nil, errors.New("it has no digest, and is no link whose digest could be made")
 	}
 	c, err := link.Open()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer c.Close()
-	sum := sha256.New()
+	d := newDigest(true)
 	var bad []string
 	err = c.Stream(func(x *foreign.Tensor, data []byte) error {
-		sum.Write(data)
+		d.Write(data)
 		if x != nil && x.DType.Part() != "" && !finite(x.DType.Part(), data) && !slices.Contains(bad, x.Name) {
 			bad = append(bad, x.Name)
 		}
@@ -225,7 +224,7 @@ func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (stri
 	if err == nil && !allowNonFinite {
 		err = nonFinite(bad)
 	}
-	return hex.EncodeToString(sum.Sum(nil)), err
+	return d, err
 }
 
 // nonFinite is an error if there are such tensors.
@@ -303,6 +302,9 @@ func (t *Trajectory) Trust() {
 	}
 }
 
+// Thorough lets Verify compare SHA-256, which takes several times as long, where a faster digest is recorded, too.
+func (t *Trajectory) Thorough() { t.thorough = true }
+
 // Verify reads all of a checkpoint, once for each trajectory opened: its digest must be the recorded one,
 // and its floating tensors must be finite, unless that is allowed.
 func (s Source) Verify(i int, w *Weights) error {
@@ -313,12 +315,16 @@ func (s Source) Verify(i int, w *Weights) error {
 	if verified {
 		return nil
 	}
-	digest, bad, err := w.scan()
+	c := t.Checkpoints[i]
+	d := newDigest(c.XXH3 == "" || t.thorough)
+	bad, err := w.scan(d)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", t.Name(i), err)
-	case digest != t.Checkpoints[i].SHA256:
-		return fmt.Errorf("%s: sha256 %s, recorded was %s: the file was altered", t.Name(i), digest, t.Checkpoints[i].SHA256)
+	case d.sha != nil && d.SHA256() != c.SHA256:
+		return fmt.Errorf("%s: sha256 %s, recorded was %s: the file was altered", t.Name(i), d.SHA256(), c.SHA256)
+	case c.XXH3 != "" && d.XXH3() != c.XXH3:
+		return fmt.Errorf("%s: xxh3 %s, recorded was %s: the file was altered", t.Name(i), d.XXH3(), c.XXH3)
 	case !s.allowNonFinite:
 		if err := nonFinite(bad); err != nil {
 			return fmt.Errorf("%s: %w", t.Name(i), err)

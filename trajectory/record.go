@@ -1,12 +1,9 @@
 package trajectory
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -114,7 +111,7 @@ func (r *Recorder) Discard() {
 func (r *Recorder) Close() { r.unlock() }
 
 // Write stores the weights of the next checkpoint, which does not exist until Commit. It returns c with
-// Index, File, Bytes and SHA256 filled in. data is the data section for the arranged tensors.
+// Index, File, Bytes and digests filled in. data is the data section for the arranged tensors.
 func (r *Recorder) Write(c Checkpoint, tensors []safetensors.Tensor, data []byte) (Checkpoint, error) {
 	return r.WriteFrom(c, func(w io.Writer) error {
 		return safetensors.Write(w, tensors, safetensors.Metadata(), data)
@@ -125,9 +122,9 @@ func (r *Recorder) Write(c Checkpoint, tensors []safetensors.Tensor, data []byte
 func (r *Recorder) WriteFrom(c Checkpoint, write func(io.Writer) error) (Checkpoint, error) {
 	c.Index = len(r.Checkpoints) + 1
 	c.File = filepath.Join(weightsDir, fileName(c.Index))
-	digest := &counter{hash: sha256.New()}
-	err := r.write(c.File, func(w io.Writer) error { return write(io.MultiWriter(w, digest)) })
-	c.Bytes, c.SHA256 = digest.n, hex.EncodeToString(digest.hash.Sum(nil))
+	d := newDigest(true)
+	err := r.write(c.File, func(w io.Writer) error { return write(io.MultiWriter(w, d)) })
+	c.Bytes, c.SHA256, c.XXH3 = d.n, d.SHA256(), d.XXH3()
 	return c, err
 }
 
@@ -204,15 +201,4 @@ func (r *Recorder) DropStates(index int) error {
 		}
 	}
 	return nil
-}
-
-// counter hashes and counts what passes.
-type counter struct {
-	hash hash.Hash
-	n    int64
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	c.n += int64(len(p))
-	return c.hash.Write(p)
 }

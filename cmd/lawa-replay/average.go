@@ -29,6 +29,7 @@ type averageOptions struct {
 	format        string
 	shardSize     string
 	noVerify      bool
+	whole         bool
 }
 
 func newAverage() *cobra.Command {
@@ -42,7 +43,8 @@ with which coefficients and digests. Sums are float64, rounded once.
 
 The name of --out says the format:
   avg.safetensors    one file
-  avg.pt             a state dict for torch.load(weights_only=True)
+  avg.pt             a state dict for torch.load(weights_only=True); with --whole all that
+                     the newest checkpoint's file holds, as training programs load it
   avg/model.safetensors.index.json   shards, in the layout of a sharded source, or of
                      at most --shard-size
 
@@ -72,7 +74,8 @@ Integer tensors are those of the newest checkpoint. Batch-norm statistics (--bn)
 	f.StringVar(&o.bn, "bn", "average", "batch-norm statistics: average, copy, recompute[:samples=N[,seed=S]]")
 	f.StringVar(&o.format, "format", "", "of the files in --out-dir: safetensors (the default), pt or sharded")
 	f.StringVar(&o.shardSize, "shard-size", "", "of sharded files, such as 5GB (default: the shards of the source)")
-	f.BoolVar(&o.noVerify, "no-verify", false, "neither compare the checkpoints with their digests nor look for NaN: several times faster")
+	f.BoolVar(&o.whole, "whole", false, "write the newest checkpoint's own file with the average in place of its weights, as for Lightning: of PyTorch's files")
+	f.BoolVar(&o.noVerify, "no-verify", false, "neither compare the checkpoints with their digests nor look for NaN")
 	o.networkOptions.flags(f)
 	o.foreignOptions.flags(f)
 	return c
@@ -101,8 +104,11 @@ func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run [
 	}
 	defer done()
 	t := e.Trajectory
-	if o.noVerify {
+	switch thorough, _ := o.thorough(); { // parse has read it
+	case o.noVerify:
 		t.Trust()
+	case thorough:
+		t.Thorough()
 	}
 	for _, text := range o.at {
 		endpoints, err := selectEpochs(t, text)
@@ -154,6 +160,9 @@ func (o averageOptions) parse(e *export.Export) error {
 	case o.bnBatch < 0:
 		return errors.New("--bn-batch-size takes numbers from 1 on")
 	}
+	if _, err := o.thorough(); err != nil {
+		return err
+	}
 	var err error
 	if o.out != "" {
 		if e.Format, err = export.FormatOf(o.out); err != nil {
@@ -161,6 +170,10 @@ func (o averageOptions) parse(e *export.Export) error {
 		}
 	} else if e.Format, err = export.ParseFormat(o.format); err != nil {
 		return fmt.Errorf("--format: %w", err)
+	}
+	e.Whole = o.whole
+	if o.whole && (e.Format != export.PT || o.dtype != "") {
+		return errors.New("--whole writes PyTorch's files, in the dtypes that they have: give --out a name such as avg.ckpt, or --format pt, and no --dtype")
 	}
 	if o.shardSize != "" {
 		if e.ShardSize, err = parseBytes("--shard-size", o.shardSize); err != nil {
@@ -184,7 +197,7 @@ func (o averageOptions) parse(e *export.Export) error {
 }
 
 func (o averageOptions) write(ctx context.Context, e *export.Export, files int) error {
-	bar := newProgress("average", files)
+	bar := newProgress(ctx, "average", files)
 	done, statistics := 0, 0
 	var last export.Written
 	e.Wrote = func(w export.Written) {
@@ -209,6 +222,9 @@ func (o averageOptions) write(ctx context.Context, e *export.Export, files int) 
 		say("wrote %s: %s at epoch %s, %s", last.Path, last.Scheme.Spec(), trajectory.EpochName(c[last.Endpoint].Epoch), epochs)
 	default:
 		say("wrote %d files into %s", done, o.outDir)
+	}
+	if strings.HasSuffix(o.out, ".ckpt") && !o.whole {
+		say("%s holds a state dict alone: it is no checkpoint that Lightning's load_from_checkpoint takes (--whole writes one)", o.out)
 	}
 	if statistics > 0 && e.Policy.Kind == bn.Average {
 		say("batch-norm statistics are averaged like the weights; the averaged network's own need a pass over data (--bn recompute, or torch.optim.swa_utils.update_bn)")

@@ -158,7 +158,7 @@ func runImport(ctx context.Context, cmd *cobra.Command, o importOptions, args []
 	defer r.Close()
 	defer r.Discard() // if nothing came of it
 	verb := map[bool]string{false: "copied", true: "linked"}[o.link]
-	bar := newProgress("import", len(u.Checkpoints))
+	bar := newProgress(ctx, "import", len(u.Checkpoints))
 	defer bar.close()
 	if o.link && len(r.Checkpoints) == 0 {
 		if err := u.Seal(ctx, func(done, _ int) { bar.set(done) }); err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"lawa-replay/importer"
 	"lawa-replay/trajectory"
@@ -14,10 +13,14 @@ import (
 // runsOf groups what the command line names into runs: each trajectory and each folder of checkpoints is one, and all
 // checkpoints that were named on their own, as by checkpoint-*, are one together.
 func runsOf(paths []string) ([][]string, error) {
+	paths, err := importer.Expand(paths)
+	if err != nil {
+		return nil, err
+	}
 	var runs [][]string
 	var single []string
 	for _, path := range paths {
-		if _, err := os.Stat(path); err != nil && !strings.ContainsAny(path, "*?[") {
+		if _, err := os.Stat(path); err != nil {
 			return nil, fmt.Errorf("%s: no such file or folder", path)
 		}
 		if !trajectory.Exists(path) && importer.IsOne(path) {
@@ -70,6 +73,9 @@ func openAny(paths []string, o foreignOptions) (*trajectory.Trajectory, error) {
 		for _, w := range t.Warnings {
 			say("warning: %s", w)
 		}
+		if o.Key != "" || len(o.Strip)+len(o.Skip) > 0 {
+			say("note: %s is a trajectory: --key, --strip and --skip say how checkpoints of other programs are read, and change nothing here", path)
+		}
 		return t, nil
 	}
 	u, err := importer.Understand(paths, o.Options)
@@ -85,7 +91,7 @@ func openAny(paths []string, o foreignOptions) (*trajectory.Trajectory, error) {
 		return nil, err
 	}
 	if len(u.Checkpoints) > 1 {
-		if len(paths) > 1 || strings.ContainsAny(path, "*?[") {
+		if len(paths) > 1 {
 			dir = filepath.Dir(first.Source)
 			if filepath.Dir(last.Source) != dir {
 				dir = filepath.Dir(dir)

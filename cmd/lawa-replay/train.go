@@ -157,7 +157,7 @@ func train(ctx context.Context, o trainOptions, net *model.Network, set *dataset
 	engine := evaluator.NewEngine(net, device, 0, runtime.NumCPU())
 	steps := int64(o.config.Epochs) * rec.Meta.StepsPerEpoch
 	say("training %s on %s: %d parameters, %d steps in %d epochs", rec.Meta.Model, rec.Meta.Data, net.Parameters(), steps, o.config.Epochs)
-	bar := newProgress("train", int(steps))
+	bar := newProgress(ctx, "train", int(steps))
 	defer bar.close()
 	hooks := trainer.Hooks{
 		Step: func(step, _ int64, _ float64) { bar.set(int(step)) },

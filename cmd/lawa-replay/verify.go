@@ -38,7 +38,8 @@ func runVerify(ctx context.Context, run []string, allowNonFinite bool, o foreign
 	if err != nil {
 		return err
 	}
-	bar := newProgress("verify", len(t.Checkpoints))
+	t.Thorough()
+	bar := newProgress(ctx, "verify", len(t.Checkpoints))
 	var faults []error
 	var bytes int64
 	for i, c := range t.Checkpoints {

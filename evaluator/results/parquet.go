@@ -189,11 +189,11 @@ func Write(path string, t *Table) error {
 func (t *Table) forget() {
 	timed := map[string]bool{}
 	for _, r := range t.Rows {
-		timed[r.run().ID()] = timed[r.run().ID()] || *r.Seconds != 0
+		timed[r.RunOf().ID()] = timed[r.RunOf().ID()] || *r.Seconds != 0
 	}
 	for i := range t.Rows {
 		r := &t.Rows[i]
-		if timed[r.run().ID()] {
+		if timed[r.RunOf().ID()] {
 			continue
 		}
 		if r.Seconds = nil; *r.Seed == 0 {

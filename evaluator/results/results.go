@@ -51,8 +51,8 @@ type Run struct {
 	Devices *int64
 }
 
-// Run is the run that a row is of.
-func (r Row) run() Run { return Run{r.Run, r.Seed, r.Folder, r.Config, r.Devices} }
+// RunOf is the run that a row is of.
+func (r Row) RunOf() Run { return Run{r.Run, r.Seed, r.Folder, r.Config, r.Devices} }
 
 // ID is different for different runs of a table.
 func (r Run) ID() string {
@@ -81,7 +81,7 @@ func (t *Table) Runs() []Run {
 	var out []Run
 	seen := map[string]bool{}
 	for i := range t.Rows {
-		if r := t.Rows[i].run(); !seen[r.ID()] {
+		if r := t.Rows[i].RunOf(); !seen[r.ID()] {
 			seen[r.ID()] = true
 			out = append(out, r)
 		}
@@ -110,6 +110,27 @@ func RunNames(runs []Run) []string {
 	panic("two runs of one folder")
 }
 
+// RunList names several runs in a line: run, seeds 1, 2, 3, where only the seeds differ. More than eight are counted.
+func RunList(runs []Run) string {
+	names := RunNames(runs)
+	seeds := ""
+	for _, r := range runs {
+		if len(runs) < 2 || r.Name != runs[0].Name || r.Seed == nil {
+			seeds = ""
+			break
+		}
+		seeds += ", " + seedText(r.Seed)
+	}
+	const most = 8
+	switch {
+	case len(names) > most:
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most-1], ", "), len(names)-most+1)
+	case seeds != "" && strings.HasSuffix(names[0], ")"):
+		return runs[0].Name + ", seeds " + strings.TrimPrefix(seeds, ", ")
+	}
+	return strings.Join(names, ", ")
+}
+
 // Only is the table with those runs that the names call; each must call one at least.
 func (t *Table) Only(names []string) (*Table, error) {
 	runs := t.Runs()
@@ -120,7 +141,7 @@ func (t *Table) Only(names []string) (*Table, error) {
 	}
 	out := &Table{Provenance: t.Provenance}
 	for _, row := range t.Rows {
-		if slices.ContainsFunc(names, row.run().Is) {
+		if slices.ContainsFunc(names, row.RunOf().Is) {
 			out.Rows = append(out.Rows, row)
 		}
 	}
@@ -160,7 +181,7 @@ func (t *Table) Series(split, metric string) []*Series {
 		if r.Split != split || r.Metric != metric {
 			continue
 		}
-		run := r.run()
+		run := r.RunOf()
 		key := id{run.ID(), r.Scheme, r.Policy}
 		s := index[key]
 		if s == nil {

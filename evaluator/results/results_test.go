@@ -124,3 +124,47 @@ func TestSeries(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// A table of the first version has no folders, and zeros for what is not known of an imported run: none of its rows
+// has seconds. The zero seed of a run that was trained is one.
+func TestTablesOfTheFirstVersion(t *testing.T) {
+	table, err := Read("../../testdata/results/version1.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := table.Runs()
+	if len(table.Rows) != 6 || len(runs) != 2 || runs[0].Config != "" || runs[0].Devices != nil {
+		t.Fatalf("%d rows, runs %+v", len(table.Rows), runs)
+	}
+	for _, r := range table.Rows {
+		trained := r.Run == "trained"
+		if (r.Seed != nil) != trained || (r.Seconds != nil) != trained || trained && (*r.Seed != 0 || *r.Seconds != 2*r.Epoch || *r.Step != int64(10*r.Epoch)) {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// Runs have the shortest names that tell them apart.
+func TestRunNames(t *testing.T) {
+	run := func(name string, seed int64, folder string) Run { return Run{Name: name, Seed: &seed, Folder: folder} }
+	for _, c := range []struct {
+		runs []Run
+		want string
+	}{
+		{[]Run{run("a", 1, "x/a"), run("b", 1, "x/b")}, "a, b"},
+		{[]Run{run("a", 1, "x/a"), run("a", 2, "y/a")}, "a, seeds 1, 2"},
+		{[]Run{run("a", 1, "x/a"), run("a", 1, "y/a")}, "x/a, y/a"},
+		{[]Run{run("a", 1, "x/a"), {Name: "a", Folder: "y/a"}}, "a (seed 1), a (seed –)"},
+	} {
+		if got := RunList(c.runs); got != c.want {
+			t.Errorf("%q, expected %q", got, c.want)
+		}
+	}
+	var many []Run
+	for i := range 20 {
+		many = append(many, run(fmt.Sprint("r", i), 1, ""))
+	}
+	if got := RunList(many); got != "r0, r1, r2, r3, r4, r5, r6 and 13 more" {
+		t.Errorf("%q", got)
+	}
+}

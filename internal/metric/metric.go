@@ -4,7 +4,9 @@
 package metric
 
 import (
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -38,6 +40,28 @@ func Of(name string) Metric {
 	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '_' || r == '-' || r == ' ' || r == '.' || r == '@' })
 	up := slices.ContainsFunc(words, func(w string) bool { return slices.Contains(rising, w) })
 	return Metric{name, up, name, ""}
+}
+
+// Heading names the metric in a table: top-1 (%), loss, perplexity.
+func (m Metric) Heading() string {
+	switch m.Name {
+	case "top1":
+		return "top-1 (%)"
+	case "top5":
+		return "top-5 (%)"
+	}
+	return m.Name
+}
+
+// Text writes a value with the digits that the metric is read by.
+func (m Metric) Text(v float64) string {
+	switch {
+	case m.Unit == "%":
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	case v != 0 && (math.Abs(v) < 0.001 || math.Abs(v) >= 1e5):
+		return strconv.FormatFloat(v, 'g', 3, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 4, 64)
 }
 
 // Better says whether a is better than b.

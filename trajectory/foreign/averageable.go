@@ -72,7 +72,7 @@ func quantised(tensors []safetensors.Tensor) []string {
 	for _, t := range tensors {
 		stem := strings.TrimSuffix(t.Name, ".weight")
 		switch {
-		case strings.HasPrefix(string(t.DType), "F8") || strings.HasPrefix(string(t.DType), "F6") || strings.HasPrefix(string(t.DType), "F4"):
+		case strings.HasPrefix(string(t.DType), "F8_") || strings.HasPrefix(string(t.DType), "F6_") || t.DType == "F4":
 		case t.DType.Part() != "" || t.DType == "BOOL" || t.DType == "I64" || t.DType == "U64":
 			continue
 		case slices.ContainsFunc(packedEndings, func(e string) bool { return strings.HasSuffix(t.Name, e) }):

@@ -253,7 +253,7 @@ func (c *Checkpoint) list(path string, o Options) ([]named, error) {
 	switch {
 	case safe:
 	case strings.HasPrefix(string(head), "PK"):
-		c.Format = "PyTorch zip"
+		c.Format = zipFormat
 		z := &zipFile{file: f, start: 0, size: f.size}
 		root, err := z.open(o)
 		if err != nil {

@@ -132,7 +132,7 @@ func number(v any) (float64, bool) {
 	case *tensor:
 		return v.number()
 	case *pickle.Object:
-		if isArray(v) {
+		if isArray(v) && notOfNumbers(v) == "" {
 			return array(v).number()
 		}
 		return numpyScalar(v)

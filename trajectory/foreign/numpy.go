@@ -35,7 +35,7 @@ func numpyGlobal(g pickle.Global) bool {
 	case "encode":
 		return g.Module == "_codecs"
 	}
-	return false
+	return isBytes(g)
 }
 
 // isArray says whether an object is an array of numpy's.
@@ -47,31 +47,15 @@ func isArray(o *pickle.Object) bool {
 // protocol 5, ndarray.__reduce_ex__. Its bytes are in memory; those of the other endianness are turned.
 func array(o *pickle.Object) *tensor {
 	faulty := func(format string, args ...any) *tensor { return &tensor{fault: fmt.Sprintf(format, args...)} }
-	var size, dtype, content any
-	column := false
-	if fromNumpy(o, "multiarray", "_reconstruct") {
-		state, ok := o.State.(pickle.Tuple)
-		if !ok || len(state) < 4 {
-			return faulty("an array of numpy's without its state")
-		}
-		state = state[len(state)-4:] // what comes before is the state's version
-		size, dtype, content = state[0], state[1], state[3]
-		column = state[2] == true || state[2] == int64(1)
-	} else {
-		if len(o.Args) < 4 {
-			return faulty("an array of numpy's with too few arguments")
-		}
-		content, dtype, size = o.Args[0], o.Args[1], o.Args[2]
-		column = o.Args[3] == "F"
+	size, dtype, content, column, ok := arrayParts(o)
+	if !ok {
+		return faulty("an array of numpy's without its state")
 	}
 	shape, err := sizes(size)
 	if err != nil {
 		return faulty("an array of numpy's: %v", err)
 	}
-	d, swapped, code := numpyType(dtype)
-	if d == "" {
-		return &tensor{shape: shape, fault: fmt.Sprintf("an array of numpy's of the dtype %s, which is not one of numbers", code)}
-	}
+	d, swapped, _ := numpyType(dtype)
 	data, ok := contentOf(content)
 	need, err := safetensors.Tensor{DType: d, Shape: shape}.ByteSize()
 	if !ok || err != nil || need != int64(len(data)) {
@@ -94,6 +78,33 @@ func array(o *pickle.Object) *tensor {
 		}
 	}
 	return &tensor{dtype: d, shape: shape, parts: []part{p}}
+}
+
+// arrayParts are an array's shape, dtype and bytes, and whether its first index changes fastest.
+func arrayParts(o *pickle.Object) (size, dtype, content any, column, ok bool) {
+	if fromNumpy(o, "multiarray", "_reconstruct") {
+		state, _ := o.State.(pickle.Tuple)
+		if len(state) < 4 {
+			return nil, nil, nil, false, false
+		}
+		state = state[len(state)-4:] // what comes before is the state's version
+		return state[0], state[1], state[3], state[2] == true || state[2] == int64(1), true
+	}
+	if len(o.Args) < 4 {
+		return nil, nil, nil, false, false
+	}
+	return o.Args[2], o.Args[1], o.Args[0], o.Args[3] == "F", true
+}
+
+// notOfNumbers is the dtype of an array of something else than numbers, such as objects or texts; "" of those that
+// are.
+func notOfNumbers(o *pickle.Object) string {
+	if _, dtype, _, _, ok := arrayParts(o); ok {
+		if d, _, code := numpyType(dtype); d == "" {
+			return code
+		}
+	}
+	return ""
 }
 
 // numpyType reads numpy.dtype('f4', …), and from its state whether it is big-endian. code is what it is called.
@@ -130,6 +141,9 @@ func contentOf(v any) ([]byte, bool) {
 	case string:
 		return []byte(v), true
 	case *pickle.Object:
+		if isBytes(v.Class) && len(v.Args) == 0 { // protocol 2's b''
+			return nil, true
+		}
 		if v.Class != (pickle.Global{Module: "_codecs", Name: "encode"}) || len(v.Args) == 0 {
 			return nil, false
 		}
@@ -144,6 +158,12 @@ func contentOf(v any) ([]byte, bool) {
 		return data, true
 	}
 	return nil, false
+}
+
+// isBytes says whether a class is Python's bytes.
+func isBytes(class any) bool {
+	g, ok := class.(pickle.Global)
+	return ok && g.Name == "bytes" && (g.Module == "builtins" || g.Module == "__builtin__")
 }
 
 // turn gives the numbers in data the other endianness.

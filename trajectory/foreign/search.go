@@ -174,6 +174,9 @@ func (f *finder) tensor(v any) *tensor {
 		return v
 	case *pickle.Object:
 		if isArray(v) {
+			if notOfNumbers(v) != "" {
+				return nil
+			}
 			if f.arrays[v] == nil {
 				f.arrays[v] = array(v)
 			}
@@ -231,8 +234,14 @@ func leftOut(v any, root bool) []string {
 		switch v := d.Values[i].(type) {
 		case nil, *tensor, pickle.Global:
 		case *pickle.Object:
+			if isArray(v) {
+				if code := notOfNumbers(v); code != "" {
+					what = "numpy.ndarray of " + code
+				}
+				break
+			}
 			g, _ := v.Class.(pickle.Global)
-			if _, isNumber := number(v); !isArray(v) && unread(v) == "" && !(root && (beside(name) || isNumber)) {
+			if _, isNumber := number(v); unread(v) == "" && !(root && (beside(name) || isNumber)) {
 				what = g.String()
 			}
 		case *pickle.Dict:

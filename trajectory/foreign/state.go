@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,24 +33,29 @@ func (c *Checkpoint) find(root any, o Options) ([]named, error) {
 
 // ask is the error where there are several state dicts: what each is said to hold, as far as that is known.
 func (f *finder) ask(found []candidate) error {
-	var list, keys []string
-	known := false
+	var list, keys, whys []string
 	for _, c := range found {
 		text := fmt.Sprintf("%s (%d tensors", cmp.Or(c.key, "."), len(c.tensors))
 		if weights, why := f.weights(c.key); weights != "" {
-			text += fmt.Sprintf("; %s: %s", describeWeights(weights), why)
-			known = true
+			text += ", " + describeWeights(weights)
+			if !slices.Contains(whys, why) {
+				whys = append(whys, why)
+			}
 		}
 		list, keys = append(list, text+")"), append(keys, c.key)
 	}
-	text := fmt.Sprintf("%d state dicts in it: %s; --key says which", len(found), few(list, 12))
-	if !known && !slices.Contains(keys, "") && len(keys) < 5 {
+	text := fmt.Sprintf("%d state dicts in it: %s; ", len(found), few(list, 12))
+	if len(whys) > 0 {
+		text += strings.Join(whys, ", ") + "; "
+	}
+	text += "--key says which"
+	if len(whys) == 0 && !slices.Contains(keys, "") && len(keys) < 5 {
 		text += fmt.Sprintf(", or several that are one model: --key %s", strings.Join(keys, ","))
 		if parent := shared(keys); parent != "" {
 			text += fmt.Sprintf(", or %s for all in it", parent)
 		}
 	}
-	return fmt.Errorf("%s", text)
+	return errors.New(text)
 }
 
 // shared is the key of the dict in which all of these stand; "" if there is none.
@@ -148,7 +154,7 @@ func (c *Checkpoint) at(f *finder, v any, key string) ([]named, error) {
 	}
 	found := f.search(v)
 	for i := range found {
-		if weights, _ := f.weights(join(key, found[i].key)); weights != "" && len(found) > 1 {
+		if weights, _ := byWords(words(found[i].key)); weights != "" && len(found) > 1 { // not two parts of one model
 			for j := range found {
 				found[j].key = join(key, found[j].key)
 			}

@@ -1,7 +1,6 @@
 package foreign
 
 import (
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -63,15 +62,15 @@ func (f *finder) weights(key string) (weights, why string) {
 		return EMA, "Ultralytics stores no other weights"
 	}
 	if w, why := byWords(words(last)); w != "" {
-		return w, "its key has " + why + " in it"
+		return w, why + " stands in the key " + last
 	}
 	if w, why := f.scheduleFree(); w != "" {
 		return w, why
 	}
-	for _, k := range d.Keys {
+	for i, k := range d.Keys {
 		if name, ok := k.(string); ok && name != key && !strings.Contains(key, ".") && !beside(name) {
-			if w, _ := byWords(words(name)); w != "" && has(name) {
-				return Raw, name + " stands beside it"
+			if w, _ := byWords(words(name)); w != "" && mapping(d.Values[i]) != nil {
+				return Raw, "the average stands under " + name
 			}
 		}
 	}
@@ -154,10 +153,13 @@ func (c *Checkpoint) whichWeights(names []string) {
 	if c.Weights == "" {
 		for _, path := range []string{c.opened, filepath.Dir(c.opened)} {
 			if w, word := byName(path); w != "" && strings.HasPrefix(path, c.Path) {
-				c.Weights, c.WeightsWhy = w, fmt.Sprintf("%s has %s in its name", filepath.Base(path), word)
+				c.Weights, c.WeightsWhy = w, word+" stands in its name"
 				break
 			}
 		}
+	}
+	if c.Weights == EMA || c.Weights == Average {
+		c.note("these weights are an %s of others already: %s", map[string]string{EMA: "exponential moving average", Average: "average"}[c.Weights], c.WeightsWhy)
 	}
 	begins := func(p string) bool {
 		return slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, p) })

@@ -14,6 +14,9 @@ import (
 	"lawa-replay/trajectory/pickle"
 )
 
+// zipFormat is what the format is called.
+const zipFormat = "PyTorch zip"
+
 // zipFile is what torch.save has written since 1.6: a zip archive with a pickle, data.pkl, and one record for
 // each storage, data/0, data/1, … It may lie within a file (as in .distcp).
 type zipFile struct {

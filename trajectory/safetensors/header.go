@@ -80,7 +80,7 @@ func (d DType) Part() DType {
 func Holds(tensors []Tensor) error {
 	for _, t := range tensors {
 		if t.DType == C128 {
-			return fmt.Errorf("tensor %s is of complex128, which safetensors does not have: a .pt file holds it", t.Name)
+			return fmt.Errorf("tensor %s is of complex128, which safetensors does not have", t.Name)
 		}
 	}
 	return nil
