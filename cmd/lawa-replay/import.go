@@ -257,7 +257,7 @@ func showUnderstood(u *importer.Understood, all bool) {
 		}
 		w.AppendRow(table.Row{trajectory.EpochName(f.Epoch), step, f.Names, f.Inside, f.Tensors, humanize.IBytes(uint64(f.Weights)), humanize.IBytes(uint64(f.Bytes)), relative(f.Source)})
 	}
-	fmt.Fprintln(os.Stderr, w.Render())
+	fmt.Fprintln(plain{os.Stderr}, w.Render())
 	if n > 0 {
 		say("%s", formatOf(u.Checkpoints[0]))
 	}
