@@ -85,11 +85,14 @@ that are one checkpoint, or folders of them.
                       weights. No code in them is ever run, and only the weights are read.
   .safetensors        whole, or a folder with model.safetensors.index.json
   .metadata .distcp   folders of torch.distributed.checkpoint
+  folders             as HuggingFace, PEFT, diffusers, accelerate, Lightning, DeepSpeed,
+                      Megatron and SpeechBrain leave them
 
 What the names and files say about epochs and steps is shown first; --dry-run stops
-there. "module." and "_orig_mod." are taken off the names of tensors. Weights are
+there. What was guessed is said, with the flag that decides otherwise; what can be read
+in two ways is asked (docs/importing.md has the rules). "module." and "_orig_mod." are taken off the names of tensors. Weights are
 copied into RUN; --link refers to the files where they are. The same command again
-takes only what is new. sweep, average and inspect also take such a folder as it is.
+takes only what is new. sweep, average, inspect and verify take such a folder as it is.
 
 --watch DIR waits for checkpoints and takes each when it is whole, while the training
 that writes them goes on; it ends after --count checkpoints, or --idle without any.`,
