@@ -19,6 +19,7 @@ type finder struct {
 	arrays map[*pickle.Object]*tensor
 	visits int
 	passed []string // keys under which no model is looked for
+	lists  []string // keys under which tensors stand in a list
 	aside  []string // tensors, and dicts of single numbers, beside the state dicts
 }
 
@@ -74,6 +75,9 @@ func (f *finder) candidates(v any, key string, depth int, seen map[any]bool) []c
 			}
 			continue
 		}
+		if l, ok := d.Values[i].(*pickle.List); ok && len(f.lists) < 16 && slices.ContainsFunc(l.Items[:min(8, len(l.Items))], func(v any) bool { return f.tensor(v) != nil }) {
+			f.lists = append(f.lists, join(key, name))
+		}
 		out = append(out, f.candidates(d.Values[i], join(key, name), depth+1, seen)...)
 	}
 	own := slices.DeleteFunc(slices.Clone(tensors), func(n named) bool { return !strings.Contains(n.name, ".") && beside(n.name) })
@@ -81,7 +85,9 @@ func (f *finder) candidates(v any, key string, depth int, seen map[any]bool) []c
 	case len(own) == 0:
 	case len(out) > 0 && aside(own, out):
 		for _, n := range own {
-			f.aside = append(f.aside, join(key, n.name))
+			if !n.t.single() || !hasWord(n.name, "epoch", "step", "steps", "iter", "iteration", "best", "loss", "acc") {
+				f.aside = append(f.aside, join(key, n.name))
+			}
 		}
 	default:
 		out = append(out, candidate{key, v, tensors})
@@ -241,7 +247,11 @@ func leftOut(v any, root bool) []string {
 		var what string
 		root := root && !strings.Contains(name, ".")
 		switch v := d.Values[i].(type) {
-		case nil, *tensor, pickle.Global:
+		case nil, pickle.Global:
+		case *tensor:
+			if !ok {
+				what = "a tensor"
+			}
 		case *pickle.Object:
 			if isArray(v) {
 				if code := notOfNumbers(v); code != "" {

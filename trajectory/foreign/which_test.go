@@ -72,11 +72,11 @@ func TestWeights(t *testing.T) {
 
 // What a state dict holds beside tensors is named.
 func TestLeftOut(t *testing.T) {
-	state := dict("fc.weight", &tensor{}, "fc.temperature", 0.07, "epoch", int64(3), "optimizer", dict("a", int64(1)), "codebook", &pickle.Object{Class: pickle.Global{Module: "my", Name: "Codebook"}}, "fc._extra_state", nil)
-	if got := leftOut(state, true); !slices.Equal(got, []string{"fc.temperature (a number or text)", "codebook (my.Codebook)"}) {
+	state := dict("fc.weight", &tensor{}, "fc.temperature", 0.07, "epoch", int64(3), "optimizer", dict("a", int64(1)), "codebook", &pickle.Object{Class: pickle.Global{Module: "my", Name: "Codebook"}}, "fc._extra_state", nil, pickle.Tuple{"a"}, &tensor{})
+	if got := leftOut(state, true); !slices.Equal(got, []string{"fc.temperature (a number or text)", "codebook (my.Codebook)", "a key that is no text (a tensor)"}) {
 		t.Errorf("at the root: %q", got)
 	}
-	if got := leftOut(state, false); len(got) != 4 {
+	if got := leftOut(state, false); len(got) != 5 {
 		t.Errorf("under a key: %q", got)
 	}
 }
