@@ -38,8 +38,11 @@ type Workers struct {
 	first *worker.Worker // runs already
 }
 
-// NewWorkers starts the first one, to know what it announces.
+// NewWorkers starts the first one, to know what it announces. The memory that killed sweeps held is let go.
 func NewWorkers(ctx context.Context, template worker.Worker, slots int) (*Workers, error) {
+	if err := atomicfile.RemoveTempDirs(sharedMemory()); err != nil {
+		return nil, err
+	}
 	w := &Workers{Template: template, Slots: slots}
 	w.first = w.worker(0)
 	var err error
@@ -122,7 +125,7 @@ func (w *Workers) identity() string {
 func (w *Workers) slots() int { return w.Slots }
 
 func (w *Workers) start(ctx context.Context, g *errgroup.Group, units <-chan *unit, left *atomic.Int64, _ []string, _ []bn.Policy) (func(), error) {
-	dir, remove, err := sharedMemory()
+	dir, remove, err := atomicfile.TempDir(sharedMemory())
 	if err != nil {
 		return nil, err
 	}
@@ -260,12 +263,12 @@ func writeWeights(path string, w weights) error {
 	return err
 }
 
-// sharedMemory makes a folder for the weights, in memory where there is room for files there. What processes that
-// are gone left behind is removed.
-func sharedMemory() (dir string, remove func(), err error) {
-	root := "/dev/shm"
+// sharedMemory is where folders for the weights are made, in memory where there is room for files there, and how
+// their names begin.
+func sharedMemory() (root, prefix string) {
+	root = "/dev/shm"
 	if info, err := os.Stat(root); err != nil || !info.IsDir() || syscall.Access(root, 2) != nil {
 		root = os.TempDir()
 	}
-	return atomicfile.TempDir(root, "lawa-replay.")
+	return root, "lawa-replay."
 }

@@ -11,18 +11,10 @@ import (
 )
 
 // TempDir makes a folder in root, of a name that begins with prefix. It is removed by remove, or, after a kill, by
-// the next TempDir for the same prefix: the folder is locked as long as its owner lives. Folders of other users stay.
+// the next RemoveTempDirs for the same prefix, which it does itself: the folder is locked as long as its owner lives.
 func TempDir(root, prefix string) (dir string, remove func(), err error) {
-	old, err := os.ReadDir(root)
-	if err != nil {
+	if err := RemoveTempDirs(root, prefix); err != nil {
 		return "", nil, err
-	}
-	for _, e := range old {
-		if strings.HasPrefix(e.Name(), prefix) && e.IsDir() {
-			if remove, err := owned(root, e.Name()); err == nil {
-				remove()
-			}
-		}
 	}
 	for {
 		dir, err := os.MkdirTemp(root, prefix)
@@ -39,6 +31,22 @@ func TempDir(root, prefix string) (dir string, remove func(), err error) {
 		}
 		// Someone took it for a leftover before it was locked, and removes it.
 	}
+}
+
+// RemoveTempDirs removes what TempDir made for processes that were killed. Folders of other users stay.
+func RemoveTempDirs(root, prefix string) error {
+	old, err := os.ReadDir(root)
+	if err != nil {
+		return err
+	}
+	for _, e := range old {
+		if strings.HasPrefix(e.Name(), prefix) && e.IsDir() {
+			if remove, err := owned(root, e.Name()); err == nil {
+				remove()
+			}
+		}
+	}
+	return nil
 }
 
 // owned locks a folder of this user's that nobody has locked. remove removes it and drops the lock.
