@@ -3,7 +3,6 @@ package averaging
 import (
 	"crypto/sha256"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 
@@ -25,13 +24,20 @@ type Plan struct {
 
 // Sources are the indices of the checkpoints in the averages, rising.
 func (p *Plan) Sources() []int {
-	in := map[int]bool{}
+	var in []bool
 	for _, a := range p.Averages {
+		in = append(in, make([]bool, max(0, a.Newest()+1-len(in)))...)
 		for _, i := range a.Indices {
 			in[i] = true
 		}
 	}
-	return slices.Sorted(maps.Keys(in))
+	var out []int
+	for i, is := range in {
+		if is {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // RequestError says that what was asked for cannot be had of this trajectory.
@@ -49,6 +55,7 @@ func NewPlan(points []Point, schemes []Scheme, endpoints []int, allowGaps bool) 
 	index := map[[sha256.Size]byte]int{}
 	gaps := findGaps(points)
 	had := make([]bool, len(schemes))
+	shared := newSharing(len(points), len(schemes))
 	for _, endpoint := range slices.Sorted(slices.Values(endpoints)) {
 		for i, scheme := range schemes {
 			c, err := scheme.Coefficients(points, endpoint)
@@ -69,7 +76,7 @@ func NewPlan(points []Point, schemes []Scheme, endpoints []int, allowGaps bool) 
 			if !known {
 				average = len(p.Averages)
 				index[key] = average
-				p.Averages = append(p.Averages, c)
+				p.Averages = append(p.Averages, shared.of(i, c))
 			}
 			p.Requests = append(p.Requests, Request{scheme, endpoint, average})
 		}

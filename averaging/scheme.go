@@ -158,23 +158,26 @@ func ParseAll(texts []string) ([]Scheme, error) {
 
 // mean gives equal weight to each of the checkpoints.
 func mean(indices []int) Coefficients {
-	c := Coefficients{Indices: indices, Norm: float64(len(indices))}
-	for range indices {
-		c.Weights = append(c.Weights, 1)
+	c := Coefficients{Indices: indices, Weights: make([]float64, len(indices)), Norm: float64(len(indices))}
+	for i := range c.Weights {
+		c.Weights[i] = 1
 	}
 	return c
 }
 
 // weighted gives the i-th checkpoint the weight w(i), and none where that is 0.
 func weighted(indices []int, w func(i int) float64) Coefficients {
-	var c Coefficients
+	c := Coefficients{Indices: make([]int, 0, len(indices)), Weights: make([]float64, 0, len(indices))}
 	for i, index := range indices {
 		if v := w(i); v != 0 {
 			c.Indices, c.Weights = append(c.Indices, index), append(c.Weights, v)
 			c.Norm += v
 		}
 	}
-	if len(c.Indices) == 1 {
+	switch len(c.Indices) {
+	case 0:
+		return Coefficients{}
+	case 1:
 		return mean(c.Indices)
 	}
 	return c

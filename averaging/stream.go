@@ -2,6 +2,7 @@ package averaging
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"runtime"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"unsafe"
 
 	"lawa-replay/trajectory"
+	"lawa-replay/trajectory/foreign"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -18,7 +20,7 @@ type Options struct {
 	// Memory is the budget in bytes for the window of checkpoints, the running sums and the outputs; 0
 	// sets none. Beyond it checkpoints are read again instead of kept: the bits are the same.
 	Memory int64
-	// DType is that of the outputs' floating tensors; "" keeps the checkpoints'.
+	// DType is that of the outputs' floating tensors; "" keeps the checkpoints'. Complex ones keep theirs.
 	DType safetensors.DType
 	// Newest names floating tensors that are taken from the newest checkpoint instead of averaged.
 	Newest func(name string) bool
@@ -35,8 +37,10 @@ type Output struct {
 
 // Verified waits until all checkpoints in the average are verified. What comes of an output before that
 // must not last: the error says which checkpoint is not what was recorded.
-func (o *Output) Verified() error {
-	for _, c := range o.sources {
+func (o *Output) Verified() error { return verified(o.sources) }
+
+func verified(sources []*checkpoint) error {
+	for _, c := range sources {
 		if err := c.wait(); err != nil {
 			return err
 		}
@@ -70,15 +74,11 @@ func Stream(ctx context.Context, source Source, plan *Plan, wanted func(average 
 	if len(order) == 0 {
 		return nil
 	}
-	s := &stream{plan: plan, loader: newLoader(source), files: map[int]*file{}}
-	defer s.close()
-	index := plan.Averages[order[0]].Newest()
-	first, err := s.loader.get(index)
+	s, err := begin(source, plan, order[0], o)
 	if err != nil {
 		return err
 	}
-	s.layout = newLayout(first.Header.Tensors, o)
-	s.files[index] = s.layout.open(first)
+	defer s.close()
 	s.schedule(order, o.Memory)
 	for i := range s.batches {
 		if err := s.open(i); err != nil {
@@ -106,6 +106,24 @@ func Stream(ctx context.Context, source Source, plan *Plan, wanted func(average 
 		}
 	}
 	return nil
+}
+
+// begin lays the averages out as the newest checkpoint of the first of them is.
+func begin(source Source, plan *Plan, first int, o Options) (*stream, error) {
+	s := &stream{plan: plan, loader: newLoader(source), files: map[int]*file{}}
+	index := plan.Averages[first].Newest()
+	c, err := s.loader.get(index)
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	s.layout = newLayout(c.Header.Tensors, o)
+	s.files[index] = s.layout.open(c)
+	if err := foreign.Averageable(c.Header.Tensors); err != nil {
+		s.close()
+		return nil, fmt.Errorf("%s: %w", c.Path, err)
+	}
+	return s, nil
 }
 
 type stream struct {
@@ -142,12 +160,12 @@ func (s *stream) schedule(order []int, memory int64) {
 		endpoints[n-1] = append(endpoints[n-1], a)
 		widest = max(widest, len(endpoints[n-1]))
 	}
-	// Outputs: two batches of a whole endpoint where there is room, four outputs where there is not.
+	// Outputs: two batches of a whole endpoint where there is room, and at least one.
 	outputs := min(64, 2*widest)
 	s.window = math.MaxInt64
 	if memory > 0 {
 		size := max(1, s.layout.bytes)
-		outputs = min(outputs, max(4, int(memory/2/size)))
+		outputs = min(outputs, max(1, int(memory/2/size)))
 		left := memory - int64(outputs)*size
 		sums := 8 * s.layout.floats
 		slices.SortStableFunc(kept, func(a, b *running) int { return len(b.averages) - len(a.averages) })
@@ -280,10 +298,7 @@ func (s *stream) close() {
 // compute makes the outputs of one batch.
 func (s *stream) compute(ctx context.Context, b *batch) ([]*Output, error) {
 	outputs := make([]*Output, len(b.averages))
-	var sources []*checkpoint
-	for _, index := range b.needs {
-		sources = append(sources, s.files[index].checkpoint)
-	}
+	sources := s.sources(b)
 	for j, a := range b.averages {
 		data, err := s.pool.get(ctx)
 		if err != nil {
@@ -301,12 +316,38 @@ func (s *stream) compute(ctx context.Context, b *batch) ([]*Output, error) {
 			c.kept.state = unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(data))), s.layout.floats)
 		}
 	}
+	files := s.filesOf(b)
+	if err := b.run(ctx, s.layout.pieces(files), files, s.files[s.plan.Averages[b.averages[0]].Newest()], outputs); err != nil {
+		return nil, err
+	}
+	for _, c := range b.chains {
+		if r := c.kept; r != nil && r.averages[len(r.averages)-1] == b.averages[c.stops[0].output] {
+			r.free() // nothing goes on from here
+		}
+	}
+	return outputs, nil
+}
+
+// sources are the checkpoints that a batch needs, to be verified.
+func (s *stream) sources(b *batch) []*checkpoint {
+	var out []*checkpoint
+	for _, index := range b.needs {
+		out = append(out, s.files[index].checkpoint)
+	}
+	return out
+}
+
+// filesOf are the open checkpoints that a batch needs.
+func (s *stream) filesOf(b *batch) map[int]*file {
 	files := make(map[int]*file, len(b.needs))
 	for _, index := range b.needs {
 		files[index] = s.files[index]
 	}
-	newestFile := files[s.plan.Averages[b.averages[0]].Newest()]
-	pieces := s.layout.pieces(files)
+	return files
+}
+
+// run computes pieces of all outputs of a batch, on all cores.
+func (b *batch) run(ctx context.Context, pieces []piece, files map[int]*file, newestFile *file, outputs []*Output) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	errs := make([]error, max(1, min(runtime.GOMAXPROCS(0), len(pieces))))
@@ -328,15 +369,10 @@ func (s *stream) compute(ctx context.Context, b *batch) ([]*Output, error) {
 	wg.Wait()
 	for _, err := range errs {
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	for _, c := range b.chains {
-		if r := c.kept; r != nil && r.averages[len(r.averages)-1] == b.averages[c.stops[0].output] {
-			r.free() // nothing goes on from here
-		}
-	}
-	return outputs, nil
+	return nil
 }
 
 // work computes one piece of all outputs of a batch.

@@ -428,3 +428,55 @@ func TestStreamOfAShrinkingFileIsAnError(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// An average that is computed as it is written has the same bits, wherever it is cut.
+func TestPartsGiveTheSameBits(t *testing.T) {
+	f := write(t, 6, true, 1, 7, blockElements+3, 2*pieceElements+1)
+	plan := planFor(t, 6, "last", "lawa:k=3", "ema:decay=0.9")
+	for _, o := range []Options{{}, {DType: safetensors.BF16, Newest: func(name string) bool { return strings.HasSuffix(name, ".7") }}} {
+		want, tensors := run(t, f, plan, o)
+		for a := range plan.Averages {
+			p, err := NewParts(context.Background(), f, plan, a, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, slab := range []int64{p.slab, 64, 4096 + 64} {
+				if p.slab = slab; slab == 64 && a != len(want)-1 {
+					continue // takes its time
+				}
+				var whole, single bytes.Buffer
+				if err := p.Write(&whole, 0, int64(len(want[a]))); err != nil {
+					t.Fatal(err)
+				}
+				for _, x := range tensors {
+					if err := p.Write(&single, x.Begin, x.End); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if !bytes.Equal(whole.Bytes(), want[a]) || !bytes.Equal(single.Bytes(), want[a]) {
+					t.Errorf("average %d in slabs of %d bytes differs", a, slab)
+				}
+			}
+			if err := p.Verified(); err != nil {
+				t.Error(err)
+			}
+			// A full disk, or an interruption, ends it.
+			p.slab = 64
+			full := errors.New("full")
+			if err := p.Write(failing{full}, 0, int64(len(want[a]))); err != full {
+				t.Errorf("error %v", err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			p.ctx = ctx
+			if err := p.Write(&bytes.Buffer{}, 0, int64(len(want[a]))); !errors.Is(err, context.Canceled) {
+				t.Errorf("error %v", err)
+			}
+			p.Close()
+		}
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }

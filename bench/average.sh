@@ -6,6 +6,7 @@ cd "$(dirname "$0")"
 python=$1
 run=out/resnet50
 mkdir -p out
+grep -qs xxh3 "$run/checkpoints.jsonl" || rm -rf "$run"
 [ -e "$run/checkpoints.jsonl" ] || "$python" average_trajectory.py "$run"
 
 seconds() { # of a command, as a whole process
@@ -14,20 +15,23 @@ seconds() { # of a command, as a whole process
   began=$(date +%s.%N); "$@" >/dev/null 2>&1; ended=$(date +%s.%N)
   "$python" -c "print(round($ended - $began, 3))"
 }
-ours=() trusting=() theirs=()
+ours=() trusting=() slow=() theirs=()
 for _ in 1 2 3 4 5 6 7; do
   ours+=("$(seconds ../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --out out/ours.safetensors)")
   trusting+=("$(seconds ../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --no-verify --out out/trusting.safetensors)")
+  slow+=("$(seconds ../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --verify sha256 --out out/slow.safetensors)")
   theirs+=("$(seconds "$python" average_export.py "$run" 6 20 out/theirs.safetensors -)")
 done
 "$python" average_export.py "$run" 6 20 out/theirs.safetensors out/ours.safetensors
 cmp out/ours.safetensors out/trusting.safetensors
-"$python" - "${ours[*]}" "${trusting[*]}" "${theirs[*]}" <<'P'
+cmp out/ours.safetensors out/slow.safetensors
+"$python" - "${ours[*]}" "${trusting[*]}" "${slow[*]}" "${theirs[*]}" <<'P'
 import statistics, sys
-a, b, c = (statistics.median(float(v) for v in text.split()) for text in sys.argv[1:])
+a, b, d, c = (statistics.median(float(v) for v in text.split()) for text in sys.argv[1:])
 print(f"export of lawa:k=6, whole process, medians of 7 in turn, the same bits: PyTorch {c:.2f} s")
 print(f"  lawa-replay, digests verified {a:.2f} s, ratio {c / a:.1f}")
-print(f"  lawa-replay --no-verify {b:.2f} s, ratio {c / b:.1f}")
+print(f"  lawa-replay --no-verify {b:.2f} s, ratio {c / b:.1f}; verified takes {a / b:.2f} times as long")
+print(f"  lawa-replay --verify sha256 {d:.2f} s, ratio {c / d:.1f}; {d / b:.2f} times as long as --no-verify")
 P
 # Memory of its own, beside the files that it maps: sampled while it runs.
 ../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --out out/ours.safetensors 2>/dev/null &

@@ -6,11 +6,11 @@ cd "$(dirname "$0")"
 version=${1:-2.11.0}
 venv=.venv-$version
 out=out
-if [ ! -e "$venv/.ok" ]; then
+if [ ! -e "$venv/.ok2" ]; then
   python3 -m venv "$venv" 2>/dev/null || { echo "bench: python3 has no venv: install the package python3-venv" >&2; exit 1; }
   echo "bench: fetching PyTorch $version into bench/$venv" >&2
-  "$venv/bin/pip" install --quiet --disable-pip-version-check "torch==$version" 'numpy<2.3' safetensors pandas pyarrow polars duckdb
-  touch "$venv/.ok"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check "torch==$version" 'numpy<2.3' safetensors xxhash pandas pyarrow polars duckdb
+  touch "$venv/.ok2" # with the packages of the line above
 fi
 python=$PWD/$venv/bin/python
 mkdir -p "$out"

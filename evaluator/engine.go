@@ -17,7 +17,7 @@ import (
 // Backend evaluates averages: the Engine, or Workers of one's own.
 type Backend interface {
 	// Inputs are all that the evaluation of an average under a policy on a split depends on.
-	Inputs(average []Weighted, policy bn.Policy, split string) (Inputs, error)
+	Inputs(average Average, policy bn.Policy, split string) (Inputs, error)
 	// Check says whether a trajectory's tensors can be evaluated.
 	Check(tensors []safetensors.Tensor, tied map[string]string) error
 	// Supports says which policies cannot be had, by an error.
@@ -182,7 +182,7 @@ func (e *Engine) Renew(ctx context.Context, tensors []safetensors.Tensor, tied m
 		if err != nil {
 			return err
 		}
-		have := named(tensors, tied)
+		have := bareNamed(in.Network, tensors, tied)
 		for _, entry := range in.Entries {
 			if entry.Role == model.Statistic {
 				t, _ := find(in.Network, have, entry.Name)

@@ -10,7 +10,9 @@ package evaluator
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -40,6 +42,7 @@ type Sweep struct {
 	Provenance     map[string]any    // written into the table's metadata
 	Start          func(missing int) // told how many evaluations are to be made
 	Progress       func(done, total int)
+	Note           func(text string) // told what was found but is not used
 
 	plans []*averaging.Plan
 }
@@ -50,6 +53,12 @@ type Summary struct {
 	Missing     int // of them, neither in the store nor in the training log
 	Evaluated   int // of those, evaluated now
 	Recorded    int // of them, taken from the training log
+}
+
+func (s *Sweep) note(text string) {
+	if s.Note != nil {
+		s.Note(text)
+	}
 }
 
 // cell is one evaluation that the sweep needs.
@@ -66,8 +75,7 @@ type cell struct {
 // ctx's error, and what was finished is in the store.
 func (s *Sweep) Run(ctx context.Context, engine Backend) (Summary, error) {
 	var sum Summary
-	store, err := OpenStore(filepath.Join(s.Dir, "store"))
-	if err != nil {
+	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return sum, err
 	}
 	unlock, err := atomicfile.Lock(s.Dir)
@@ -75,9 +83,14 @@ func (s *Sweep) Run(ctx context.Context, engine Backend) (Summary, error) {
 		return sum, err
 	}
 	defer unlock()
-	if err := atomicfile.RemoveLeftovers(s.Dir); err != nil {
+	if err := atomicfile.RemoveLeftovers(s.Dir, "store"); err != nil {
 		return sum, err
 	}
+	store, err := OpenStore(filepath.Join(s.Dir, "store"), s.note)
+	if err != nil {
+		return sum, err
+	}
+	defer store.Close()
 	p, err := s.prepare(ctx, engine)
 	if err != nil {
 		return sum, err
@@ -98,19 +111,22 @@ func (s *Sweep) Run(ctx context.Context, engine Backend) (Summary, error) {
 		s.Start(len(missing))
 	}
 	if len(missing) > 0 {
-		err := s.evaluate(ctx, engine, p, missing, store, &sum)
-		if err != nil {
+		err := s.keepAverages(p, missing, store)
+		if err == nil {
+			err = s.evaluate(ctx, engine, p, missing, store, &sum)
+		}
+		if err := errors.Join(err, store.Sync()); err != nil {
 			return sum, err
 		}
 		for key := range missing {
-			e, ok, err := store.Get(key)
+			values, ok, err := store.Get(key)
 			if err == nil && !ok {
 				err = fmt.Errorf("evaluation %s is missing from the store", key)
 			}
 			if err != nil {
 				return sum, err
 			}
-			known[key] = e
+			known[key] = values
 		}
 	}
 	return sum, s.write(p, known)
@@ -168,6 +184,7 @@ type prepared struct {
 	policies []bn.Policy
 	rows     []row
 	cells    map[string]cell
+	averages [][]Average // of each trajectory's plan
 }
 
 // row is a line of results: a request under a policy on a split.
@@ -201,8 +218,9 @@ func (s *Sweep) prepare(ctx context.Context, engine Backend) (*prepared, error) 
 				baseline = i
 			}
 		}
+		names := averages(t.Checkpoints, plan.Averages)
+		p.averages = append(p.averages, names)
 		for _, r := range plan.Requests {
-			average := weighted(t, plan.Averages[r.Average])
 			isLast := r.Scheme == averaging.Scheme(averaging.Last{})
 			for policy := range p.policies {
 				// The baseline's own row: last under copy. Everything else only as asked for.
@@ -211,7 +229,7 @@ func (s *Sweep) prepare(ctx context.Context, engine Backend) (*prepared, error) 
 					continue
 				}
 				for split, name := range s.Splits {
-					in, err := engine.Inputs(average, p.policies[policy], name)
+					in, err := engine.Inputs(names[r.Average], p.policies[policy], name)
 					if err != nil {
 						return nil, err
 					}
@@ -227,13 +245,18 @@ func (s *Sweep) prepare(ctx context.Context, engine Backend) (*prepared, error) 
 	return p, nil
 }
 
-// known collects what the store has, and what the training logs have recorded.
-func (s *Sweep) known(p *prepared, store *Store, sum *Summary) (map[string]Evaluation, error) {
-	known := map[string]Evaluation{}
+// known collects the values that the store has, and those that the training logs have recorded.
+func (s *Sweep) known(p *prepared, store *Store, sum *Summary) (map[string][]Value, error) {
+	known := map[string][]Value{}
 	for _, t := range s.Trajectories {
+		old := 0
 		for i, c := range t.Checkpoints {
 			for key, raw := range c.Known {
 				if _, wanted := p.cells[key]; !wanted {
+					var of struct{ Inputs struct{ Format int } }
+					if err := json.Unmarshal(raw, &of); err == nil && of.Inputs.Format < inputsFormat {
+						old++
+					}
 					continue
 				}
 				var e Evaluation
@@ -244,8 +267,11 @@ func (s *Sweep) known(p *prepared, store *Store, sum *Summary) (map[string]Evalu
 				if err != nil {
 					return nil, fmt.Errorf("%s: recorded evaluation: %w", t.Name(i), err)
 				}
-				known[key] = e
+				known[key] = e.Values
 			}
+		}
+		if old > 0 {
+			s.note(fmt.Sprintf("trajectory %s: its log holds %d evaluations of an older version. Which libtorch and which kind of GPU made them was not recorded, so they are not used", t.Meta.Run, old))
 		}
 	}
 	sum.Recorded = len(known)
@@ -253,15 +279,31 @@ func (s *Sweep) known(p *prepared, store *Store, sum *Summary) (map[string]Evalu
 		if _, ok := known[key]; ok {
 			continue
 		}
-		e, ok, err := store.Get(key)
+		values, ok, err := store.Get(key)
 		if err != nil {
 			return nil, err
 		}
 		if ok {
-			known[key] = e
+			known[key] = values
 		}
 	}
 	return known, nil
+}
+
+// keepAverages lets the store know what is in the averages that are to be evaluated.
+func (s *Sweep) keepAverages(p *prepared, missing map[string]cell, store *Store) error {
+	type id struct{ run, average int }
+	wanted := map[id]bool{}
+	for _, c := range missing {
+		wanted[id{c.run, c.average}] = true
+	}
+	for run, t := range s.Trajectories {
+		err := store.KeepAverages(t, p.averages[run], s.plans[run].Averages, func(average int) bool { return wanted[id{run, average}] })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // evaluate streams the averages that have a missing cell to the workers.
@@ -287,6 +329,7 @@ func (s *Sweep) evaluate(ctx context.Context, engine Backend, p *prepared, missi
 		defer close(units)
 		for run, t := range s.Trajectories {
 			source := t.Source(s.AllowNonFinite)
+			latest := &newest{source: source}
 			wanted := func(average int) bool {
 				for policy := range p.policies {
 					if len(byUnit[id{run, average, policy}]) > 0 {
@@ -318,11 +361,11 @@ func (s *Sweep) evaluate(ctx context.Context, engine Backend, p *prepared, missi
 					}
 					closeNewest := func() {}
 					if u.policy.Kind == bn.Copy && len(c.Indices) > 1 {
-						w, err := source.Map(c.Newest())
+						w, err := latest.get(c.Newest())
 						if err != nil {
 							return err
 						}
-						u.newest, closeNewest = w, func() { w.Close() }
+						u.newest, closeNewest = w.Weights, w.release
 					}
 					uses.Add(1)
 					u.release = func() {
@@ -351,6 +394,7 @@ func (s *Sweep) evaluate(ctx context.Context, engine Backend, p *prepared, missi
 				}
 				return nil
 			})
+			latest.drop()
 			if err != nil {
 				return err
 			}
@@ -362,7 +406,7 @@ func (s *Sweep) evaluate(ctx context.Context, engine Backend, p *prepared, missi
 	return err
 }
 
-func (s *Sweep) write(p *prepared, known map[string]Evaluation) error {
+func (s *Sweep) write(p *prepared, known map[string][]Value) error {
 	provenance, err := json.Marshal(s.Provenance)
 	if err != nil {
 		return err
@@ -375,7 +419,7 @@ func (s *Sweep) write(p *prepared, known map[string]Evaluation) error {
 	for _, r := range p.rows {
 		t, run := s.Trajectories[r.run], runs[r.run]
 		c := t.Checkpoints[r.request.Endpoint]
-		for _, v := range known[r.key].Values {
+		for _, v := range known[r.key] {
 			table.Rows = append(table.Rows, results.Row{
 				Run: run.Name, Seed: run.Seed, Folder: run.Folder, Config: run.Config, Devices: run.Devices, Scheme: r.request.Scheme.Spec(), K: int32(r.request.Scheme.K()),
 				Epoch: c.Epoch, Step: t.Step(r.request.Endpoint), Policy: p.policies[r.policy].String(), Split: s.Splits[r.split],
@@ -393,7 +437,8 @@ func (e *Engine) Record(ctx context.Context, c *trajectory.Checkpoint, values []
 	if err != nil {
 		return err
 	}
-	in := e.inputs([]Weighted{{c.SHA256, "1"}}, bn.Policy{Kind: bn.Copy}, split.Split)
+	average := newAverage([]trajectory.Checkpoint{*c}, averaging.Coefficients{Indices: []int{0}, Weights: []float64{1}, Norm: 1})
+	in := e.inputs(average, bn.Policy{Kind: bn.Copy}, split.Split)
 	raw, err := json.Marshal(Evaluation{in, v})
 	if err != nil {
 		return err

@@ -4,8 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
+	"sync"
+	"sync/atomic"
 
 	"lawa-replay/averaging"
 	"lawa-replay/bn"
@@ -17,20 +21,58 @@ import (
 // Inputs is all that an evaluation depends on. Its digest is the evaluation's key: equal inputs are never
 // evaluated twice, and a change of any of them is another evaluation.
 type Inputs struct {
-	Format  int        `json:"format"` // raised when the same inputs would give other numbers
-	Task    string     `json:"task"`
-	Model   string     `json:"model"`
-	Average []Weighted `json:"average"`
-	Policy  string     `json:"policy"` // of the batch-norm statistics
-	BN      *BNData    `json:"bn,omitempty"`
-	Data    string     `json:"data"` // digest of the evaluated split
-	Numeric string     `json:"numeric"`
+	Format  int     `json:"format"` // inputsFormat of the program that made them
+	Task    string  `json:"task"`
+	Model   string  `json:"model"`
+	Average string  `json:"average"` // Average.Digest
+	Policy  string  `json:"policy"`  // of the batch-norm statistics
+	BN      *BNData `json:"bn,omitempty"`
+	Data    string  `json:"data"`    // digest of the evaluated split
+	Numeric string  `json:"numeric"` // the arithmetic: precision, kind of device, libtorch's version
 }
 
-// Weighted is a checkpoint and its coefficient.
-type Weighted struct {
-	SHA256      string `json:"sha256"`      // of the checkpoint's file
-	Coefficient string `json:"coefficient"` // shortest text that reads back as the same float64
+// inputsFormat is raised when the same inputs would give other numbers, or name less than numbers depend on.
+// Format 1 had neither libtorch's version nor the kind of GPU in it.
+const inputsFormat = 2
+
+// Average names the weights of an evaluation: how many checkpoints are in them, and the SHA-256, in hexadecimal,
+// of one line "sha256 coefficient\n" for each, the oldest first. A coefficient is the shortest decimal text that
+// reads back as the same float64.
+type Average struct {
+	Checkpoints int
+	Digest      string
+}
+
+// newAverage names coefficients, by the digests of all checkpoints of their trajectory.
+func newAverage(checkpoints []trajectory.Checkpoint, c averaging.Coefficients) Average {
+	h := sha256.New()
+	line := make([]byte, 0, 128)
+	var text []byte // of the coefficient
+	var weight float64
+	for i, index := range c.Indices {
+		if w := c.Weights[i]; i == 0 || w != weight {
+			weight, text = w, strconv.AppendFloat(text[:0], w/c.Norm, 'g', -1, 64)
+		}
+		line = append(append(line[:0], checkpoints[index].SHA256...), ' ')
+		h.Write(append(append(line, text...), '\n'))
+	}
+	return Average{len(c.Indices), hex.EncodeToString(h.Sum(nil))}
+}
+
+// averages names those of a plan, on all cores: long histories take their time.
+func averages(checkpoints []trajectory.Checkpoint, all []averaging.Coefficients) []Average {
+	out := make([]Average, len(all))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(all); i = int(next.Add(1)) - 1 {
+				out[i] = newAverage(checkpoints, all[i])
+			}
+		})
+	}
+	wg.Wait()
+	return out
 }
 
 // BNData is what recomputed statistics were computed from, in this order.
@@ -49,25 +91,15 @@ func (in Inputs) Key() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// numeric names the arithmetic of a device: float32 throughout; CPU and CUDA round differently.
+// numeric names the arithmetic of this program's own networks: float32 throughout (TF32 is off), by this version of
+// libtorch, on this kind of device. Which of several equal GPUs it is does not matter. Kinds of processors differ by
+// rounding alone and are not told apart.
 func numeric(d torch.Device) string {
-	if d == torch.CPU {
-		return "float32/cpu"
-	}
-	return "float32/cuda"
-}
-
-// weighted writes coefficients down with the digests of their checkpoints.
-func weighted(t *trajectory.Trajectory, c averaging.Coefficients) []Weighted {
-	var out []Weighted
-	for i, v := range c.Values() {
-		out = append(out, Weighted{t.Checkpoints[c.Indices[i]].SHA256, strconv.FormatFloat(v, 'g', -1, 64)})
-	}
-	return out
+	return fmt.Sprintf("float32, %s, libtorch %s", d.Kind(), torch.Version())
 }
 
 // Inputs implements Backend.
-func (e *Engine) Inputs(average []Weighted, policy bn.Policy, split string) (Inputs, error) {
+func (e *Engine) Inputs(average Average, policy bn.Policy, split string) (Inputs, error) {
 	s, err := e.Set.Split(split)
 	if err != nil {
 		return Inputs{}, err
@@ -83,15 +115,15 @@ func (e *Engine) Inputs(average []Weighted, policy bn.Policy, split string) (Inp
 	return in, nil
 }
 
-func (e *Engine) inputs(average []Weighted, policy bn.Policy, split *dataset.Split) Inputs {
-	return Inputs{Format: 1, Task: string(e.task()), Model: e.Net.Spec, Average: average, Policy: policyOf(average, policy),
+func (e *Engine) inputs(average Average, policy bn.Policy, split *dataset.Split) Inputs {
+	return Inputs{Format: inputsFormat, Task: string(e.task()), Model: e.Net.Spec, Average: average.Digest, Policy: policyOf(average, policy),
 		Data: split.Digest(), Numeric: numeric(e.Device)}
 }
 
 // policyOf writes a policy that cannot matter for an average of one checkpoint as the one it equals: the mean of
 // one checkpoint's statistics is their copy.
-func policyOf(average []Weighted, policy bn.Policy) string {
-	if len(average) == 1 && policy.Kind == bn.Average {
+func policyOf(average Average, policy bn.Policy) string {
+	if average.Checkpoints == 1 && policy.Kind == bn.Average {
 		return string(bn.Copy)
 	}
 	return string(policy.Kind)
@@ -105,10 +137,16 @@ type Evaluation struct {
 
 func (e Evaluation) check(key string) error {
 	if have := e.Inputs.Key(); have != key {
-		return fmt.Errorf("its inputs have the key %s…, expected %s…", have[:12], key[:12])
+		return wrongKey(have, key)
 	}
 	if len(e.Values) == 0 {
-		return fmt.Errorf("it holds no values")
+		return errNoValues
 	}
 	return nil
 }
+
+func wrongKey(have, want string) error {
+	return fmt.Errorf("its inputs have the key %.12s…, expected %.12s…", have, want)
+}
+
+var errNoValues = errors.New("it holds no values")

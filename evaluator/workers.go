@@ -21,6 +21,9 @@ import (
 
 	"lawa-replay/bn"
 	"lawa-replay/evaluator/worker"
+	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
+	"lawa-replay/internal/torch"
 	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/safetensors"
 )
@@ -35,8 +38,11 @@ type Workers struct {
 	first *worker.Worker // runs already
 }
 
-// NewWorkers starts the first one, to know what it announces.
+// NewWorkers starts the first one, to know what it announces. The memory that killed sweeps held is let go.
 func NewWorkers(ctx context.Context, template worker.Worker, slots int) (*Workers, error) {
+	if err := atomicfile.RemoveTempDirs(sharedMemory()); err != nil {
+		return nil, err
+	}
 	w := &Workers{Template: template, Slots: slots}
 	w.first = w.worker(0)
 	var err error
@@ -80,29 +86,37 @@ func (w *Workers) Provenance() map[string]any {
 
 // Inputs implements Backend. The program is known by its command line, the files named there, and the identity
 // that it announces.
-func (w *Workers) Inputs(average []Weighted, policy bn.Policy, split string) (Inputs, error) {
+func (w *Workers) Inputs(average Average, policy bn.Policy, split string) (Inputs, error) {
 	if !slices.Contains(w.ready.Splits, split) {
 		return Inputs{}, fmt.Errorf("the worker has no split %s; it announces %s", split, strings.Join(w.ready.Splits, ", "))
 	}
-	in := Inputs{Format: 1, Task: "worker", Model: "worker:" + w.identity(), Average: average, Policy: policyOf(average, policy), Data: split, Numeric: w.Template.Hello.Device}
+	in := Inputs{Format: inputsFormat, Task: "worker", Model: "worker:" + w.identity(), Average: average.Digest, Policy: policyOf(average, policy), Data: split, Numeric: w.device()}
 	if policy.Kind == bn.Recompute {
 		in.Policy = policy.String()
 	}
 	return in, nil
 }
 
+// device is the kind of device that the program was told to use, whatever its number. What it computes with there,
+// its identity says.
+func (w *Workers) device() string {
+	d, err := torch.ParseDevice(w.Template.Hello.Device)
+	if err != nil {
+		return w.Template.Hello.Device
+	}
+	return d.Kind()
+}
+
 func (w *Workers) identity() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n", w.Template.Command, w.ready.Identity)
 	for _, word := range strings.Fields(w.Template.Command) {
-		f, err := os.Open(word)
+		f, _, err := input.Open(word, 1<<24)
 		if err != nil {
 			continue
 		}
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() < 1<<24 {
-			fmt.Fprintln(h, word)
-			_, _ = io.Copy(h, f)
-		}
+		fmt.Fprintln(h, word)
+		_, _ = io.Copy(h, f)
 		f.Close()
 	}
 	return hex.EncodeToString(h.Sum(nil))
@@ -111,7 +125,7 @@ func (w *Workers) identity() string {
 func (w *Workers) slots() int { return w.Slots }
 
 func (w *Workers) start(ctx context.Context, g *errgroup.Group, units <-chan *unit, left *atomic.Int64, _ []string, _ []bn.Policy) (func(), error) {
-	dir, err := sharedMemory()
+	dir, remove, err := atomicfile.TempDir(sharedMemory())
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +147,7 @@ func (w *Workers) start(ctx context.Context, g *errgroup.Group, units <-chan *un
 		}
 		return errors.Join(failed.errs...) // the others' results are kept
 	})
-	return func() { os.RemoveAll(dir) }, nil
+	return remove, nil
 }
 
 // failures collects evaluations that failed while others go on.
@@ -218,7 +232,7 @@ func writeWeights(path string, w weights) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := atomicfile.OpenBelow(filepath.Dir(path), filepath.Base(path))
 	if err != nil {
 		return err
 	}
@@ -249,23 +263,12 @@ func writeWeights(path string, w weights) error {
 	return err
 }
 
-// sharedMemory makes a folder for the weights, in memory where there is room for files there. What processes that
-// are gone left behind is removed.
-func sharedMemory() (string, error) {
-	root := "/dev/shm"
+// sharedMemory is where folders for the weights are made, in memory where there is room for files there, and how
+// their names begin.
+func sharedMemory() (root, prefix string) {
+	root = "/dev/shm"
 	if info, err := os.Stat(root); err != nil || !info.IsDir() || syscall.Access(root, 2) != nil {
 		root = os.TempDir()
 	}
-	const prefix = "lawa-replay-"
-	old, err := filepath.Glob(filepath.Join(root, prefix+"*"))
-	if err != nil {
-		return "", err
-	}
-	for _, dir := range old {
-		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), prefix), "-")
-		if n, err := strconv.Atoi(pid); err == nil && errors.Is(syscall.Kill(n, 0), syscall.ESRCH) {
-			os.RemoveAll(dir)
-		}
-	}
-	return os.MkdirTemp(root, fmt.Sprintf("%s%d-", prefix, os.Getpid()))
+	return root, "lawa-replay."
 }

@@ -28,6 +28,7 @@ type Export struct {
 	DType      safetensors.DType // of floating tensors; "" keeps the checkpoints'
 	Format     Format            // "" is Safetensors
 	ShardSize  int64             // of Sharded, in bytes; 0 keeps the source's shards
+	Whole      bool              // of PT: the newest checkpoint's file, with the average in place of its weights
 	Policy     bn.Policy         // of the batch-norm statistics
 	// Renew recomputes the statistics among tensors in place, for the policy recompute; RenewedFrom says
 	// from which data, for the metadata.
@@ -41,6 +42,7 @@ type Export struct {
 	Wrote                     func(Written) // told of each file
 
 	plan *averaging.Plan
+	told sync.Mutex // held while Wrote is called
 }
 
 // Written is one file that is there now.
@@ -97,10 +99,16 @@ func (e *Export) Run(ctx context.Context) error {
 	for _, r := range e.plan.Requests {
 		requests[r.Average] = append(requests[r.Average], r)
 	}
+	piecewise, err := e.piecewise()
+	if err != nil {
+		return err
+	}
+	if piecewise {
+		return e.runPiecewise(ctx, options, requests)
+	}
 	writers, ctx := errgroup.WithContext(ctx)
 	writers.SetLimit(2)
-	var told sync.Mutex
-	err := averaging.Stream(ctx, e.Trajectory.Source(e.AllowNonFinite), e.plan, nil, options, func(o *averaging.Output) error {
+	err = averaging.Stream(ctx, e.Trajectory.Source(e.AllowNonFinite), e.plan, nil, options, func(o *averaging.Output) error {
 		writers.Go(func() error {
 			defer o.Release()
 			if e.Policy.Kind == bn.Recompute {
@@ -108,30 +116,7 @@ func (e *Export) Run(ctx context.Context) error {
 					return fmt.Errorf("batch-norm statistics: %w", err)
 				}
 			}
-			for _, r := range requests[o.Average] {
-				w := Written{e.Path(r.Scheme, r.Endpoint), r.Scheme, r.Endpoint, e.plan.Averages[o.Average], 0}
-				for _, t := range o.Tensors {
-					if bn.IsStatistic(t.Name) {
-						w.Statistics++
-					}
-				}
-				metadata, err := e.metadata(w)
-				if err != nil {
-					return err
-				}
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				if err := e.store(w.Path, o.Tensors, metadata, o.Data, o.Verified); err != nil {
-					return err
-				}
-				if e.Wrote != nil {
-					told.Lock()
-					e.Wrote(w)
-					told.Unlock()
-				}
-			}
-			return nil
+			return e.write(ctx, requests[o.Average], o.Tensors, held(o.Data), o.Verified)
 		})
 		return ctx.Err()
 	})
@@ -139,6 +124,73 @@ func (e *Export) Run(ctx context.Context) error {
 		return failed
 	}
 	return err
+}
+
+// piecewise says whether an average is larger than the memory that it may take. Statistics can only be recomputed
+// when all of it is there.
+func (e *Export) piecewise() (bool, error) {
+	if e.Memory <= 0 || e.Policy.Kind == bn.Recompute || len(e.plan.Averages) == 0 {
+		return false, nil
+	}
+	tensors, err := e.Trajectory.Tensors(e.plan.Averages[0].Newest())
+	if err != nil {
+		return false, err
+	}
+	size := int64(0)
+	for _, t := range tensors {
+		if e.DType != "" && t.DType.Float() {
+			size += t.Elements() * int64(e.DType.Size())
+		} else {
+			size += t.End - t.Begin
+		}
+	}
+	return size > e.Memory, nil
+}
+
+// runPiecewise writes one average after the other, each computed as it is written.
+func (e *Export) runPiecewise(ctx context.Context, options averaging.Options, requests map[int][]averaging.Request) error {
+	for average := range e.plan.Averages {
+		err := func() error {
+			p, err := averaging.NewParts(ctx, e.Trajectory.Source(e.AllowNonFinite), e.plan, average, options)
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			return e.write(ctx, requests[average], p.Tensors, p, p.Verified)
+		}()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes the files of one average.
+func (e *Export) write(ctx context.Context, requests []averaging.Request, tensors []safetensors.Tensor, values data, verified func() error) error {
+	for _, r := range requests {
+		w := Written{e.Path(r.Scheme, r.Endpoint), r.Scheme, r.Endpoint, e.plan.Averages[r.Average], 0}
+		for _, t := range tensors {
+			if bn.IsStatistic(t.Name) {
+				w.Statistics++
+			}
+		}
+		metadata, err := e.metadata(w)
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := e.store(w, tensors, metadata, values, verified); err != nil {
+			return err
+		}
+		if e.Wrote != nil {
+			e.told.Lock()
+			e.Wrote(w)
+			e.told.Unlock()
+		}
+	}
+	return nil
 }
 
 // Source is a checkpoint in an average, as the file's metadata name it.

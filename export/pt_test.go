@@ -17,7 +17,7 @@ import (
 // mapped. That torch.load(weights_only=True) reads the same is checked by bench/foreign.sh.
 func TestPT(t *testing.T) {
 	var list []safetensors.Tensor
-	for i, d := range []safetensors.DType{"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "C64"} {
+	for i, d := range []safetensors.DType{"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "C64", "C128"} {
 		list = append(list, safetensors.Tensor{Name: "w." + string(d), DType: d, Shape: [][]int64{{}, {3}, {2, 0}, {2, 3}}[i%4]})
 	}
 	list = safetensors.Arrange(list)
@@ -26,7 +26,7 @@ func TestPT(t *testing.T) {
 		data[i] = byte(i*7 + 1)
 	}
 	var out bytes.Buffer
-	if err := writePT(&out, list, map[string]string{"head": "w.F32", "gone": "nowhere"}, map[string]string{"lawa-replay.scheme": "lawa:k=2"}, data); err != nil {
+	if err := writePT(&out, list, map[string]string{"head": "w.F32", "gone": "nowhere"}, map[string]string{"lawa-replay.scheme": "lawa:k=2"}, held(data)); err != nil {
 		t.Fatal(err)
 	}
 	z, err := zip.NewReader(bytes.NewReader(out.Bytes()), int64(out.Len()))
@@ -59,7 +59,7 @@ func TestPT(t *testing.T) {
 		t.Errorf("read back: %v, expected %v", c.Layout(), list)
 	}
 	list[0].DType = "F8_E4M3"
-	if err := writePT(&out, list, nil, nil, data); err == nil || !strings.Contains(err.Error(), "choose safetensors") {
+	if err := writePT(&out, list, nil, nil, held(data)); err == nil || !strings.Contains(err.Error(), "choose safetensors") {
 		t.Errorf("a dtype without a storage class: %v", err)
 	}
 }

@@ -29,6 +29,8 @@ const Format = 1
 const (
 	metaFile  = "trajectory.json"
 	linesFile = "checkpoints.jsonl"
+
+	weightsDir, stateDir = "weights", "state"
 )
 
 // Meta is trajectory.json: what is true of the run as a whole.
@@ -56,14 +58,15 @@ type Meta struct {
 
 // Checkpoint is one line of checkpoints.jsonl.
 type Checkpoint struct {
-	Index   int                `json:"index"`   // 1, 2, 3, … without gaps
-	Epoch   float64            `json:"epoch"`   // epochs completed at its end: 8 is the end of the eighth
-	Step    int64              `json:"step"`    // optimizer steps completed
-	File    string             `json:"file"`    // path below the trajectory's folder
-	Bytes   int64              `json:"bytes"`   // size of the file
-	SHA256  string             `json:"sha256"`  // of the file, in hexadecimal
-	Seconds *float64           `json:"seconds"` // spent training up to here, evaluation not counted; nil where not known
-	LR      *float64           `json:"lr"`      // learning rate of its last step; nil where not known
+	Index   int                `json:"index"`          // 1, 2, 3, … without gaps
+	Epoch   float64            `json:"epoch"`          // epochs completed at its end: 8 is the end of the eighth
+	Step    int64              `json:"step"`           // optimizer steps completed
+	File    string             `json:"file"`           // path below the trajectory's folder
+	Bytes   int64              `json:"bytes"`          // size of the file
+	SHA256  string             `json:"sha256"`         // of the file, in hexadecimal
+	XXH3    string             `json:"xxh3,omitempty"` // of the file, 128 bits, in hexadecimal: a faster digest against accidents; see digest
+	Seconds *float64           `json:"seconds"`        // spent training up to here, evaluation not counted; nil where not known
+	LR      *float64           `json:"lr"`             // learning rate of its last step; nil where not known
 	Metrics map[string]Number  `json:"metrics,omitempty"`
 	Source  string             `json:"source,omitempty"`      // the file or folder it was imported from
 	Link    *Link              `json:"link,omitempty"`        // where the weights are, if they were not copied
@@ -74,14 +77,23 @@ type Checkpoint struct {
 // it would write, so that it does not depend on whether the weights were copied; Bytes is the size of the
 // files referred to.
 type Link struct {
-	Path   string `json:"path"`          // absolute, or as it was given
-	Key    string `json:"key,omitempty"` // where the state dict stands in it
-	Strict bool   `json:"strict,omitempty"`
+	Path      string   `json:"path"`                 // absolute, or as it was given
+	Key       string   `json:"key,omitempty"`        // where the state dict stands in it
+	Strip     []string `json:"strip,omitempty"`      // prefixes taken off the tensors' names
+	Skip      []string `json:"skip,omitempty"`       // patterns of the names of tensors left out
+	Untie     []string `json:"untie,omitempty"`      // tensors of their own, though they share another's bytes
+	Strict    bool     `json:"strict,omitempty"`     //
+	MaxPickle int64    `json:"max_pickle,omitempty"` // bytes of pickle that may be read; 0 is the usual limit
+}
+
+// NewLink refers to a checkpoint as it was opened: opened again, it is the same.
+func NewLink(path string, c *foreign.Checkpoint, o foreign.Options) *Link {
+	return &Link{Path: path, Key: c.Key, Strip: o.Strip, Skip: o.Skip, Untie: o.Untie, Strict: o.Strict, MaxPickle: o.MaxPickle}
 }
 
 // Open opens the checkpoint that the link refers to.
 func (l Link) Open() (*foreign.Checkpoint, error) {
-	return foreign.Open(l.Path, foreign.Options{Key: l.Key, Strict: l.Strict})
+	return foreign.Open(l.Path, foreign.Options{Key: l.Key, Strip: l.Strip, Skip: l.Skip, Untie: l.Untie, Strict: l.Strict, MaxPickle: l.MaxPickle})
 }
 
 // imported says whether the run was recorded by an import.
@@ -125,6 +137,10 @@ func (n Number) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON implements json.Unmarshaler.
 func (n *Number) UnmarshalJSON(text []byte) error {
 	var f float64
+	if string(text) == "null" { // unknown, not zero
+		*n = Number(math.NaN())
+		return nil
+	}
 	if err := json.Unmarshal(text, &f); err == nil {
 		*n = Number(f)
 		return nil

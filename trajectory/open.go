@@ -2,10 +2,7 @@ package trajectory
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory/foreign"
 	"lawa-replay/trajectory/safetensors"
 )
@@ -34,6 +32,7 @@ type Trajectory struct {
 	layout   []safetensors.Tensor // of the first checkpoint mapped
 	verified map[int]bool
 	trusted  bool // all of them
+	thorough bool // by SHA-256 where a faster digest is known, too
 }
 
 // Exists says whether dir holds a trajectory, whatever its state.
@@ -45,7 +44,7 @@ func Exists(dir string) bool {
 // Open reads trajectory.json and checkpoints.jsonl. Weights are looked at when they are mapped.
 func Open(dir string) (*Trajectory, error) {
 	t := &Trajectory{Dir: dir, verified: map[int]bool{}}
-	text, err := os.ReadFile(filepath.Join(dir, metaFile))
+	text, err := input.ReadFile(filepath.Join(dir, metaFile), input.Text)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%s is not a trajectory: it holds no %s", dir, metaFile)
 	} else if err != nil {
@@ -58,14 +57,18 @@ func Open(dir string) (*Trajectory, error) {
 		return nil, fmt.Errorf("%s: format %d, this program reads format %d", filepath.Join(dir, metaFile), t.Meta.Format, Format)
 	}
 	t.Meta.forget()
+	if err := t.Meta.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, metaFile), err)
+	}
 	if err := t.readLines(); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, linesFile), err)
+		return nil, err
 	}
 	return t, nil
 }
 
 func (t *Trajectory) readLines() error {
-	f, err := os.Open(filepath.Join(t.Dir, linesFile))
+	path := filepath.Join(t.Dir, linesFile)
+	f, _, err := input.Open(path, input.Any)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -74,25 +77,24 @@ func (t *Trajectory) readLines() error {
 	defer f.Close()
 	r := bufio.NewReader(f)
 	for {
-		line, err := r.ReadBytes('\n')
+		line, err := input.ReadLine(r, maxLine)
 		if err != nil && err != io.EOF {
-			return err
+			return fmt.Errorf("%s: line %d: %w", path, len(t.Checkpoints)+1, err)
 		}
 		whole := err == nil
 		if !whole {
 			if len(line) > 0 {
-				t.Warnings = append(t.Warnings, fmt.Sprintf("%s: the last line is torn (%d bytes without a line end) and is passed over", filepath.Join(t.Dir, linesFile), len(line)))
+				t.Warnings = append(t.Warnings, fmt.Sprintf("%s: the last line is torn (%d bytes without a line end) and is passed over", path, len(line)))
 			}
 			return nil
 		}
-		var c Checkpoint
-		d := json.NewDecoder(bytes.NewReader(line))
-		if err := d.Decode(&c); err != nil {
-			return fmt.Errorf("line %d: %w", len(t.Checkpoints)+1, err)
+		c, err := parseLine(line)
+		if err == nil {
+			c.forget(t.Meta)
+			err = t.admit(c)
 		}
-		c.forget(t.Meta)
-		if err := t.admit(c); err != nil {
-			return fmt.Errorf("line %d: %w", len(t.Checkpoints)+1, err)
+		if err != nil {
+			return fmt.Errorf("%s: line %d: %w", path, len(t.Checkpoints)+1, err)
 		}
 	}
 }
@@ -101,8 +103,8 @@ func (t *Trajectory) admit(c Checkpoint) error {
 	if want := len(t.Checkpoints) + 1; c.Index != want {
 		return fmt.Errorf("index %d, expected %d", c.Index, want)
 	}
-	if c.Link == nil && !filepath.IsLocal(c.File) {
-		return fmt.Errorf("file %q lies outside the trajectory", c.File)
+	if err := c.check(); err != nil {
+		return err
 	}
 	if n := len(t.Checkpoints); n > 0 {
 		last := t.Checkpoints[n-1]
@@ -182,14 +184,14 @@ func (t *Trajectory) Seal(ctx context.Context, indices []int, allowNonFinite boo
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			digest, err := t.seal(ctx, i, allowNonFinite)
+			d, err := t.seal(ctx, i, allowNonFinite)
 			if err != nil {
 				return fmt.Errorf("%s: %w", t.Name(i), err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			t.mu.Lock()
-			t.Checkpoints[i].SHA256, t.verified[i] = digest, true
+			t.Checkpoints[i].SHA256, t.Checkpoints[i].XXH3, t.verified[i] = d.SHA256(), d.XXH3(), true
 			t.mu.Unlock()
 			if done++; progress != nil {
 				progress(done, len(missing))
@@ -200,17 +202,21 @@ func (t *Trajectory) Seal(ctx context.Context, indices []int, allowNonFinite boo
 	return g.Wait()
 }
 
-func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (string, error) {
-	c, err := t.Checkpoints[i].Link.Open()
+func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (*digest, error) {
+	link := t.Checkpoints[i].Link
+	if link == nil {
+		return nil, errors.New("it has no digest, and is no link whose digest could be made")
+	}
+	c, err := link.Open()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer c.Close()
-	sum := sha256.New()
+	d := newDigest(true)
 	var bad []string
 	err = c.Stream(func(x *foreign.Tensor, data []byte) error {
-		sum.Write(data)
-		if x != nil && x.DType.Float() && !finite(x.DType, data) && !slices.Contains(bad, x.Name) {
+		d.Write(data)
+		if x != nil && x.DType.Part() != "" && !finite(x.DType.Part(), data) && !slices.Contains(bad, x.Name) {
 			bad = append(bad, x.Name)
 		}
 		return ctx.Err()
@@ -218,7 +224,7 @@ func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (stri
 	if err == nil && !allowNonFinite {
 		err = nonFinite(bad)
 	}
-	return hex.EncodeToString(sum.Sum(nil)), err
+	return d, err
 }
 
 // nonFinite is an error if there are such tensors.
@@ -296,6 +302,9 @@ func (t *Trajectory) Trust() {
 	}
 }
 
+// Thorough lets Verify compare SHA-256, which takes several times as long, where a faster digest is recorded, too.
+func (t *Trajectory) Thorough() { t.thorough = true }
+
 // Verify reads all of a checkpoint, once for each trajectory opened: its digest must be the recorded one,
 // and its floating tensors must be finite, unless that is allowed.
 func (s Source) Verify(i int, w *Weights) error {
@@ -306,12 +315,16 @@ func (s Source) Verify(i int, w *Weights) error {
 	if verified {
 		return nil
 	}
-	digest, bad, err := w.scan()
+	c := t.Checkpoints[i]
+	d := newDigest(c.XXH3 == "" || t.thorough)
+	bad, err := w.scan(d)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", t.Name(i), err)
-	case digest != t.Checkpoints[i].SHA256:
-		return fmt.Errorf("%s: sha256 %s, recorded was %s: the file was altered", t.Name(i), digest, t.Checkpoints[i].SHA256)
+	case d.sha != nil && d.SHA256() != c.SHA256:
+		return fmt.Errorf("%s: sha256 %s, recorded was %s: the file was altered", t.Name(i), d.SHA256(), c.SHA256)
+	case c.XXH3 != "" && d.XXH3() != c.XXH3:
+		return fmt.Errorf("%s: xxh3 %s, recorded was %s: the file was altered", t.Name(i), d.XXH3(), c.XXH3)
 	case !s.allowNonFinite:
 		if err := nonFinite(bad); err != nil {
 			return fmt.Errorf("%s: %w", t.Name(i), err)

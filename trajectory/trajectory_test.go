@@ -227,7 +227,7 @@ func TestShrinkingFileIsAnError(t *testing.T) {
 	if err := os.Truncate(path, 4096); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := w.scan(); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "shrank") {
+	if _, err := w.scan(newDigest(true)); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "shrank") {
 		t.Errorf("reading it: %v", err)
 	}
 	defer func() {
@@ -264,8 +264,8 @@ func TestLinksAreMapped(t *testing.T) {
 		if w.copied != copied {
 			t.Errorf("%s: copied %v, expected %v", name, w.copied, copied)
 		}
-		digest, _, err := w.scan()
-		if err != nil {
+		d := newDigest(true)
+		if _, err := w.scan(d); err != nil {
 			t.Fatal(err)
 		}
 		run, err := Linked(t.TempDir(), Meta{}, []Checkpoint{{Index: 1, Epoch: 1, Step: 1, Link: &Link{Path: path}}})
@@ -275,8 +275,8 @@ func TestLinksAreMapped(t *testing.T) {
 		if err := run.Seal(context.Background(), []int{0}, true, nil); err != nil {
 			t.Fatal(err)
 		}
-		if have := run.Checkpoints[0].SHA256; have != digest {
-			t.Errorf("%s: digest %s by the map, %s by reading", name, digest, have)
+		if have := run.Checkpoints[0]; have.SHA256 != d.SHA256() || have.XXH3 != d.XXH3() {
+			t.Errorf("%s: digests %s, %s by the map, %s, %s by reading", name, d.SHA256(), d.XXH3(), have.SHA256, have.XXH3)
 		}
 		if err := w.Close(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -307,7 +307,7 @@ func TestLinksAreMapped(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "b.safetensors"), 100); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := w.scan(); err == nil || !strings.Contains(err.Error(), "shrank") {
+	if _, err := w.scan(newDigest(true)); err == nil || !strings.Contains(err.Error(), "shrank") {
 		t.Errorf("a shard that shrank: %v", err)
 	}
 }
@@ -368,5 +368,61 @@ func TestUnknownIsNotZero(t *testing.T) {
 	}
 	if run := write(Meta{StepsUnknown: true}, Checkpoint{}, ""); run.Step(0) != nil {
 		t.Errorf("steps that only count the checkpoints: %d", *run.Step(0))
+	}
+}
+
+// Which digest is compared: the fast one where it is recorded, SHA-256 where it is not or where that is asked for.
+func TestDigests(t *testing.T) {
+	for name, c := range map[string]struct {
+		thorough bool
+		change   func(*Checkpoint)
+		fault    string // "" for none
+	}{
+		"both right":             {true, func(*Checkpoint) {}, ""},
+		"XXH3 wrong":             {false, func(c *Checkpoint) { c.XXH3 = strings.Repeat("0", 32) }, "xxh3"},
+		"SHA-256 wrong, fast":    {false, func(c *Checkpoint) { c.SHA256 = strings.Repeat("0", 64) }, ""},
+		"SHA-256 wrong":          {true, func(c *Checkpoint) { c.SHA256 = strings.Repeat("0", 64) }, "sha256"},
+		"XXH3 wrong, thorough":   {true, func(c *Checkpoint) { c.XXH3 = strings.Repeat("0", 32) }, "xxh3"},
+		"no XXH3":                {false, func(c *Checkpoint) { c.XXH3 = "" }, ""},
+		"no XXH3, SHA-256 wrong": {false, func(c *Checkpoint) { c.XXH3, c.SHA256 = "", strings.Repeat("0", 64) }, "sha256"},
+	} {
+		dir := filepath.Join(t.TempDir(), "run")
+		r, err := Create(dir, Meta{Run: "r"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tensors := safetensors.Arrange([]safetensors.Tensor{{Name: "w", DType: safetensors.F32, Shape: []int64{2}}})
+		line, err := r.Write(Checkpoint{Epoch: 1, Step: 1}, tensors, make([]byte, 8))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(line.XXH3) != 32 {
+			t.Errorf("xxh3 %q", line.XXH3)
+		}
+		c.change(&line)
+		if err := r.Commit(line); err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		run, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.thorough {
+			run.Thorough()
+		}
+		w, err := run.Map(0, false)
+		if err == nil {
+			w.Close()
+		}
+		if c.fault == "" && err != nil || c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault+" ") || !strings.Contains(err.Error(), "altered")) {
+			t.Errorf("%s: error %v, expected %q", name, err, c.fault)
+		}
+	}
+	// As xxhsum -H2 prints it.
+	d := newDigest(false)
+	d.Write([]byte("abc"))
+	if d.XXH3() != "06b05ab6733a618578af5f94892f3950" {
+		t.Errorf("XXH3 of abc is %s", d.XXH3())
 	}
 }

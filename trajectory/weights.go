@@ -1,9 +1,7 @@
 package trajectory
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -13,7 +11,7 @@ import (
 	"github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
 
-	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -31,7 +29,7 @@ type Weights struct {
 
 // MapFile maps the file and checks its header.
 func MapFile(path string) (*Weights, error) {
-	f, size, err := atomicfile.OpenRegular(path)
+	f, size, err := input.Open(path, input.Any)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +103,7 @@ func (w *Weights) mapFiles(paths []string) (bases, sizes []int64, err error) {
 	}()
 	end := int64(0)
 	for _, path := range paths {
-		f, size, err := atomicfile.OpenRegular(path)
+		f, size, err := input.Open(path, input.Any)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -144,27 +142,25 @@ func (w *Weights) Tensor(name string) (safetensors.Tensor, bool) {
 	return safetensors.Tensor{}, false
 }
 
-// scan reads the whole file once, for its digest and the names of the tensors that are not finite.
-func (w *Weights) scan() (digest string, nonFinite []string, err error) {
+// scan reads the whole file once, into the digest, and gives the names of the tensors that are not finite.
+func (w *Weights) scan(d *digest) (nonFinite []string, err error) {
 	err = Guard(w.Path, func() error {
 		const bytes = 1 << 17 // in cache from one use to the next
-		sum := sha256.New()
-		sum.Write(w.head)
+		d.Write(w.head)
 		for _, t := range w.Header.Tensors { // in a file of ours back to back: that is all there is
 			ok := true
 			for begin := t.Begin; begin < t.End; begin += bytes {
 				part := w.Data[begin:min(begin+bytes, t.End)]
-				sum.Write(part)
-				ok = ok && (!t.DType.Float() || finite(t.DType, part))
+				d.Write(part)
+				ok = ok && (t.DType.Part() == "" || finite(t.DType.Part(), part))
 			}
 			if !ok {
 				nonFinite = append(nonFinite, t.Name)
 			}
 		}
-		digest = hex.EncodeToString(sum.Sum(nil))
 		return nil
 	})
-	return digest, nonFinite, err
+	return nonFinite, err
 }
 
 // Forget lets go of the memory pages that lie within part, which is some of Data: the next use reads them

@@ -16,7 +16,7 @@ import (
 func newInspect() *cobra.Command {
 	var o inspectOptions
 	c := &cobra.Command{
-		Use:   "inspect RUN",
+		Use:   "inspect RUN...",
 		Short: "Show what a trajectory, or a folder of checkpoints, holds",
 		Long: `Show a trajectory: its model, data and settings, its checkpoints with what was
 logged, and with --tensors the tensors of the first one. --json prints all of it for
@@ -25,12 +25,12 @@ import would take: only the lists of their tensors are read.`,
 		Example: `  lawa-replay inspect run
   lawa-replay inspect checkpoints/
   lawa-replay inspect model.pt --tensors`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {
 				return wrong(cmd, err)
 			}
-			return runInspect(cmd.OutOrStdout(), args[0], o)
+			return runInspect(cmd.OutOrStdout(), args, o)
 		},
 	}
 	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
@@ -44,13 +44,10 @@ type inspectOptions struct {
 	asJSON, tensors bool
 }
 
-func runInspect(out io.Writer, dir string, o inspectOptions) error {
-	t, err := openAny(dir, o.foreignOptions)
+func runInspect(out io.Writer, run []string, o inspectOptions) error {
+	t, err := openOne(run, o.foreignOptions)
 	if err != nil {
 		return err
-	}
-	for _, w := range t.Warnings {
-		say("warning: %s", w)
 	}
 	type tensor struct {
 		Name  string  `json:"name"`

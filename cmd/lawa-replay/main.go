@@ -45,13 +45,13 @@ func run(ctx context.Context, args []string) int {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "lawa-replay: %v\n", err)
+		fmt.Fprintf(plain{os.Stderr}, "lawa-replay: %v\n", err)
 		if usage.command != "" {
-			fmt.Fprintf(os.Stderr, "(%s --help says what it takes)\n", usage.command)
+			fmt.Fprintf(plain{os.Stderr}, "(%s --help says what it takes)\n", usage.command)
 		}
 		return exitUsage
 	}
-	fmt.Fprintf(os.Stderr, "lawa-replay: %v\n", err)
+	fmt.Fprintf(plain{os.Stderr}, "lawa-replay: %v\n", err)
 	return exitFailed
 }
 
@@ -81,6 +81,7 @@ those of any PyTorch program.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetOut(plain{os.Stdout})
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{unknownFlag(cmd, args, err), cmd.CommandPath()}
 	})

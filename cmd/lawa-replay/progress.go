@@ -31,7 +31,7 @@ func newProgress(ctx context.Context, what string, total int) *progress {
 	case quiet:
 		return &progress{}
 	case !term.IsTerminal(int(os.Stderr.Fd())):
-		return &progress{lines: newLines(os.Stderr, what, total, lineEvery)}
+		return &progress{lines: newLines(plain{os.Stderr}, what, total, lineEvery)}
 	}
 	return &progress{bar: progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(os.Stderr),
@@ -143,4 +143,4 @@ func (l *lines) text(now time.Time) string {
 }
 
 // say tells people something, on standard error.
-func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+func say(format string, args ...any) { fmt.Fprintf(plain{os.Stderr}, format+"\n", args...) }

@@ -15,6 +15,6 @@ func verbs() []*cobra.Command {
 	return []*cobra.Command{newImport(), newAverage(), newSchemes(), newPlot(), newTableVerb(), newInspect(), newVerify()}
 }
 
-func (o averageOptions) prepareRenewal(*cobra.Command, *export.Export, string) (func(), error) {
+func (o averageOptions) prepareRenewal(*cobra.Command, *export.Export, []string) (func(), error) {
 	return nil, errors.New("this build has no libtorch, which --bn recompute needs: take the program lawa-replay beside it")
 }

@@ -11,19 +11,24 @@ import (
 
 // open reads the trajectories, whose network and data must be the same for all.
 func (o sweepOptions) open(s *evaluator.Sweep, runs []string) error {
-	for _, dir := range runs {
-		t, err := openRun(dir, o.foreignOptions)
+	grouped, err := runsOf(runs)
+	if err != nil {
+		return err
+	}
+	var dirs []string
+	for _, run := range grouped {
+		t, err := openRun(run, o.foreignOptions)
 		if err != nil {
 			return err
 		}
 		for _, other := range s.Trajectories {
 			if other.Meta.Model != t.Meta.Model || other.Meta.Data != t.Meta.Data {
-				return fmt.Errorf("%s trained %s on %s, %s %s on %s: sweep them apart", other.Dir, other.Meta.Model, other.Meta.Data, dir, t.Meta.Model, t.Meta.Data)
+				return fmt.Errorf("%s trained %s on %s, %s %s on %s: sweep them apart", other.Dir, other.Meta.Model, other.Meta.Data, t.Dir, t.Meta.Model, t.Meta.Data)
 			}
 		}
-		s.Trajectories = append(s.Trajectories, t)
+		s.Trajectories, dirs = append(s.Trajectories, t), append(dirs, t.Dir)
 	}
-	_, err := evaluator.Folders(runs)
+	_, err = evaluator.Folders(dirs)
 	return err
 }
 

@@ -17,7 +17,7 @@ import (
 
 // selection is which averages to make: the flags that sweep and average share.
 type selection struct {
-	k, memory                 string
+	k, memory, verify         string
 	schemes                   []string
 	allowNonFinite, allowGaps bool
 }
@@ -26,8 +26,20 @@ func (o *selection) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.k, "k", "", "averages of the latest k checkpoints: numbers and ranges, as in 1,2,4-8")
 	f.StringArrayVar(&o.schemes, "scheme", nil, "a scheme such as ema:decay=0.9, or a range of them, ema:decay=0.5..0.9/0.1; may be repeated (lawa-replay schemes lists them)")
 	f.StringVar(&o.memory, "memory", "", memoryHelp)
+	f.StringVar(&o.verify, "verify", "fast", "which digests of the checkpoints are compared: fast (XXH3 where it is recorded, else SHA-256) or sha256")
 	f.BoolVar(&o.allowNonFinite, "allow-nonfinite", false, "go on though weights are NaN or infinite")
 	f.BoolVar(&o.allowGaps, "allow-gaps", false, "go on though a window lacks checkpoints")
+}
+
+// thorough reads --verify.
+func (o selection) thorough() (bool, error) {
+	switch o.verify {
+	case "", "fast":
+		return false, nil
+	case "sha256":
+		return true, nil
+	}
+	return false, fmt.Errorf("--verify: %w", spec.Unknown("digest", o.verify, []string{"fast", "sha256"}))
 }
 
 // networkOptions say which network is run on what, and what becomes of batch-norm statistics.

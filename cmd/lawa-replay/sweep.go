@@ -108,6 +108,10 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 	if err := o.foreignOptions.check(); err != nil {
 		return wrong(cmd, err)
 	}
+	thorough, err := o.thorough()
+	if err != nil {
+		return wrong(cmd, err)
+	}
 	memory, err := parseMemory(o.memory)
 	if err != nil {
 		return wrong(cmd, err)
@@ -138,6 +142,9 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 		}
 	}
 	for _, t := range s.Trajectories {
+		if thorough {
+			t.Thorough()
+		}
 		endpoints, err := selectEpochs(t, o.epochs)
 		if err != nil {
 			return wrong(cmd, fmt.Errorf("--epochs: trajectory %s: %w", t.Meta.Run, err))
@@ -151,6 +158,13 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 	}
 	if err := s.Check(backend); err != nil {
 		return err
+	}
+	if e, ok := backend.(*evaluator.Engine); ok {
+		for _, t := range s.Trajectories {
+			if err := notePrefix(e, t); err != nil {
+				return err
+			}
+		}
 	}
 	return sweep(ctx, s, backend)
 }
@@ -255,6 +269,7 @@ func sweep(ctx context.Context, s *evaluator.Sweep, backend evaluator.Backend) e
 	var bar *progress
 	s.Progress = func(done, total int) { bar.set(done) }
 	bar = newProgress(ctx, "sweep", -1)
+	s.Note = func(text string) { bar.close(); say("note: %s", text) }
 	s.Start = func(total int) { bar.close(); bar = newProgress(ctx, "sweep", total) }
 	sum, err := s.Run(ctx, backend)
 	bar.close()

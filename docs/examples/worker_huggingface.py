@@ -3,12 +3,13 @@
   MODEL=gpt2 TEXT=valid.txt lawa-replay sweep checkpoints/ --k 1-8 --worker "python worker_huggingface.py" --out sweep
 
 MODEL names the configuration and the tokenizer, a folder or a name on the hub; the weights are the averages'."""
-import json, os, sys
+import hashlib, json, os, sys
 
 answers = os.fdopen(os.dup(1), "w")  # standard output is for answers alone:
 os.dup2(2, 1)                        # whatever else prints goes to standard error
 
 import torch
+import transformers
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
@@ -19,12 +20,18 @@ tokenizer = AutoTokenizer.from_pretrained(os.environ["MODEL"])
 ids = tokenizer(open(os.environ["TEXT"]).read(), return_tensors="pt").input_ids[0]
 blocks = ids[: len(ids) // length * length].view(-1, length).to(hello["device"])
 
+# Evaluations are kept under this text: it must change whenever the numbers would. Names of files stay when their contents
+# change, so what is computed with is digested: the tokens (of text and tokenizer) and the configuration.
+tokens = hashlib.sha256(ids.numpy().tobytes()).hexdigest()
+config = hashlib.sha256(model.config.to_json_string().encode()).hexdigest()
+identity = f"tokens {tokens} config {config} length {length} torch {torch.__version__} transformers {transformers.__version__}"
+
 
 def answer(**message):
     print(json.dumps(message), file=answers, flush=True)
 
 
-answer(type="ready", protocol=1, splits=["val"], policies=[], identity=f"{os.environ['MODEL']} {os.environ['TEXT']} {length}")
+answer(type="ready", protocol=1, splits=["val"], policies=[], identity=identity)
 for line in sys.stdin:
     request = json.loads(line)
     if request["type"] != "evaluate":

@@ -1,6 +1,6 @@
 """A worker for lawa-replay that evaluates a PyTorch network: sweep RUN --worker "python worker_pytorch.py".
 Replace the parts marked with *: the network, the data, the metrics."""
-import importlib, json, os, sys
+import hashlib, importlib, json, os, sys
 
 answers = os.fdopen(os.dup(1), "w")  # standard output is for answers alone:
 os.dup2(2, 1)                        # whatever else prints goes to standard error
@@ -12,16 +12,22 @@ from safetensors.torch import load_file
 hello = json.loads(sys.stdin.readline())
 torch.set_num_threads(1 if hello["slots"] > 1 else max(1, os.cpu_count()))
 module, name = os.environ["NET"].split(":")                             # * the network: NET=package.module:Class
-net = getattr(importlib.import_module(module), name)().to(hello["device"])
+network = importlib.import_module(module)
+net = getattr(network, name)().to(hello["device"])
 splits = {"val": load_file(os.environ["VAL"], device=hello["device"])}  # * the data
 batches = [x for x in load_file(os.environ["BN"])["inputs"].split(32)] if "BN" in os.environ else None
+
+# Evaluations are kept under this text: it must change whenever the numbers would. A file's name stays when its contents
+# change, so the contents are digested: of the data, and of what computes.
+digests = [hashlib.sha256(open(f, "rb").read()).hexdigest() for f in (network.__file__, os.environ["VAL"], os.environ.get("BN")) if f]
+identity = " ".join([os.environ["NET"], *digests, "torch", torch.__version__])
 
 
 def answer(**message):
     print(json.dumps(message), file=answers, flush=True)
 
 
-answer(type="ready", protocol=1, splits=list(splits), policies=["recompute"] if batches else [], identity="1")
+answer(type="ready", protocol=1, splits=list(splits), policies=["recompute"] if batches else [], identity=identity)
 for line in sys.stdin:
     request = json.loads(line)
     if request["type"] != "evaluate":

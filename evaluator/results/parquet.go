@@ -1,15 +1,11 @@
 package results
 
 import (
-	"bytes"
-	"context"
 	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unique"
 
@@ -18,7 +14,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/compress"
-	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
 	"lawa-replay/internal/atomicfile"
@@ -146,13 +141,6 @@ const File = "results.parquet"
 func Write(path string, t *Table) error {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, schema())
 	defer b.Release()
-	for i := range t.Rows {
-		for j, c := range columns {
-			c.append(b.Field(j), &t.Rows[i])
-		}
-	}
-	record := b.NewRecord()
-	defer record.Release()
 	// Dictionaries for the texts only: a column that outgrows its dictionary would write statistics in the
 	// order of a Go map, and other bytes each time.
 	options := []parquet.WriterProperty{
@@ -165,113 +153,36 @@ func Write(path string, t *Table) error {
 			options = append(options, parquet.WithDictionaryFor(c.field.Name, true))
 		}
 	}
-	var buf bytes.Buffer
-	w, err := pqarrow.NewFileWriter(schema(), &buf, parquet.NewWriterProperties(options...), pqarrow.DefaultWriterProps())
-	if err != nil {
-		return err
-	}
-	if err := w.AppendKeyValueMetadata(provenanceKey, t.Provenance); err != nil {
-		return err
-	}
-	if err := w.WriteBuffered(record); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
-		return err
+	digest := sha256.New()
+	write := func(out io.Writer) error {
+		out = io.MultiWriter(out, digest)
+		w, err := pqarrow.NewFileWriter(schema(), struct{ io.Writer }{out}, parquet.NewWriterProperties(options...), pqarrow.DefaultWriterProps())
+		if err != nil {
+			return err
+		}
+		if err := w.AppendKeyValueMetadata(provenanceKey, t.Provenance); err != nil {
+			return err
+		}
+		// Some rows at a time: as Arrow, all of them would take as much memory again.
+		for rows := range slices.Chunk(t.Rows, 1<<13) {
+			for i := range rows {
+				for j, c := range columns {
+					c.append(b.Field(j), &rows[i])
+				}
+			}
+			record := b.NewRecord()
+			err := w.WriteBuffered(record)
+			record.Release()
+			if err != nil {
+				return err
+			}
+		}
+		return w.Close()
 	}
 	// The digest first: a reader that comes between the two sees a mismatch, never a wrong table.
-	sum := sha256.Sum256(buf.Bytes())
-	if err := atomicfile.WriteBytes(path+".sha256", fmt.Appendf(nil, "%x  %s\n", sum, filepath.Base(path))); err != nil {
-		return err
-	}
-	return atomicfile.WriteBytes(path, buf.Bytes())
-}
-
-// maxTable bounds the size of a results file, in bytes.
-const maxTable = 1 << 30
-
-// Read reads a table that Write stored. The digest is checked before the Parquet reader sees a byte: that
-// reader takes damage for instructions.
-func Read(path string) (*Table, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxTable {
-		return nil, fmt.Errorf("%s: %d bytes; at most %d are read", path, info.Size(), maxTable)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	want, err := os.ReadFile(path + ".sha256")
-	if err != nil {
-		return nil, fmt.Errorf("%s: its digest cannot be read: %w", path, err)
-	}
-	sum := sha256.Sum256(data)
-	if digest, _, _ := strings.Cut(string(want), " "); digest != hex.EncodeToString(sum[:]) {
-		return nil, fmt.Errorf("%s: sha256 %x, %s.sha256 says %s: the file was altered, or its writing was cut off (sweep again: what is in the store is not evaluated twice)", path, sum, filepath.Base(path), digest)
-	}
-	t, err := parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return t, nil
-}
-
-func parse(data []byte) (t *Table, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			t, err = nil, fmt.Errorf("not a Parquet file that can be read: %v", r)
-		}
-	}()
-	pf, err := file.NewParquetReader(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	defer pf.Close()
-	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: 1 << 16}, memory.DefaultAllocator)
-	if err != nil {
-		return nil, err
-	}
-	records, err := r.GetRecordReader(context.Background(), nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer records.Release()
-	t = &Table{}
-	if p := pf.MetaData().KeyValueMetadata().FindValue(provenanceKey); p != nil {
-		t.Provenance = *p
-	}
-	old := false
-	for records.Next() {
-		record := records.Record()
-		rows := make([]Row, record.NumRows())
-		for _, c := range columns {
-			at := record.Schema().FieldIndices(c.field.Name)
-			if len(at) == 0 && c.later {
-				old = true
-				continue
-			}
-			if len(at) != 1 || !arrow.TypeEqual(record.Column(at[0]).DataType(), c.field.Type) {
-				return nil, fmt.Errorf("no column %s of type %s", c.field.Name, c.field.Type)
-			}
-			for i := range rows {
-				c.read(record.Column(at[0]), i, &rows[i])
-			}
-		}
-		t.Rows = append(t.Rows, rows...)
-	}
-	if err := records.Err(); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	if old {
-		t.forget()
-	}
-	if int64(len(t.Rows)) != pf.NumRows() {
-		return nil, fmt.Errorf("%d rows read, the file claims %d", len(t.Rows), pf.NumRows())
-	}
-	return t, nil
+	return atomicfile.WriteConfirmed(path, write, func() error {
+		return atomicfile.WriteBytes(path+".sha256", fmt.Appendf(nil, "%x  %s\n", digest.Sum(nil), filepath.Base(path)))
+	})
 }
 
 // forget takes the zeros of a table of the first version for unknown: it wrote them for imported runs. A run

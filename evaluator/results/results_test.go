@@ -96,6 +96,22 @@ func TestDamageIsAnError(t *testing.T) {
 	}
 }
 
+// FuzzParse reads what has the right digest, but is no table of ours.
+func FuzzParse(f *testing.F) {
+	for _, n := range []int{0, 3, 300} {
+		path := filepath.Join(f.TempDir(), "results.parquet")
+		if err := Write(path, sample(n)); err != nil {
+			f.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { _, _ = parse(data) })
+}
+
 func TestSeries(t *testing.T) {
 	table := &Table{Rows: []Row{
 		{Run: "a", Scheme: "last", Policy: "copy", Epoch: 2, Split: "val", Metric: "loss", Value: 2},

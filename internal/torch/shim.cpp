@@ -286,6 +286,19 @@ int lr_cuda_devices(void) {
   return n;
 }
 
+// The driver's own name of a GPU, numbered as CUDA_VISIBLE_DEVICES has it. The driver is asked itself: libtorch gives
+// no way to, short of linking its CUDA half.
+int lr_cuda_name(int device, char *name, int size) {
+  static void *driver = dlopen("libcuda.so.1", RTLD_NOW);
+  if (driver == nullptr) return -1;
+  const auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
+  const auto get = reinterpret_cast<int (*)(int *, int)>(dlsym(driver, "cuDeviceGet"));
+  const auto named = reinterpret_cast<int (*)(char *, int, int)>(dlsym(driver, "cuDeviceGetName"));
+  int handle = 0;
+  if (!init || !get || !named || init(0) != 0 || get(&handle, device) != 0) return -1;
+  return named(name, size, handle);
+}
+
 void lr_free(char *message) { free(message); }
 void lr_set_threads(int n) { at::set_num_threads(n); }
 char *lr_manual_seed(int64_t seed) {

@@ -11,6 +11,7 @@ typedef void *lr_tensor;
 const char *lr_torch_version(void);
 char *lr_open_cuda(void);
 int lr_cuda_devices(void);
+int lr_cuda_name(int device, char *name, int size); // not 0 where there is none
 void lr_free(char *message);
 
 void lr_set_threads(int n);

@@ -41,6 +41,19 @@ func (d Device) String() string {
 	return fmt.Sprintf("cuda:%d", int(d))
 }
 
+// Kind names what d is, whatever its number: "cpu", or "cuda" and the GPU's name, such as "cuda NVIDIA H100 80GB HBM3".
+// Where the driver names none, it is "cuda" alone.
+func (d Device) Kind() string {
+	if d == CPU {
+		return "cpu"
+	}
+	var name [256]C.char
+	if C.lr_cuda_name(C.int(d), &name[0], C.int(len(name))) != 0 {
+		return "cuda"
+	}
+	return "cuda " + C.GoString(&name[0])
+}
+
 // ParseDevice reads "cpu", "cuda" or "cuda:N".
 func ParseDevice(s string) (Device, error) {
 	switch {
