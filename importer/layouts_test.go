@@ -105,6 +105,9 @@ func TestLayouts(t *testing.T) {
 		"several, by pattern":     {files: []string{"epoch=0-step=500.ckpt", "epoch=0-step=1000.ckpt"}, o: Options{Pattern: "epoch=*-step={step}.ckpt", StepsPerEpoch: 500}, want: []string{"epoch=0-step=500.ckpt 1/500", "epoch=0-step=1000.ckpt 2/1000"}},
 		"batches":                 {files: []string{"ep0-ba1000-rank0.pt", "ep0-ba2000-rank0.pt"}, want: []string{"ep0-ba1000-rank0.pt 1/1000", "ep0-ba2000-rank0.pt 2/2000"}},
 		"a text of their own":     {files: []string{"step1-ab.pt", "step2-cd.pt", "step3-ef.pt"}, want: []string{"step1-ab.pt 1/1", "step2-cd.pt 2/2", "step3-ef.pt 3/3"}},
+		"digests in names":        {files: []string{"m_5_a8f3b2.pt", "m_10_12fca8.pt", "m_11_0ba61e.pt"}, want: []string{"m_5_a8f3b2.pt 5", "m_10_12fca8.pt 10", "m_11_0ba61e.pt 11"}},
+		"seconds since 1970":      {files: []string{"m_1700000500.pt", "m_1700000000.pt"}, want: []string{"m_1700000000.pt 1", "m_1700000500.pt 2"}, notes: []string{"hold dates"}},
+		"by pattern, numbers":     {files: []string{"epoch=1-step=10.pt", "epoch=2-step=20.pt", "epoch=2-step=20-v1.pt"}, o: Options{Pattern: "epoch={epoch}-step=#.pt"}, want: []string{"epoch=1-step=10.pt 1", "epoch=2-step=20.pt 2"}},
 		// What stands beside a series.
 		"best, a copy":        {files: []string{"model_epoch_1.pt = 1", "model_epoch_3.pt = 3", "best_model_epoch_3.pt = 3"}, want: []string{"model_epoch_1.pt 1", "model_epoch_3.pt 3"}, notes: []string{"best_model_epoch_3.pt (the weights of model_epoch_3.pt once more)"}},
 		"last, a copy":        {files: []string{"epoch_1.pt = 1", "epoch_2.pt = 2", "last.pt = 2"}, want: []string{"epoch_1.pt 1", "epoch_2.pt 2"}, notes: []string{"last.pt (the weights of epoch_2.pt once more)"}},
@@ -151,10 +154,12 @@ func TestAsks(t *testing.T) {
 		files []string
 		want  []string // parts of the error
 	}{
-		"two numbers":          {[]string{"m_1_70.pt", "m_2_72.pt", "m_3_69.pt"}, []string{"several numbers", "'m_{epoch}_*.pt'  takes 1, 2, 3", "'m_*_{epoch}.pt'  takes 69, 70, 72"}},
+		"two numbers":          {[]string{"m_1_70.pt", "m_2_72.pt", "m_3_69.pt"}, []string{"several numbers", "'m_{epoch}_#.pt'  takes 1, 2, 3", "'m_#_{epoch}.pt'  takes 69, 70, 72"}},
 		"two runs":             {[]string{"m_epoch_1.pt", "m_epoch_2.pt", "blur_m_epoch_2.pt"}, []string{"2 series", "--pattern 'm_epoch_{epoch}.pt'  (2, 1 to 2)", "--pattern 'blur_m_epoch_{epoch}.pt'  (1, 2)"}},
 		"two folds":            {[]string{"fold1_epoch1.pt", "fold1_epoch2.pt", "fold2_epoch1.pt", "fold2_epoch2.pt"}, []string{"same epoch", "'fold1_epoch{epoch}.pt'  (2, 1 to 2)", "'fold2_epoch{epoch}.pt'  (2, 1 to 2)"}},
 		"two clocks":           {[]string{"epoch-1.pt", "epoch-2.pt", "checkpoint-4000.pt"}, []string{"2 series", "checkpoint-4000.pt", "'epoch-{epoch}.pt'"}},
+		"two stages":           {[]string{"stage1-step10.pt", "stage1-step20.pt", "stage2-step10.pt"}, []string{"same step", "'stage1-step{step}.pt'  (2, 10 to 20)", "'stage2-step{step}.pt'  (1, 10)"}},
+		"a file saved anew":    {[]string{"epoch=1-step=10.pt", "epoch=2-step=20.pt", "epoch=2-step=20-v1.pt"}, []string{"'epoch={epoch}-step=#.pt'  (2, 1 to 2)", "-v1.pt'"}},
 		"the same epoch":       {[]string{"a_epoch_1.pt", "a_epoch_01.pt"}, []string{"a_epoch_1.pt", "a_epoch_01.pt", "same epoch"}},
 		"shards":               {[]string{"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"}, []string{"parts of one checkpoint", "index"}},
 		"several runs":         {[]string{"v0/checkpoints/epoch_1.pt", "v0/checkpoints/epoch_2.pt", "v1/checkpoints/epoch_1.pt", "v1/checkpoints/epoch_2.pt"}, []string{"2 folders below", "v0/checkpoints", "v1/checkpoints"}},

@@ -55,6 +55,7 @@ var (
 )
 
 var (
+	digest    = regexp.MustCompile(`^[0-9a-f]{6,64}`)
 	dateTime  = regexp.MustCompile(`(?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])([-_.]?)(?:0[1-9]|[12]\d|3[01])(?:[T+_. -]{1,2}(?:[01]\d|2[0-3])[-_:.h]?[0-5]\d(?:[-_:.m]?[0-5]\d)?)?`)
 	digitsOf  = regexp.MustCompile(`^\d+(?:\.\d+)?`)
 	notFinite = regexp.MustCompile(`^(?i:nan|inf)\b`)
@@ -112,6 +113,9 @@ func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 // fieldAt reads the number that begins at s[at], and says how many bytes it takes; 0 where none begins. element says
 // that s[at] stands in the name of a folder.
 func fieldAt(s string, at int, element bool) (field, int) {
+	if text := digestOf(s, at); text != "" {
+		return field{text: text, value: math.NaN(), counts: other}, len(text)
+	}
 	if text := notFinite.FindString(s[at:]); text != "" && at > 0 && (s[at-1] == '=' || s[at-1] == '_') {
 		return field{text: text, value: math.NaN(), counts: other}, len(text) // a score
 	}
@@ -166,10 +170,12 @@ func (f field) meaning(front, back string, element bool) counts {
 	}
 	lone := len(word) > 0 && (len(front) == len(word)+len(joint) || !digit(front[len(front)-len(word)-len(joint)-1]))
 	switch {
-	case slices.Contains(epochWords, word) || word == "e" && joint == "" && lone:
+	case lone && (slices.Contains(epochWords, word) || word == "e" && joint == ""):
 		return epochs
-	case slices.Contains(stepWords, word):
+	case lone && slices.Contains(stepWords, word):
 		return steps
+	case f.whole && joint != "=" && f.isTime():
+		return date
 	case element && hfStep.MatchString(front) && (back == "" || back[0] == '/'):
 		return steps
 	}
@@ -198,6 +204,32 @@ func (f field) meaning(front, back string, element bool) counts {
 		return other
 	}
 	return something
+}
+
+// isTime says whether a number is of the seconds, or milliseconds, since 1970, between 2008 and 2040.
+func (f field) isTime() bool {
+	const first, last = 1.2e9, 2.2e9
+	return len(f.text) == 10 && f.value > first && f.value < last || len(f.text) == 13 && f.value > first*1000 && f.value < last*1000
+}
+
+// digestOf is the run of hexadecimal digits that begins at s[at], if it stands alone and letters and digits take turns in
+// it: ba1000 is a word and its number.
+func digestOf(s string, at int) string {
+	text := digest.FindString(s[at:])
+	alone := func(i int) bool { return i < 0 || i >= len(s) || !letter(s[i]) && !digit(s[i]) }
+	if text == "" || !alone(at-1) || !alone(at+len(text)) {
+		return ""
+	}
+	turns := 0
+	for i := 1; i < len(text); i++ {
+		if digit(text[i]) != digit(text[i-1]) {
+			turns++
+		}
+	}
+	if turns < 2 {
+		return ""
+	}
+	return text
 }
 
 // timeOf reads a date, with the time of day or without, and gives it in seconds.

@@ -35,9 +35,9 @@ func (o Options) byPattern(items []item) ([]name, error) {
 }
 
 // wild are the parts of a pattern that stand for something.
-var wild = regexp.MustCompile(`\{(epoch|step)(?::[^}]*)?\}|\*|\?`)
+var wild = regexp.MustCompile(`\{(epoch|step)(?::[^}]*)?\}|\*|\?|#`)
 
-// compile makes a regular expression of a pattern with {epoch}, {step}, * and ?.
+// compile makes a regular expression of a pattern with {epoch}, {step}, # for any number, * and ?.
 func compile(pattern string) (*regexp.Regexp, error) {
 	var text strings.Builder
 	text.WriteString("^")
@@ -48,6 +48,8 @@ func compile(pattern string) (*regexp.Regexp, error) {
 		switch w := pattern[m[0]:m[1]]; {
 		case w == "*":
 			text.WriteString("[^/]*")
+		case w == "#":
+			text.WriteString(`\d+(?:\.\d+)?`)
 		case w == "?":
 			text.WriteString("[^/]")
 		default:
@@ -58,7 +60,7 @@ func compile(pattern string) (*regexp.Regexp, error) {
 	}
 	text.WriteString(regexp.QuoteMeta(pattern[at:]) + "$")
 	if len(has) == 0 {
-		return nil, fmt.Errorf("--pattern %s: want {epoch} or {step} where the number stands, as in run_{epoch}.pt; * stands for anything", pattern)
+		return nil, fmt.Errorf("--pattern %s: want {epoch} or {step} where the number stands, as in run_{epoch}.pt; # stands for a number, * for anything", pattern)
 	}
 	if has["epoch"] > 1 || has["step"] > 1 {
 		return nil, fmt.Errorf("--pattern %s: {epoch} and {step} may stand in it once each", pattern)
@@ -200,6 +202,8 @@ func (o Options) number(all []opened, u *Understood) ([]numbers, error) {
 		return nil, o.repeated(all, nameEpoch)
 	case bareEpoch != nil:
 		return nil, o.repeated(all, bareEpoch)
+	case names && known(all, nameStep) && len(all) > 1:
+		return nil, o.repeated(all, nameStep)
 	case names && every(all, func(a *opened) float64 { return a.name.date }):
 		order = func(a *opened) float64 { return a.name.date }
 		u.note("the names hold dates: the checkpoints are counted 1, 2, 3, … in their order")
@@ -218,18 +222,25 @@ func (o Options) number(all []opened, u *Understood) ([]numbers, error) {
 	return o.assign(all, u, epochs, steps, order)
 }
 
-// repeated is an error of checkpoints that have the same epoch, which names two of them.
+// repeated is an error of checkpoints that have the same epoch, or step, which names two of them.
 func (o Options) repeated(all []opened, c clock) error {
 	a, b := twice(all, c)
-	if all[a].of != nil && all[a].of == all[b].of {
-		if by := all[a].of.epoch; by >= 0 {
-			if list := all[a].of.several(by); list != nil {
-				return &seriesError{fmt.Sprintf("%s and %s are of the same epoch, %s, and of several series: --pattern says which:\n%s",
-					all[a].base(), all[b].base(), plain(c(&all[a])), describeAll(list)), list}
+	if of := all[a].of; of != nil && of == all[b].of {
+		for _, what := range []string{"epoch", "step"} {
+			by := of.epoch
+			if what == "step" {
+				by = of.step
+			}
+			if by < 0 || all[a].name.field(what) != c(&all[a]) {
+				continue
+			}
+			if list := of.several(by); list != nil {
+				return &seriesError{fmt.Sprintf("%s and %s are of the same %s, %s, and of several series: --pattern says which:\n%s",
+					all[a].base(), all[b].base(), what, plain(c(&all[a])), describeAll(list)), list}
 			}
 		}
 	}
-	return fmt.Errorf("%s and %s are of the same epoch, %s: --steps-per-epoch makes epochs of their steps, --pattern says what in their names counts", all[a].base(), all[b].base(), plain(c(&all[a])))
+	return fmt.Errorf("%s and %s are of the same epoch or step, %s: --steps-per-epoch makes epochs of their steps, --pattern says what in their names counts", all[a].base(), all[b].base(), plain(c(&all[a])))
 }
 
 func describeAll(list []*series) string {

@@ -35,6 +35,14 @@ func (n name) none() bool {
 	return math.IsNaN(n.epoch) && math.IsNaN(n.step) && math.IsNaN(n.date) && math.IsNaN(n.clock) && len(n.bare) == 0
 }
 
+// field is its epoch or step.
+func (n name) field(what string) float64 {
+	if what == "epoch" {
+		return n.epoch
+	}
+	return n.step
+}
+
 func (n name) String() string {
 	var parts []string
 	say := func(what string, v float64) {
@@ -65,7 +73,7 @@ var lightningName = regexp.MustCompile(`epoch=\d+-step=\d+`)
 // twinWords are those of checkpoints that stand beside a series: chosen ones, the last once more, averages.
 var twinWords = map[string]string{
 	"best": "the best", "last": "the last", "latest": "the last", "final": "the last", "final_model": "the last", "newest": "the last",
-	"avg": "an average", "average": "an average", "averaged": "an average", "mean": "an average", "swa": "an average", "soup": "an average", "souped": "an average",
+	"avg": "an average", "ave": "an average", "average": "an average", "averaged": "an average", "mean": "an average", "swa": "an average", "soup": "an average", "souped": "an average",
 	"merged": "an average", "lawa": "an average", "ema": "an average", "backup": "a copy", "tmp": "a temporary file", "temp": "a temporary file",
 }
 
@@ -200,6 +208,8 @@ func (s *series) pattern(f int, what string) string {
 		switch {
 		case n == f && what != "":
 			out.WriteString("{" + what + "}")
+		case (s.varies(n) || n == f) && s.all(n, func(x field) bool { return x.whole || x.counts == other && !math.IsNaN(x.value) }):
+			out.WriteByte('#')
 		case s.varies(n) || n == f:
 			out.WriteByte('*')
 		default:

@@ -33,7 +33,7 @@ func (o *foreignOptions) flags(f *pflag.FlagSet) {
 		o.MaxPickle, err = parseBytes("--max-pickle", text)
 		return err
 	})
-	f.StringVar(&o.Pattern, "pattern", "", "where the number stands in the names, as in 'run_{epoch}.pt' or 'ckpt-{step}/*'")
+	f.StringVar(&o.Pattern, "pattern", "", "where the number stands in the names, as in 'run_{epoch}_#.pt' or 'ckpt-{step}/*': # is any number, * any text")
 	f.StringVar(&o.Numbers, "numbers", "", "take epochs and steps from the name, or from inside (default: the name, if it says what it counts)")
 	f.Int64Var(&o.StepsPerEpoch, "steps-per-epoch", 0, "optimizer steps of an epoch, where only the one or the other is known")
 	f.Func("epoch-offset", "add this to the epochs found: 1 for files that count from 0 (default: 1 for Lightning's, else 0)", func(text string) error {
@@ -85,11 +85,14 @@ that are one checkpoint, or folders of them.
                       weights. No code in them is ever run, and only the weights are read.
   .safetensors        whole, or a folder with model.safetensors.index.json
   .metadata .distcp   folders of torch.distributed.checkpoint
+  folders             as HuggingFace, PEFT, diffusers, accelerate, Lightning, DeepSpeed,
+                      Megatron and SpeechBrain leave them
 
 What the names and files say about epochs and steps is shown first; --dry-run stops
-there. "module." and "_orig_mod." are taken off the names of tensors. Weights are
+there. What was guessed is said, with the flag that decides otherwise; what can be read
+in two ways is asked (docs/importing.md has the rules). "module." and "_orig_mod." are taken off the names of tensors. Weights are
 copied into RUN; --link refers to the files where they are. The same command again
-takes only what is new. sweep, average and inspect also take such a folder as it is.
+takes only what is new. sweep, average, inspect and verify take such a folder as it is.
 
 --watch DIR waits for checkpoints and takes each when it is whole, while the training
 that writes them goes on; it ends after --count checkpoints, or --idle without any.`,

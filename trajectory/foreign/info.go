@@ -21,7 +21,7 @@ type Info struct {
 // max_epochs or num_epochs: those are how many there are to be.
 var (
 	epochKeys = []string{"epoch", "cur_epoch", "current_epoch", "meta.epoch", "last_epoch", "state.timestamp.epoch", "state.timestamp.Timestamp.epoch", "trainer.epoch", "trainer.current_epoch", "train_state.epoch", "training_state.epoch"}
-	stepKeys  = []string{"global_step", "step", "iteration", "iter", "num_updates", "batch_idx_train", "global_steps", "steps", "meta.iter", "state.timestamp.batch", "state.timestamp.Timestamp.batch", "trainer.global_step", "trainer.step", "train_state.step", "training_state.step", "training_state.global_step"}
+	stepKeys  = []string{"global_step", "step", "iteration", "iter", "iter_num", "num_updates", "batch_idx_train", "global_steps", "steps", "meta.iter", "state.timestamp.batch", "state.timestamp.Timestamp.batch", "trainer.global_step", "trainer.step", "train_state.step", "training_state.step", "training_state.global_step"}
 )
 
 // maxNumbers bounds how many numbers are kept, and maxRead how many of them are read out of tensors.
@@ -132,7 +132,10 @@ func number(v any) (float64, bool) {
 	case *tensor:
 		return v.number()
 	case *pickle.Object:
-		if isArray(v) && notOfNumbers(v) == "" {
+		if size, _, _, _, ok := arrayParts(v); ok && isArray(v) && notOfNumbers(v) == "" {
+			if shape, err := sizes(size); err != nil || !(&tensor{shape: shape}).single() {
+				return 0, false // not worth its bytes
+			}
 			return array(v).number()
 		}
 		return numpyScalar(v)

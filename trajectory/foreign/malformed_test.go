@@ -422,13 +422,40 @@ func TestReadsOnlyTheWeights(t *testing.T) {
 }
 
 func FuzzOpen(f *testing.F) {
-	for _, name := range []string{"bare-2.pt", "bare-legacy-2.pt", "imagenet.pth.tar", "imagenet-legacy.pth.tar", "views.pt", "tied-legacy.pt", "module.pt", "scripted.pt", "single.safetensors", "fairseq.pt", "numpy-5.pt"} {
+	for _, name := range []string{"bare-2.pt", "bare-legacy-2.pt", "imagenet.pth.tar", "imagenet-legacy.pth.tar", "views.pt", "tied-legacy.pt", "module.pt", "scripted.pt", "single.safetensors", "fairseq.pt", "numpy-5.pt", "arrays-2.pt", "arrays-2.pkl", "arrays-5.pkl", "state.pkl", "parts.pt", "nested.pt", "beside.pt", "swa.pt", "mmengine.pth", "skip.pt"} {
 		f.Add(read(f, name))
 	}
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if c, err := open(dir, "a.pt", data, Options{}); err == nil && c.Bytes() > int64(len(data))+slack {
 			t.Fatalf("%d bytes out of a file of %d", c.Bytes(), len(data))
+		}
+	})
+}
+
+// FuzzPickled changes the pickle of an archive whose checksums are right.
+func FuzzPickled(f *testing.F) {
+	whole := read(f, "bare-2.pt")
+	for _, name := range []string{"bare-2.pt", "imagenet.pth.tar", "module.pt", "arrays-2.pt", "arrays-5.pt", "parts.pt", "nested.pt", "beside.pt", "swa.pt", "mmengine.pth", "skip.pt", "schedulefree.pt", "fairseq.pt"} {
+		rezip(f, read(f, name), zip.Store, func(name string, content []byte) (string, []byte) {
+			if strings.HasSuffix(name, "data.pkl") {
+				f.Add(content)
+			}
+			return name, content
+		})
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, pickled []byte) {
+		data := rezip(t, whole, zip.Store, func(name string, content []byte) (string, []byte) {
+			if strings.HasSuffix(name, "data.pkl") {
+				content = slices.Clone(pickled)
+			}
+			return name, content
+		})
+		for _, o := range []Options{{}, {Key: "a,model", Strip: []string{"conv1"}, Skip: []string{"*bias"}}} {
+			if c, err := open(dir, "a.pt", data, o); err == nil && c.Bytes() > int64(len(data))+slack {
+				t.Fatalf("%d bytes out of a file of %d", c.Bytes(), len(data))
+			}
 		}
 	})
 }

@@ -165,7 +165,7 @@ func (c *Checkpoint) renaming(tensors []named, o Options) (*renaming, error) {
 	if len(r.left) > 0 {
 		c.note("left out: %s, with which the model's wrapper counts its updates", strings.Join(r.left, ", "))
 		if c.Weights == "" && slices.Contains(r.left, "n_averaged") {
-			c.Weights, c.WeightsWhy = Average, "n_averaged stands beside the tensors: they are those of torch.optim.swa_utils.AveragedModel"
+			c.Weights, c.WeightsWhy = Average, "n_averaged stands beside the tensors, as torch.optim.swa_utils.AveragedModel has it"
 		}
 	}
 	for _, p := range o.Strip {

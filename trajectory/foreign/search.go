@@ -54,6 +54,7 @@ func (f *finder) candidates(v any, key string, depth int, seen map[any]bool) []c
 		return nil
 	}
 	seen[v] = true
+	f.visits = 0
 	tensors, err := f.stateDict(v, 0)
 	if err != nil {
 		return nil

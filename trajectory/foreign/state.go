@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"lawa-replay/trajectory/pickle"
@@ -145,6 +146,7 @@ func (c *Checkpoint) at(f *finder, v any, key string) ([]named, error) {
 	if key == "." {
 		key = ""
 	}
+	f.visits = 0
 	tensors, err := f.stateDict(v, 0)
 	if err != nil {
 		return nil, err
@@ -210,10 +212,12 @@ func entry(d *pickle.Dict, key string) (any, bool) {
 	if v, ok := d.Get(key); ok {
 		return v, true
 	}
-	for i, k := range d.Keys {
-		if n, ok := k.(int64); ok && fmt.Sprint(n) == key {
-			return d.Values[i], true
-		}
+	n, err := strconv.ParseInt(key, 10, 64)
+	if err != nil || strconv.FormatInt(n, 10) != key {
+		return nil, false
+	}
+	if i := slices.Index(d.Keys, any(n)); i >= 0 {
+		return d.Values[i], true
 	}
 	return nil, false
 }

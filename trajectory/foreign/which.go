@@ -159,7 +159,7 @@ func (c *Checkpoint) whichWeights(names []string) {
 		}
 	}
 	if c.Weights == EMA || c.Weights == Average {
-		c.note("these weights are an %s of others already: %s", map[string]string{EMA: "exponential moving average", Average: "average"}[c.Weights], c.WeightsWhy)
+		c.note("these weights are an %s already: %s", map[string]string{EMA: "exponential moving average", Average: "average"}[c.Weights], c.WeightsWhy)
 	}
 	begins := func(p string) bool {
 		return slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, p) })
