@@ -6,7 +6,6 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strings"
 	"unique"
 
 	"github.com/apache/arrow/go/v15/arrow"
