@@ -5,11 +5,13 @@ TORCH ?= 2.11.0
 export LIBTORCH CUDA
 # How long make fuzz fuzzes each reader.
 FUZZTIME ?= 60s
+# How many kills make torture makes.
+KILLS ?= 100
 
 SHELL := bash
 cgo = eval "$$(scripts/env.sh $(TORCH))"
 
-.PHONY: help setup env build test demo bench fuzz clean
+.PHONY: help setup env build test demo bench fuzz torture clean
 
 help:
 	@echo 'make demo    train, sweep and draw the figures into demo/ (a minute or two after the build)'
@@ -17,6 +19,7 @@ help:
 	@echo 'make build   bin/lawa-replay'
 	@echo 'make bench   side by side with PyTorch (fetches PyTorch into bench/.venv, about 3 GB)'
 	@echo 'make fuzz    fuzz the readers of files, a minute each'
+	@echo 'make torture kill it KILLS=100 times at random moments, and look whether anything is lost or left'
 	@echo 'make setup   fetch libtorch $(TORCH); CUDA=1 with the CUDA libraries, TORCH=2.1.0, LIBTORCH=DIR'
 	@echo 'make env     the settings for go itself: eval "$$(make -s env)"'
 
@@ -41,9 +44,12 @@ bench: build
 	@bench/run.sh $(TORCH)
 
 fuzz: setup
-	@$(cgo) && for f in FuzzReadHeader:trajectory/safetensors FuzzPickle:trajectory/pickle FuzzOpen:trajectory/foreign FuzzDCP:trajectory/foreign \
+	@$(cgo) && for f in FuzzTrajectory:trajectory FuzzAnswer:evaluator/worker FuzzParse:evaluator/results FuzzReadHeader:trajectory/safetensors FuzzPickle:trajectory/pickle FuzzOpen:trajectory/foreign FuzzDCP:trajectory/foreign \
 	  FuzzIndex:trajectory/foreign FuzzLog:importer FuzzName:importer FuzzIDX:dataset FuzzNPY:dataset FuzzJPEG:dataset; do \
 	  go test -run '^$$' -fuzz "^$${f%%:*}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$${f##*:}" || exit 1; done
+
+torture: build
+	@scripts/torture.sh $(KILLS)
 
 clean:
 	rm -rf bin demo bench/out

@@ -11,20 +11,20 @@ import (
 type layout struct {
 	in      []safetensors.Tensor // as in the first checkpoint mapped
 	out     []safetensors.Tensor // arranged
-	floats  int64                // elements of all floating tensors
+	floats  int64                // numbers in all tensors that are averaged: two in a complex element
 	bytes   int64                // of an output
 	merged  []piece              // where neighbours of the same type are one
 	single  []piece              // tensor by tensor, for checkpoints with another order in the file
 	ordinal map[string]int       // position in `in`
 }
 
-// piece is a run of elements of one type: what a core takes at a time.
+// piece is a run of numbers of one type: what a core takes at a time.
 type piece struct {
 	from, to safetensors.DType
 	tensor   int   // position in `in`, or of the first one where several are merged
 	offset   int64 // elements before it in that tensor
 	in, out  int64 // bytes: where it begins in the data section
-	float    int64 // elements before it in all floating tensors
+	float    int64 // numbers before it in all tensors that are averaged
 	n        int64 // elements
 	kind     kind
 }
@@ -33,9 +33,9 @@ type piece struct {
 type kind int
 
 const (
-	averaged kind = iota
-	newest        // a floating tensor that is taken from the newest checkpoint
-	copied        // the bytes of the newest
+	averaged kind = iota // of floating and complex tensors
+	newest               // such a tensor that is taken from the newest checkpoint
+	copied               // the bytes of the newest
 )
 
 // pieceElements is the size of a piece.
@@ -59,7 +59,10 @@ func newLayout(tensors []safetensors.Tensor, o Options) *layout {
 	var single, merged []piece
 	for i, t := range tensors {
 		p := piece{t.DType, place[i].DType, i, 0, t.Begin, place[i].Begin, l.floats, t.Elements(), copied}
-		if t.DType.Float() {
+		if part := t.DType.Part(); part != "" {
+			if t.DType.Complex() { // pairs of floats
+				p.from, p.to, p.n = part, part, 2*p.n
+			}
 			p.kind = averaged
 			if o.Newest != nil && o.Newest(t.Name) {
 				p.kind = newest

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"lawa-replay/trajectory"
 )
 
 // Request is one average that was asked for: a scheme at an endpoint (an index into the points).
@@ -66,7 +68,7 @@ func NewPlan(points []Point, schemes []Scheme, endpoints []int, allowGaps bool) 
 			had[i] = true
 			if !allowGaps && !c.Gaps {
 				if err := gaps.within(points, c); err != nil {
-					return nil, RequestError{fmt.Errorf("%s at epoch %g: %w", scheme.Spec(), points[endpoint].Epoch, err)}
+					return nil, RequestError{fmt.Errorf("%s at epoch %s: %w", scheme.Spec(), trajectory.EpochName(points[endpoint].Epoch), err)}
 				}
 			}
 			key := c.key()
@@ -105,23 +107,32 @@ func NewPlan(points []Point, schemes []Scheme, endpoints []int, allowGaps bool) 
 func missing(points []Point, scheme Scheme, endpoints []int) error {
 	for i := range points {
 		if c, err := scheme.Coefficients(points, i); err == nil && !c.None() {
-			return fmt.Errorf("%s has no average up to epoch %g: its first is that of epoch %g", scheme.Spec(), points[slices.Max(endpoints)].Epoch, points[i].Epoch)
+			return fmt.Errorf("%s has no average up to epoch %s: its first is that of epoch %s", scheme.Spec(), trajectory.EpochName(points[slices.Max(endpoints)].Epoch), trajectory.EpochName(points[i].Epoch))
 		}
 	}
-	return fmt.Errorf("%s has no average anywhere in the trajectory, which has %d checkpoints, up to epoch %g", scheme.Spec(), len(points), points[len(points)-1].Epoch)
+	return fmt.Errorf("%s has no average anywhere in the trajectory, which has %d checkpoints, up to epoch %s", scheme.Spec(), len(points), trajectory.EpochName(points[len(points)-1].Epoch))
 }
 
 // gaps counts, for each checkpoint, the gaps up to it.
 type gaps struct {
 	count   []int
-	spacing float64 // epochs between checkpoints elsewhere
+	spacing float64 // epochs between checkpoints as a rule
 }
 
-// findGaps finds neighbours that lie further apart than the trajectory's checkpoints do.
+// findGaps finds neighbours that lie further apart than the trajectory's checkpoints do as a rule: than their
+// median distance, without that of the last one where it is short, because a run ends where it ends.
 func findGaps(points []Point) gaps {
 	g := gaps{make([]int, len(points)), math.Inf(1)}
+	var apart []float64
 	for i := 1; i < len(points); i++ {
-		g.spacing = min(g.spacing, points[i].Epoch-points[i-1].Epoch)
+		apart = append(apart, points[i].Epoch-points[i-1].Epoch)
+	}
+	if n := len(apart); n > 1 && apart[n-1] < apart[n-2] {
+		apart = apart[:n-1]
+	}
+	if n := len(apart); n > 0 {
+		slices.Sort(apart)
+		g.spacing = apart[(n-1)/2] // of two in the middle the lower: a gap is shown rather than passed over
 	}
 	for i := 1; i < len(points); i++ {
 		g.count[i] = g.count[i-1]
@@ -142,5 +153,6 @@ func (g gaps) within(points []Point, c Coefficients) error {
 	for g.count[i] == g.count[oldest] {
 		i++
 	}
-	return fmt.Errorf("no checkpoint between epochs %g and %g, though they stand %g apart elsewhere (--allow-gaps if that is meant)", points[i-1].Epoch, points[i].Epoch, g.spacing)
+	return fmt.Errorf("no checkpoint between epochs %s and %s, though they stand %s apart as a rule (--allow-gaps if that is meant)",
+		trajectory.EpochName(points[i-1].Epoch), trajectory.EpochName(points[i].Epoch), trajectory.EpochName(g.spacing))
 }

@@ -68,6 +68,7 @@ func TestPlanNamesWhatCannotBe(t *testing.T) {
 		{points(10), "swa:start=8", 5, "swa:start=8 has no average up to epoch 6: its first is that of epoch 8"},
 		{points(10), "best:n=3,by=val/los", 5, `unknown metric in the training log "val/los"; did you mean val/loss?`},
 		{[]Point{{Epoch: 1, Step: 1}}, "best:n=1,by=val/loss", 0, "the training log holds no metrics"},
+		{[]Point{{Epoch: 1, Step: 1, Metrics: map[string]float64{"val/x": 1}}}, "best:n=1,by=val/x", 0, "add order=highest or order=lowest"},
 	} {
 		_, err := NewPlan(c.points, schemes(t, c.scheme), []int{c.endpoint}, false)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
@@ -75,6 +76,30 @@ func TestPlanNamesWhatCannotBe(t *testing.T) {
 		}
 		if err != nil && !errors.As(err, &RequestError{}) {
 			t.Errorf("%v is no RequestError", err)
+		}
+	}
+	// A short last interval is no measure of the others; neither are a few short ones at the start.
+	at := func(epochs ...float64) (out []Point) {
+		for i, e := range epochs {
+			out = append(out, Point{Epoch: e, Step: int64(i + 1)})
+		}
+		return out
+	}
+	for name, c := range map[string]struct {
+		points []Point
+		gap    bool
+	}{
+		"short last":           {at(0.6, 1.2, 1.8, 2.4, 3, 3.2), false},
+		"short last of two":    {at(3, 6, 7), false},
+		"dense at the start":   {at(0.1, 0.2, 1, 2, 3, 4, 5), false},
+		"one is missing":       {at(1, 2, 4, 5), true},
+		"the last but one":     {at(1, 2, 3, 5), true},
+		"missing, short last":  {at(1, 2, 4, 5, 5.2), true},
+		"every second missing": {at(1, 2, 4, 5, 7), true},
+	} {
+		_, err := NewPlan(c.points, schemes(t, "lawa:k=5,partial=true"), []int{len(c.points) - 1}, false)
+		if (err != nil) != c.gap {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if _, err := NewPlan(withoutSeven, schemes(t, "lawa:k=3"), []int{7}, true); err != nil {

@@ -32,9 +32,9 @@ func Points(t *trajectory.Trajectory) []Point {
 		for name, v := range c.Metrics {
 			metrics[name] = float64(v)
 		}
-		out[i] = Point{Epoch: c.Epoch, Step: c.Step, Metrics: metrics}
-		if t.Meta.StepsUnknown {
-			out[i].Step = -1
+		out[i] = Point{Epoch: c.Epoch, Step: -1, Metrics: metrics}
+		if step := t.Step(i); step != nil {
+			out[i].Step = *step
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package averaging
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"runtime"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"unsafe"
 
 	"lawa-replay/trajectory"
+	"lawa-replay/trajectory/foreign"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -18,7 +20,7 @@ type Options struct {
 	// Memory is the budget in bytes for the window of checkpoints, the running sums and the outputs; 0
 	// sets none. Beyond it checkpoints are read again instead of kept: the bits are the same.
 	Memory int64
-	// DType is that of the outputs' floating tensors; "" keeps the checkpoints'.
+	// DType is that of the outputs' floating tensors; "" keeps the checkpoints'. Complex ones keep theirs.
 	DType safetensors.DType
 	// Newest names floating tensors that are taken from the newest checkpoint instead of averaged.
 	Newest func(name string) bool
@@ -117,6 +119,10 @@ func begin(source Source, plan *Plan, first int, o Options) (*stream, error) {
 	}
 	s.layout = newLayout(c.Header.Tensors, o)
 	s.files[index] = s.layout.open(c)
+	if err := foreign.Averageable(c.Header.Tensors); err != nil {
+		s.close()
+		return nil, fmt.Errorf("%s: %w", c.Path, err)
+	}
 	return s, nil
 }
 

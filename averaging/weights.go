@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 
+	"lawa-replay/internal/input"
 	"lawa-replay/internal/spec"
 	"lawa-replay/trajectory"
 )
@@ -53,8 +53,8 @@ type share struct{ at, weight float64 }
 
 var everyEndpoint = math.Inf(-1)
 
-// maxWeightsFile is the longest file read, in bytes.
-const maxWeightsFile = 64 << 20
+// maxWeightsFile bounds the file, in bytes: a million lines.
+const maxWeightsFile = 32 << 20
 
 // Spec implements Scheme.
 func (w *Weights) Spec() string {
@@ -117,15 +117,12 @@ func find(points []Point, epoch float64) int {
 }
 
 func (w *Weights) read() error {
-	f, err := os.Open(w.File)
+	f, _, err := input.Open(w.File, maxWeightsFile)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && (!info.Mode().IsRegular() || info.Size() > maxWeightsFile) {
-		return fmt.Errorf("%s: want a CSV file of at most %d bytes", w.File, maxWeightsFile)
-	}
-	if err := w.parse(io.LimitReader(f, maxWeightsFile)); err != nil {
+	if err := w.parse(f); err != nil {
 		return fmt.Errorf("%s: %w", w.File, err)
 	}
 	return nil
@@ -145,7 +142,7 @@ func (w *Weights) parse(r io.Reader) error {
 	forms := []string{"age,weight", "epoch,weight", "endpoint,epoch,weight"}
 	form := strings.ToLower(strings.ReplaceAll(strings.Join(header, ","), " ", ""))
 	if !slices.Contains(forms, form) {
-		return fmt.Errorf("the header is %q, expected %s", strings.Join(header, ","), strings.Join(forms, " or "))
+		return fmt.Errorf("the header is %.200q, expected %s", strings.Join(header, ","), strings.Join(forms, " or "))
 	}
 	w.byAge = form == forms[0]
 	w.rows = map[float64][]share{}
@@ -161,7 +158,7 @@ func (w *Weights) parse(r io.Reader) error {
 		for i, field := range fields {
 			v, err := strconv.ParseFloat(strings.TrimSpace(field), 64)
 			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("line %d: %s %q is not a number", line, header[i], field)
+				return fmt.Errorf("line %d: %s %.80q is not a number", line, header[i], field)
 			}
 			values = append(values, v)
 		}
@@ -193,6 +190,8 @@ func (w *Weights) parse(r io.Reader) error {
 			size += math.Abs(s.weight)
 		}
 		switch {
+		case math.IsInf(size, 0):
+			return fmt.Errorf("the weights%s are too large to be summed", of)
 		case !w.Normalize && math.Abs(sum-1) > 1e-9:
 			return fmt.Errorf("the weights%s sum to %.12g, not to 1 (normalize=true divides them by their sum)", of, sum)
 		case !(math.Abs(sum) > 1e-12*size):

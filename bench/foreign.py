@@ -1,14 +1,14 @@
 """Writes testdata/foreign: small checkpoints in the layouts that PyTorch programs leave behind, and beside them
 expected.json, which says what torch and safetensors read from each: dtype, shape and SHA-256 of every tensor's
 bytes. Run it with the Python of bench/.venv-2.11.0; the fixtures are committed, so tests need no Python."""
-import argparse, collections, hashlib, json, os, shutil, sys
+import argparse, collections, hashlib, json, os, pickle, shutil, sys
 
 import numpy as np
 import torch
 import torch.distributed.checkpoint as dcp
 from safetensors.torch import save_file
 
-out = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "testdata", "foreign")
+out = os.environ.get("OUT") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "testdata", "foreign")
 
 
 class Settings(dict):
@@ -37,6 +37,8 @@ def rank(r, path):
 
     a, b = torch.arange(35, dtype=torch.float32).reshape(5, 7), torch.arange(12, dtype=torch.bfloat16).reshape(3, 4)
     dcp.save({"model": {"a.weight": distribute_tensor(a, mesh, [Shard(0)]), "b.weight": distribute_tensor(b, mesh, [Shard(1)]), "c": torch.tensor([3])}}, checkpoint_id=path)
+    if r == 0:
+        torch.save({"epoch": 1, "model": {"a.weight": distribute_tensor(a, mesh, [Shard(0)], src_data_rank=None)}}, os.path.join(os.path.dirname(path), "dtensor.pt"))
     torch.distributed.destroy_process_group()
 
 
@@ -46,7 +48,7 @@ def main():
     torch.manual_seed(1)
     expected = {}
     names = {torch.float32: "F32", torch.float64: "F64", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64", torch.int32: "I32", torch.int16: "I16",
-             torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL", torch.complex64: "C64", torch.float8_e4m3fn: "F8_E4M3"}
+             torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL", torch.complex64: "C64", torch.complex128: "C128", torch.float8_e4m3fn: "F8_E4M3"}
 
 
     def expect(file, state, **info):
@@ -92,7 +94,7 @@ def main():
                  "optimizer_states": [optimizer.state_dict()], "lr_schedulers": [], "hparams_name": "kwargs", "hyper_parameters": Settings(lr=0.1, width=8)}
     save("epoch=4-step=500.ckpt", lightning, {"model." + k: v for k, v in plain.items()}, key="state_dict", epoch=4, step=500)
 
-    save("two.pt", {"state_dict": state, "state_dict_ema": {k: v * 2 for k, v in state.items()}}, {k: v * 2 for k, v in plain.items()}, ask="state_dict_ema")
+    save("two.pt", {"state_dict": state, "state_dict_ema": {k: v * 2 for k, v in state.items()}}, {k: v * 2 for k, v in plain.items()}, ask="state_dict_ema", weights="EMA")
     save("deep.pt", {"run": {"nets": {"student": state}}, "n": 1}, plain, key="run.nets.student")
     save("numpy.pt", {"model": state, "epoch": np.int64(9), "val_loss": np.float32(0.5), "curve": np.arange(3.0), "scalar": np.float64(1.25)}, plain, key="model", epoch=9, val_loss=0.5)
     save("numpy-5.pt", {"model": state, "epoch": np.int64(9), "val_loss": np.float32(0.5)}, plain, 5, key="model", epoch=9, val_loss=0.5)
@@ -135,11 +137,55 @@ def main():
     expect("checkpoint-1600", plain, shards=2)
 
     dcp.save({"model": state, "optimizer": optimizer.state_dict(), "epoch": 3}, checkpoint_id=os.path.join(out, "dcp"), no_dist=True)
-    expect("dcp", plain, key="model")
+    expect("dcp", plain, key="model", epoch=3)
 
 
     torch.multiprocessing.spawn(rank, args=(os.path.join(out, "dcp-2"),), nprocs=2)
     expect("dcp-2", {"a.weight": torch.arange(35, dtype=torch.float32).reshape(5, 7), "b.weight": torch.arange(12, dtype=torch.bfloat16).reshape(3, 4), "c": torch.tensor([3])}, key="model")
+
+    # Arrays of numpy's: in either order and endianness, in torch's files and in pickles of their own.
+    arrays = {"f4": np.arange(6, dtype="<f4").reshape(2, 3), "fortran": np.asfortranarray(np.arange(24, dtype="<f8").reshape(2, 3, 4)), "big": np.arange(5, dtype=">f4"), "c": np.array([1 + 2j, -3j], dtype=">c16"),
+              "scalar": np.array(2.5, dtype="<f2"), "count": np.array([7, -8], dtype=">i8"), "mask": np.array([True, False]), "empty": np.zeros((0, 3), dtype="<f4"), "step": np.arange(12, dtype="<f4")[::2]}
+    plain_arrays = {k: torch.from_numpy(np.ascontiguousarray(v).astype(v.dtype.newbyteorder("="))).reshape(v.shape) for k, v in arrays.items()}
+    objects = {"names": np.array(["a", None], dtype=object)}
+    for protocol in 2, 5:
+        save(f"arrays-{protocol}.pt", arrays, plain_arrays, protocol)
+        with open(os.path.join(out, f"arrays-{protocol}.pkl"), "wb") as f:
+            pickle.dump({"model": arrays, "__author__": "someone", "epoch": 6}, f, protocol=protocol)
+        expect(f"arrays-{protocol}.pkl", plain_arrays, key="model", epoch=6)
+    save("objects.pt", {**arrays, **objects}, plain_arrays, note="names (numpy.ndarray of object)")
+    with open(os.path.join(out, "state.pkl"), "wb") as f:
+        pickle.dump(state, f)
+    expect("state.pkl", plain)
+    save("integer-keys.pt", dict(enumerate(state.values())), {str(i): v for i, v in enumerate(state.values())})
+    z = {"c64": torch.randn(3, dtype=torch.complex64), "c128": torch.randn(2, 2, dtype=torch.complex128).t()}
+    save("complex.pt", z, z)
+
+    # Which dict is the model, and which weights it holds.
+    double = {k: v * 2 for k, v in state.items()}
+    encoder, decoder = {"0.weight": torch.randn(2, 2)}, {"0.weight": torch.randn(3)}
+    both = {"encoder.0.weight": encoder["0.weight"], "decoder.0.weight": decoder["0.weight"]}
+    save("words.pt", {"model_parameters": state, "hypernetwork_settings": {"width": 8}, "optimizerG": optimizer.state_dict()}, plain, key="model_parameters")
+    save("parts.pt", {"encoder": encoder, "decoder": decoder, "epoch": torch.tensor(4), "global_step": torch.tensor([44])}, both, ask="encoder,decoder", epoch=4, step=44, note="one model")
+    save("nested.pt", {"model": {"encoder": encoder, "decoder": decoder}, "epochs": 100, "epoch": -1}, both, ask="model", note="one model", noepoch=True)
+    save("mmengine.pth", {"meta": {"epoch": 5, "iter": 50, "mmengine_version": "0.10.4"}, "message_hub": {}, "state_dict": state, "ema_state_dict": {"steps": torch.tensor(50), **{"module." + k: v for k, v in double.items()}}},
+         plain, ask="state_dict", epoch=5, step=50, weights="EMA")
+    averaging = {"epoch": 3, "global_step": 30, "pytorch-lightning_version": "2.6.6", "state_dict": state, "current_model_state": double, "averaging_state": {"n_averaged": torch.tensor(3)}}
+    save("averaging.ckpt", averaging, {k: v * 2 for k, v in plain.items()}, ask="current_model_state", epoch=3, step=30, weights="raw")
+    average = torch.optim.swa_utils.AveragedModel(net)
+    average.update_parameters(net)
+    save("swa.pt", average.state_dict(), plain, weights="average", note="n_averaged")
+    save("beside.pt", {"model": state, "torch_rng_state": torch.zeros(64, dtype=torch.uint8), "class_weights": torch.ones(10), "best_prec1": torch.tensor([71.2]), "train_state": {"step": torch.tensor(9)}, "epoch": 2}, plain,
+         key="model", epoch=2, step=9, note="class_weights")
+    save("ultralytics.pt", {"epoch": 7, "model": None, "ema": net, "train_args": {"epochs": 100}}, plain, key="ema", epoch=7, weights="EMA")
+    free = {"state": {}, "param_groups": [{"lr": 0.1, "k": 3, "weight_sum": 1.0, "weight_lr_power": 2.0, "train_mode": True, "params": [0]}]}
+    save("schedulefree.pt", {"model": state, "optimizer": free}, plain, key="model", weights="raw")
+    save("compiled-inside.pt", {"net." + k.replace("bn1", "_orig_mod.bn1"): v for k, v in state.items()}, plain, strip=["net"])
+    save("skip.pt", {**state, "lap": torch.eye(4).to_sparse(), "q.weight": torch.quantize_per_tensor(torch.ones(4), 0.1, 0, torch.qint8)}, plain, skip=["lap", "q.*"], note="lap")
+    save("adapter.pt", {"q.lora_A.weight": torch.ones(2, 4), "q.lora_B.weight": torch.ones(4, 2)}, {"q.lora_A.weight": torch.ones(2, 4), "q.lora_B.weight": torch.ones(4, 2)}, note="factors")
+    w = torch.randn(3, 2)
+    save("tie-1.pt", {"a": w, "b": w}, {"a": w}, tied={"b": "a"})
+    save("tie-2.pt", {"a": w, "b": w.clone()}, {"a": w, "b": w})
     json.dump(expected, open(os.path.join(out, "expected.json"), "w"), indent=1, sort_keys=True)
 
 

@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"lawa-replay/internal/input"
 )
 
 // The classes of CIFAR-10 in the order of their labels.
@@ -30,10 +32,11 @@ var cifar10Norms = []norm{
 }
 
 const (
-	cifarSide   = 32
-	cifarBytes  = 3 * cifarSide * cifarSide
-	maxCIFAR    = 100_000 // images in a split
-	maxCIFARZip = 1 << 20 // bytes of one JPEG
+	cifarSide    = 32
+	cifarBytes   = 3 * cifarSide * cifarSide
+	maxCIFAR     = 100_000 // images in a split
+	maxCIFARJPEG = 1 << 16 // bytes of one JPEG
+	maxCIFARFile = 1 << 30 // bytes of an archive
 )
 
 // openCIFAR10 reads CIFAR-10 (Krizhevsky 2009, "Learning multiple layers of features from tiny images"): its
@@ -59,7 +62,7 @@ func readCIFAR10(dir string) (*Set, error) {
 		return nil, err
 	}
 	if !info.IsDir() {
-		f, err := os.Open(dir)
+		f, _, err := input.Open(dir, maxCIFARFile)
 		if err != nil {
 			return nil, err
 		}
@@ -105,7 +108,10 @@ func (p pictures) add(name string, open func() (io.Reader, error)) error {
 	if err != nil {
 		return err
 	}
-	file, err := io.ReadAll(io.LimitReader(r, maxCIFARZip))
+	file, err := io.ReadAll(io.LimitReader(r, maxCIFARJPEG+1))
+	if err == nil && len(file) > maxCIFARJPEG {
+		err = fmt.Errorf("more than %d bytes, which is no image of %d×%d", maxCIFARJPEG, cifarSide, cifarSide)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -181,7 +187,7 @@ func fromFolders(dir string) (*Set, error) {
 				return nil, err
 			}
 			for _, name := range names {
-				f, err := os.Open(name)
+				f, _, err := input.Open(name, maxCIFARJPEG)
 				if err != nil {
 					return nil, err
 				}
@@ -210,16 +216,12 @@ func fromBinary(dir string) (*Set, error) {
 		slices.Sort(names)
 		split := newCIFAR10(s.name)
 		for _, name := range names {
-			info, err := os.Stat(name)
+			data, err := input.ReadFile(name, maxCIFAR*(1+cifarBytes))
 			if err != nil {
 				return nil, err
 			}
-			if n := info.Size(); n%(1+cifarBytes) != 0 || n > maxCIFAR*(1+cifarBytes) {
+			if n := len(data); n%(1+cifarBytes) != 0 {
 				return nil, fmt.Errorf("%s: %d bytes, which are no whole records of %d", filepath.Base(name), n, 1+cifarBytes)
-			}
-			data, err := os.ReadFile(name)
-			if err != nil {
-				return nil, err
 			}
 			for record := range slices.Chunk(data, 1+cifarBytes) {
 				if record[0] > 9 {
@@ -235,12 +237,23 @@ func fromBinary(dir string) (*Set, error) {
 }
 
 // decodeJPEG decodes an image of 32×32 to 3×32×32 bytes.
-func decodeJPEG(r io.Reader) ([]uint8, error) {
+func decodeJPEG(r io.ReadSeeker) ([]uint8, error) {
+	// Its size first: the decoder takes memory for what the header claims, up to gigabytes.
+	c, err := jpeg.DecodeConfig(r)
+	if err != nil {
+		return nil, err
+	}
+	if c.Width != cifarSide || c.Height != cifarSide {
+		return nil, fmt.Errorf("an image of %d×%d, expected %d×%d", c.Width, c.Height, cifarSide, cifarSide)
+	}
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
 	m, err := jpeg.Decode(r)
 	if err != nil {
 		return nil, err
 	}
-	if b := m.Bounds(); b.Dx() != cifarSide || b.Dy() != cifarSide {
+	if b := m.Bounds(); b.Dx() != cifarSide || b.Dy() != cifarSide { // a second header in it
 		return nil, fmt.Errorf("an image of %d×%d, expected %d×%d", b.Dx(), b.Dy(), cifarSide, cifarSide)
 	}
 	out := make([]uint8, cifarBytes)

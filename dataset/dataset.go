@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 
 	"lawa-replay/internal/spec"
@@ -22,6 +23,9 @@ type Set struct {
 	Spec       string // canonical text that Open reads
 	Train, Val *Split // Train may be nil
 	Augment    Augment
+
+	mu     sync.Mutex
+	halves map[string]*Split // that were asked for
 }
 
 // Split is a list of labelled images, or of tensors of any shape (Inputs is not nil then, and the fields of
@@ -78,7 +82,25 @@ func (s *Split) Head(n int) *Split {
 
 // Shuffled returns n examples drawn without repetition by a generator seeded with seed.
 func (s *Split) Shuffled(seed uint64, n int) *Split {
-	order := rand.New(rand.NewPCG(seed, 0)).Perm(s.N)[:n]
+	return s.of(rand.New(rand.NewPCG(seed, 0)).Perm(s.N)[:n])
+}
+
+// Halves divides the examples, in an order drawn once and for all, so that something can be chosen on one half and
+// reported on the other. Of an odd number the first half has one more.
+func (s *Split) Halves() (first, second *Split) {
+	order := rand.New(rand.NewPCG(1, 0)).Perm(s.N)
+	n := (s.N + 1) / 2
+	first, second = s.of(order[:n]), s.of(order[n:])
+	first.Name, second.Name = s.Name+half+"1", s.Name+half+"2"
+	return first, second
+}
+
+// half is what the names of halves have behind that of their split: val-half1, val-half2.
+const half = "-half"
+
+// of is the examples of the given indices, in this order.
+func (s *Split) of(order []int) *Split {
+	n := len(order)
 	h := *s
 	h.N = n
 	if s.Inputs != nil {
@@ -240,8 +262,11 @@ func Open(text, dir string) (*Set, error) {
 	return set, nil
 }
 
-// Split returns a split by its name.
+// Split returns a split by its name, or a half of one: val-half1, val-half2.
 func (s *Set) Split(name string) (*Split, error) {
+	if whole, n, ok := strings.Cut(name, half); ok && (n == "1" || n == "2") {
+		return s.half(whole, name)
+	}
 	switch {
 	case name == "train" && s.Train != nil:
 		return s.Train, nil
@@ -251,4 +276,25 @@ func (s *Set) Split(name string) (*Split, error) {
 		return s.Val, nil
 	}
 	return nil, spec.Unknown("split", name, []string{"train", "val"})
+}
+
+// half finds a half, which stays the same one: its digest takes a while.
+func (s *Set) half(whole, name string) (*Split, error) {
+	split, err := s.Split(whole)
+	if err != nil {
+		return nil, err
+	}
+	if split.N < 2 {
+		return nil, fmt.Errorf("split %s holds %d examples: it has no halves", whole, split.N)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.halves == nil {
+		s.halves = map[string]*Split{}
+	}
+	if s.halves[name] == nil {
+		first, second := split.Halves()
+		s.halves[first.Name], s.halves[second.Name] = first, second
+	}
+	return s.halves[name], nil
 }

@@ -172,3 +172,46 @@ func FuzzIDX(f *testing.F) {
 		}
 	})
 }
+
+// The halves of a split are all of it, with no example in both, and the same at every start.
+func TestHalves(t *testing.T) {
+	set, err := Open("mnist:train=31,val=40", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	images := func(s *Split) {
+		for i := range s.N {
+			count[string(s.Images[i*s.Size():(i+1)*s.Size()])+string(rune(s.Labels[i]))]++
+		}
+	}
+	images(set.Train)
+	whole := len(count)
+	var n int
+	for _, name := range []string{"train-half1", "train-half2"} {
+		half, err := set.Split(name)
+		if err != nil || half.Name != name {
+			t.Fatalf("%s: %v, %v", name, half, err)
+		}
+		images(half)
+		n += half.N
+		again, err := set.Split(name)
+		if err != nil || again != half {
+			t.Errorf("%s is made anew, %v", name, err)
+		}
+	}
+	for _, times := range count {
+		if times != 2 || len(count) != whole {
+			t.Fatalf("%d images, %d of them in the halves %d times", whole, len(count), times-1)
+		}
+	}
+	first, _ := set.Split("train-half1")
+	if n != 31 || first.N != 16 || first.Digest() == set.Train.Head(16).Digest() {
+		t.Errorf("%d examples, %d of them in the first half", n, first.N)
+	}
+	for _, name := range []string{"val-half3", "test-half1", "val-half"} {
+		if s, err := set.Split(name); err == nil {
+			t.Errorf("%s is %s", name, s.Name)
+		}
+	}
+}

@@ -9,10 +9,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"lawa-replay/internal/input"
 )
 
 // maxIDX bounds what one file may hold, in bytes.
-const maxIDX = 4 << 30
+const maxIDX = 1 << 30
 
 // readIDX reads the uint8 IDX file called stem (such as train-images) of dims dimensions in dir, under
 // any of the names it goes by. The format is described on the MNIST page: two zero bytes, the type (8 for
@@ -20,7 +22,7 @@ const maxIDX = 4 << 30
 func readIDX(dir, stem string, dims int) ([]uint8, []int, error) {
 	for _, suffix := range []string{"-idx%d-ubyte.gz", "-idx%d-ubyte", ".idx%d-ubyte.gz", ".idx%d-ubyte"} {
 		path := filepath.Join(dir, stem+fmt.Sprintf(suffix, dims))
-		f, err := os.Open(path)
+		f, _, err := input.Open(path, maxIDX)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		} else if err != nil {

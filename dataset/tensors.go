@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"archive/zip"
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -15,7 +16,7 @@ import (
 
 	"codeberg.org/sbinet/npyio/npy"
 
-	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/safetensors"
 )
@@ -203,11 +204,15 @@ func fromSafetensors(path string) (map[string]*array, error) {
 
 // fromNPZ reads numpy's archive, a zip of .npy files.
 func fromNPZ(path string) (map[string]*array, error) {
-	r, err := zip.OpenReader(path)
+	file, size, err := input.Open(path, input.Any)
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	defer file.Close()
+	r, err := zip.NewReader(file, size)
+	if err != nil {
+		return nil, err
+	}
 	out := map[string]*array{}
 	for _, f := range r.File {
 		name, ok := strings.CutSuffix(f.Name, ".npy")
@@ -238,7 +243,7 @@ func fromNPZ(path string) (map[string]*array, error) {
 }
 
 func fromNPY(path string) (*array, error) {
-	f, size, err := atomicfile.OpenRegular(path)
+	f, size, err := input.Open(path, input.Any)
 	if err != nil {
 		return nil, err
 	}
@@ -253,6 +258,9 @@ func fromNPY(path string) (*array, error) {
 // npyTypes are numpy's little-endian types by their names in safetensors.
 var npyTypes = map[string]safetensors.DType{"<f8": "F64", "<f4": "F32", "<f2": "F16", "<i8": "I64", "<i4": "I32", "<i2": "I16", "|i1": "I8", "|u1": "U8", "|b1": "BOOL"}
 
+// maxNPYHeader is more than any header has, in bytes.
+const maxNPYHeader = 1 << 16
+
 // parseNPY reads one .npy file of at most size bytes. The memory grows with what arrives.
 func parseNPY(in io.Reader, size int64) (a *array, err error) {
 	defer func() {
@@ -260,6 +268,15 @@ func parseNPY(in io.Reader, size int64) (a *array, err error) {
 			a, err = nil, fmt.Errorf("its header cannot be read: %v", r)
 		}
 	}()
+	var head [12]byte // the reader takes memory for what it claims
+	n, err := io.ReadFull(in, head[:])
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	if claimed := binary.LittleEndian.Uint32(head[8:]); head[6] == 2 && claimed > maxNPYHeader {
+		return nil, fmt.Errorf("its header claims to be %d bytes long", claimed)
+	}
+	in = io.MultiReader(bytes.NewReader(head[:n]), in)
 	r, err := npy.NewReader(io.LimitReader(in, size))
 	if err != nil {
 		return nil, err
@@ -272,20 +289,20 @@ func parseNPY(in io.Reader, size int64) (a *array, err error) {
 	if d.Fortran && len(d.Shape) > 1 {
 		return nil, errors.New("in Fortran order: save numpy.ascontiguousarray of it")
 	}
-	n := int64(a.dtype.Size())
+	want := int64(a.dtype.Size())
 	for _, s := range d.Shape {
-		if s < 0 || s > 0 && n > size/int64(s) {
+		if s < 0 || s > 0 && want > size/int64(s) {
 			return nil, fmt.Errorf("of shape %v, in a file of %d bytes", d.Shape, size)
 		}
-		n *= int64(s)
+		want *= int64(s)
 		a.shape = append(a.shape, int64(s))
 	}
-	a.data, err = io.ReadAll(io.LimitReader(in, n))
+	a.data, err = io.ReadAll(io.LimitReader(in, want))
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(a.data)) < n {
-		return nil, fmt.Errorf("cut short: %d of %d bytes", len(a.data), n)
+	if int64(len(a.data)) < want {
+		return nil, fmt.Errorf("cut short: %d of %d bytes", len(a.data), want)
 	}
 	return a, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -14,6 +15,7 @@ import (
 
 	"lawa-replay/averaging"
 	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory"
 )
 
@@ -51,7 +53,8 @@ func (s *Store) KeepAverages(t *trajectory.Trajectory, names []Average, all []av
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(numbered(s.dir, averagesName, paths), func(out io.Writer) error {
+	name := filepath.Join(filepath.Base(s.dir), filepath.Base(numbered(s.dir, averagesName, paths)))
+	return atomicfile.WriteBelow(filepath.Dir(s.dir), name, func(out io.Writer) error {
 		z, err := zstd.NewWriter(out, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(4<<20), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(true))
 		if err != nil {
 			return err
@@ -77,7 +80,7 @@ func (s *Store) KeepAverages(t *trajectory.Trajectory, names []Average, all []av
 			err = err2
 		}
 		return err
-	})
+	}, func() error { return nil })
 }
 
 // appendAverage writes an average's line.
@@ -115,7 +118,7 @@ func (s *Store) keptAverages() (map[storeKey]bool, error) {
 		return nil, err
 	}
 	for _, path := range paths {
-		f, _, err := atomicfile.OpenRegular(path)
+		f, _, err := input.Open(path, input.Any)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}

@@ -195,7 +195,7 @@ func (e *Engine) Renew(ctx context.Context, tensors []safetensors.Tensor, tied m
 		if err != nil {
 			return err
 		}
-		have := named(tensors, tied)
+		have := bareNamed(in.Network, tensors, tied)
 		for _, entry := range in.Entries {
 			if entry.Role == model.Statistic {
 				t, _ := find(in.Network, have, entry.Name)

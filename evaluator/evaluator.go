@@ -83,7 +83,7 @@ func (s *Sweep) Run(ctx context.Context, engine Backend) (Summary, error) {
 		return sum, err
 	}
 	defer unlock()
-	if err := atomicfile.RemoveLeftovers(s.Dir); err != nil {
+	if err := atomicfile.RemoveLeftovers(s.Dir, "store"); err != nil {
 		return sum, err
 	}
 	store, err := OpenStore(filepath.Join(s.Dir, "store"), s.note)
@@ -415,14 +415,18 @@ func (s *Sweep) write(p *prepared, known map[string][]Value) error {
 	if err != nil {
 		return err
 	}
+	runs, err := s.runs()
+	if err != nil {
+		return err
+	}
 	table := &results.Table{Provenance: string(provenance)}
 	for _, r := range p.rows {
-		t := s.Trajectories[r.run]
+		t, run := s.Trajectories[r.run], runs[r.run]
 		c := t.Checkpoints[r.request.Endpoint]
 		for _, v := range known[r.key] {
 			table.Rows = append(table.Rows, results.Row{
-				Run: t.Meta.Run, Seed: t.Meta.Seed, Scheme: r.request.Scheme.Spec(), K: int32(r.request.Scheme.K()),
-				Epoch: c.Epoch, Step: c.Step, Policy: p.policies[r.policy].String(), Split: s.Splits[r.split],
+				Run: run.Name, Seed: run.Seed, Folder: run.Folder, Config: run.Config, Devices: run.Devices, Scheme: r.request.Scheme.Spec(), K: int32(r.request.Scheme.K()),
+				Epoch: c.Epoch, Step: t.Step(r.request.Endpoint), Policy: p.policies[r.policy].String(), Split: s.Splits[r.split],
 				Metric: v.Metric, Value: float64(v.Value), StdErr: float64(v.StdErr), N: v.N, Seconds: c.Seconds, Key: r.key,
 			})
 		}

@@ -1,7 +1,6 @@
 package evaluator
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -93,7 +92,39 @@ func find(net *model.Network, have map[string]safetensors.Tensor, name string) (
 
 // Match says whether the checkpoints' tensors are the network's. The error lists those that are missing, extra, or
 // of another shape. num_batches_tracked may be missing, as PyTorch allows: nothing is computed from it.
+// A prefix that all names share, and that alone is in the way, is taken off: Prefix.
 func Match(net *model.Network, tensors []safetensors.Tensor, tied map[string]string) error {
+	if len(faults(net, tensors, tied)) == 0 || Prefix(net, tensors, tied) != "" {
+		return nil
+	}
+	spec := net.Spec
+	if head, digest, ok := strings.Cut(spec, ":"); ok && len(digest) == 64 {
+		spec = "this " + head + " module"
+	}
+	if p := nearest(net, tensors, tied); p != "" {
+		bare, aliases := without(p, tensors, tied)
+		return fmt.Errorf("the checkpoints' tensors are not those of %s; read with --strip %s there remain: %s (--skip leaves tensors out)",
+			spec, p, strings.Join(faults(net, bare, aliases), "; "))
+	}
+	return fmt.Errorf("the checkpoints' tensors are not those of %s; %s", spec, strings.Join(faults(net, tensors, tied), "; "))
+}
+
+// bareNamed finds tensors by the network's names.
+func bareNamed(net *model.Network, tensors []safetensors.Tensor, tied map[string]string) map[string]safetensors.Tensor {
+	prefix := Prefix(net, tensors, tied)
+	have := named(tensors, tied)
+	if prefix == "" {
+		return have
+	}
+	bare := make(map[string]safetensors.Tensor, len(have))
+	for name, t := range have {
+		bare[strings.TrimPrefix(name, prefix)] = t
+	}
+	return bare
+}
+
+// faults lists in which the tensors differ from the network's, by their names as they are.
+func faults(net *model.Network, tensors []safetensors.Tensor, tied map[string]string) []string {
 	have := named(tensors, tied)
 	used := map[string]bool{}
 	var missing, wrong, extra []string
@@ -137,19 +168,12 @@ func Match(net *model.Network, tensors []safetensors.Tensor, tied map[string]str
 			faults = append(faults, fmt.Sprintf("%s: %s", l.what, text))
 		}
 	}
-	if len(faults) == 0 {
-		return nil
-	}
-	spec := net.Spec
-	if head, digest, ok := strings.Cut(spec, ":"); ok && len(digest) == 64 {
-		spec = "this " + head + " module"
-	}
-	return errors.New("the checkpoints' tensors are not those of " + spec + "; " + strings.Join(faults, "; "))
+	return faults
 }
 
 // load puts weights, which Match, into an instance, by name.
 func load(in *model.Instance, w weights) error {
-	have := named(w.tensors, w.tied)
+	have := bareNamed(in.Network, w.tensors, w.tied)
 	flat := make([]float32, in.Floats())
 	for _, e := range in.Entries {
 		if e.Role == model.Counter {

@@ -7,10 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 )
 
 // Store keeps evaluations in a folder, so that a sweep can be interrupted, extended, and shared: records appended to
@@ -74,10 +74,10 @@ func numbered(dir, name string, there []string) string {
 // evaluations of older versions.
 func OpenStore(dir string, note func(text string)) (*Store, error) {
 	s := &Store{dir: dir, limit: 64 << 20, note: note, index: map[storeKey]place{}}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, err
 	}
-	if err := atomicfile.RemoveLeftovers(dir); err != nil {
+	if err := atomicfile.MkdirBelow(filepath.Dir(dir), filepath.Base(dir)); err != nil {
 		return nil, err
 	}
 	paths, err := list(dir, segmentPattern)
@@ -121,7 +121,7 @@ func (s *Store) findOld() error {
 
 // read takes a segment's records into the index.
 func (s *Store) read(path string) error {
-	f, _, err := atomicfile.OpenRegular(path)
+	f, _, err := input.Open(path, input.Any)
 	if err != nil {
 		return err
 	}
@@ -217,8 +217,7 @@ func (s *Store) ready() error {
 		return err
 	}
 	if !full {
-		path := s.segments[len(s.segments)-1].Name()
-		f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW, 0)
+		f, err := s.open(filepath.Base(s.segments[len(s.segments)-1].Name()))
 		if err != nil {
 			return err
 		}
@@ -230,16 +229,21 @@ func (s *Store) ready() error {
 		return err
 	}
 	path := numbered(s.dir, segmentName, paths)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := s.open(filepath.Base(path))
 	if err != nil {
 		return err
 	}
 	s.last, s.synced, s.end = f, time.Now(), 0
-	if f, err = os.Open(path); err != nil {
+	if f, _, err = input.Open(path, input.Any); err != nil {
 		return err
 	}
 	s.segments = append(s.segments, f)
 	return atomicfile.SyncDir(s.dir)
+}
+
+// open opens a segment for writing, wherever no link leads.
+func (s *Store) open(name string) (*os.File, error) {
+	return atomicfile.OpenBelow(filepath.Dir(s.dir), filepath.Join(filepath.Base(s.dir), name))
 }
 
 // Sync makes what was put last.

@@ -21,6 +21,8 @@ import (
 
 	"lawa-replay/bn"
 	"lawa-replay/evaluator/worker"
+	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 	"lawa-replay/internal/torch"
 	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/safetensors"
@@ -36,8 +38,11 @@ type Workers struct {
 	first *worker.Worker // runs already
 }
 
-// NewWorkers starts the first one, to know what it announces.
+// NewWorkers starts the first one, to know what it announces. The memory that killed sweeps held is let go.
 func NewWorkers(ctx context.Context, template worker.Worker, slots int) (*Workers, error) {
+	if err := atomicfile.RemoveTempDirs(sharedMemory()); err != nil {
+		return nil, err
+	}
 	w := &Workers{Template: template, Slots: slots}
 	w.first = w.worker(0)
 	var err error
@@ -106,14 +111,12 @@ func (w *Workers) identity() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n", w.Template.Command, w.ready.Identity)
 	for _, word := range strings.Fields(w.Template.Command) {
-		f, err := os.Open(word)
+		f, _, err := input.Open(word, 1<<24)
 		if err != nil {
 			continue
 		}
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() < 1<<24 {
-			fmt.Fprintln(h, word)
-			_, _ = io.Copy(h, f)
-		}
+		fmt.Fprintln(h, word)
+		_, _ = io.Copy(h, f)
 		f.Close()
 	}
 	return hex.EncodeToString(h.Sum(nil))
@@ -122,7 +125,7 @@ func (w *Workers) identity() string {
 func (w *Workers) slots() int { return w.Slots }
 
 func (w *Workers) start(ctx context.Context, g *errgroup.Group, j job) (int64, func(), error) {
-	dir, err := sharedMemory()
+	dir, remove, err := atomicfile.TempDir(sharedMemory())
 	if err != nil {
 		return 0, nil, err
 	}
@@ -144,7 +147,7 @@ func (w *Workers) start(ctx context.Context, g *errgroup.Group, j job) (int64, f
 		}
 		return errors.Join(failed.errs...) // the others' results are kept
 	})
-	return 0, func() { os.RemoveAll(dir) }, nil
+	return 0, remove, nil
 }
 
 // failures collects evaluations that failed while others go on.
@@ -229,7 +232,7 @@ func writeWeights(path string, w weights) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := atomicfile.OpenBelow(filepath.Dir(path), filepath.Base(path))
 	if err != nil {
 		return err
 	}
@@ -260,23 +263,12 @@ func writeWeights(path string, w weights) error {
 	return err
 }
 
-// sharedMemory makes a folder for the weights, in memory where there is room for files there. What processes that
-// are gone left behind is removed.
-func sharedMemory() (string, error) {
-	root := "/dev/shm"
+// sharedMemory is where folders for the weights are made, in memory where there is room for files there, and how
+// their names begin.
+func sharedMemory() (root, prefix string) {
+	root = "/dev/shm"
 	if info, err := os.Stat(root); err != nil || !info.IsDir() || syscall.Access(root, 2) != nil {
 		root = os.TempDir()
 	}
-	const prefix = "lawa-replay-"
-	old, err := filepath.Glob(filepath.Join(root, prefix+"*"))
-	if err != nil {
-		return "", err
-	}
-	for _, dir := range old {
-		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), prefix), "-")
-		if n, err := strconv.Atoi(pid); err == nil && errors.Is(syscall.Kill(n, 0), syscall.ESRCH) {
-			os.RemoveAll(dir)
-		}
-	}
-	return os.MkdirTemp(root, fmt.Sprintf("%s%d-", prefix, os.Getpid()))
+	return root, "lawa-replay."
 }

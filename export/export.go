@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"strconv"
 	"sync"
 
@@ -28,6 +29,7 @@ type Export struct {
 	DType      safetensors.DType // of floating tensors; "" keeps the checkpoints'
 	Format     Format            // "" is Safetensors
 	ShardSize  int64             // of Sharded, in bytes; 0 keeps the source's shards
+	Whole      bool              // of PT: the newest checkpoint's file, with the average in place of its weights
 	Policy     bn.Policy         // of the batch-norm statistics
 	// Renew recomputes the statistics among tensors in place, for the policy recompute; RenewedFrom says
 	// from which data, for the metadata.
@@ -76,10 +78,31 @@ func (e *Export) Plan() error {
 	return nil
 }
 
+// checkPaths makes sure that no average is written over another: of two files of weights with one name, or of epochs
+// that differ beyond the digits of a file's name.
+func (e *Export) checkPaths() error {
+	first := map[string]averaging.Request{}
+	for _, r := range e.plan.Requests {
+		path := filepath.Clean(e.Path(r.Scheme, r.Endpoint))
+		other, taken := first[path]
+		if taken && (other.Scheme.Spec() != r.Scheme.Spec() || other.Endpoint != r.Endpoint) {
+			name := func(r averaging.Request) string {
+				return fmt.Sprintf("%s at epoch %v", r.Scheme.Spec(), e.Trajectory.Checkpoints[r.Endpoint].Epoch)
+			}
+			return fmt.Errorf("%s and %s would both be written to %s: write them into folders of their own", name(other), name(r), path)
+		}
+		first[path] = r
+	}
+	return nil
+}
+
 // Run writes the files, each whole or not at all. Averages are computed in one pass over the trajectory,
 // while those before are being written.
 func (e *Export) Run(ctx context.Context) error {
 	if err := e.Plan(); err != nil {
+		return err
+	}
+	if err := e.checkPaths(); err != nil {
 		return err
 	}
 	if e.Format == Sharded {
@@ -180,7 +203,7 @@ func (e *Export) write(ctx context.Context, requests []averaging.Request, tensor
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := e.store(w.Path, tensors, metadata, values, verified); err != nil {
+		if err := e.store(w, tensors, metadata, values, verified); err != nil {
 			return err
 		}
 		if e.Wrote != nil {
@@ -195,7 +218,7 @@ func (e *Export) write(ctx context.Context, requests []averaging.Request, tensor
 // Source is a checkpoint in an average, as the file's metadata name it.
 type Source struct {
 	Epoch       float64 `json:"epoch"`
-	Step        int64   `json:"step"`
+	Step        *int64  `json:"step"` // null where it is not known
 	File        string  `json:"file"`
 	SHA256      string  `json:"sha256,omitempty"` // unknown only for unverified foreign ones
 	Coefficient string  `json:"coefficient"`      // shortest text that reads back as the same float64
@@ -211,7 +234,7 @@ func (e *Export) metadata(w Written) (map[string]string, error) {
 		if from.Link != nil {
 			file = from.Link.Path
 		}
-		sources = append(sources, Source{from.Epoch, from.Step, file, from.SHA256, strconv.FormatFloat(v, 'g', -1, 64)})
+		sources = append(sources, Source{from.Epoch, t.Step(w.Average.Indices[i]), file, from.SHA256, strconv.FormatFloat(v, 'g', -1, 64)})
 	}
 	checkpoints, err := json.Marshal(sources)
 	if err != nil {
@@ -221,13 +244,18 @@ func (e *Export) metadata(w Written) (map[string]string, error) {
 	maps.Copy(m, map[string]string{
 		"lawa-replay.software":    e.Software,
 		"lawa-replay.run":         t.Meta.Run,
-		"lawa-replay.seed":        strconv.FormatInt(t.Meta.Seed, 10),
 		"lawa-replay.model":       t.Meta.Model,
 		"lawa-replay.scheme":      w.Scheme.Spec(),
 		"lawa-replay.epoch":       trajectory.EpochName(t.Checkpoints[w.Endpoint].Epoch),
-		"lawa-replay.step":        strconv.FormatInt(t.Checkpoints[w.Endpoint].Step, 10),
 		"lawa-replay.checkpoints": string(checkpoints),
 	})
+	// What is not known is not said.
+	if t.Meta.Seed != nil {
+		m["lawa-replay.seed"] = strconv.FormatInt(*t.Meta.Seed, 10)
+	}
+	if step := t.Step(w.Endpoint); step != nil {
+		m["lawa-replay.step"] = strconv.FormatInt(*step, 10)
+	}
 	if w.Statistics > 0 {
 		m["lawa-replay.statistics"] = e.Policy.String()
 	}

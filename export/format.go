@@ -13,6 +13,7 @@ import (
 
 	"lawa-replay/averaging"
 	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 	"lawa-replay/internal/spec"
 	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/safetensors"
@@ -37,7 +38,7 @@ func FormatOf(path string) (Format, error) {
 		return Sharded, nil
 	case ext == ".safetensors":
 		return Safetensors, nil
-	case slices.Contains([]string{".pt", ".pth", ".bin", ".ckpt"}, ext):
+	case slices.Contains([]string{".pt", ".pth", ".th", ".bin", ".ckpt"}, ext), strings.HasSuffix(strings.ToLower(path), ".pth.tar"):
 		return PT, nil
 	}
 	return "", fmt.Errorf("%s: the file's name must end in .safetensors, .pt or .safetensors.index.json", path)
@@ -74,7 +75,7 @@ func (e *Export) shards(tensors []safetensors.Tensor) (map[string]string, error)
 		if len(e.Trajectory.Meta.Shards) == 0 {
 			return nil, errors.New("the trajectory's source has no shards whose layout could be kept: --shard-size makes some")
 		}
-		return e.Trajectory.Meta.Shards, nil
+		return sourceShards(e.Trajectory.Meta.Shards)
 	}
 	number := map[string]int{}
 	n, size := 1, int64(0)
@@ -88,6 +89,27 @@ func (e *Export) shards(tensors []safetensors.Tensor) (map[string]string, error)
 	out := map[string]string{}
 	for name, i := range number {
 		out[name] = fmt.Sprintf("model-%05d-of-%05d.safetensors", i, n)
+	}
+	return out, nil
+}
+
+// sourceShards is the layout of the source, whose names are somebody else's. They are not always those of
+// safetensors files: pytorch_model-00001-of-00002.bin.
+func sourceShards(of map[string]string) (map[string]string, error) {
+	out, from := map[string]string{}, map[string]string{}
+	for _, tensor := range slices.Sorted(maps.Keys(of)) {
+		file := of[tensor]
+		if err := input.Local(file); err != nil {
+			return nil, fmt.Errorf("shards of the source: the file of tensor %s: %w", tensor, err)
+		}
+		name := file
+		if ext := filepath.Ext(name); ext != ".safetensors" {
+			name = strings.TrimSuffix(name, ext) + ".safetensors"
+		}
+		if other, taken := from[name]; taken && other != file {
+			return nil, fmt.Errorf("shards of the source: %s and %s would both be written as %s (--shard-size makes shards of other names)", other, file, name)
+		}
+		out[tensor], from[name] = name, file
 	}
 	return out, nil
 }
@@ -108,20 +130,38 @@ func (h held) Write(w io.Writer, begin, end int64) error {
 
 // store writes one average, whole or not at all: its name appears when confirm says that the checkpoints are what
 // they were.
-func (e *Export) store(path string, tensors []safetensors.Tensor, metadata map[string]string, values data, confirm func() error) error {
-	tied := e.Trajectory.Meta.Tied
+func (e *Export) store(written Written, tensors []safetensors.Tensor, metadata map[string]string, values data, confirm func() error) error {
+	path, tied := written.Path, e.Trajectory.Meta.Tied
 	if e.Format != PT {
 		// As safetensors.torch.save_model says it: the name that was dropped, and the one that was kept.
 		metadata = maps.Clone(metadata)
-		maps.Copy(metadata, tied)
+		if err := addTied(metadata, tied); err != nil {
+			return err
+		}
+		if err := safetensors.Holds(tensors); err != nil {
+			return fmt.Errorf("%w: a .pt file holds it", err)
+		}
 	}
-	switch e.Format {
-	case PT:
+	switch {
+	case e.Format == PT && e.Whole:
+		return e.storeWhole(written, tensors, metadata, values, confirm)
+	case e.Format == PT:
 		return atomicfile.WriteConfirmed(path, func(out io.Writer) error { return writePT(out, tensors, tied, metadata, values) }, confirm)
-	case Sharded:
+	case e.Format == Sharded:
 		return e.storeShards(path, tensors, metadata, values, confirm)
 	}
 	return atomicfile.WriteConfirmed(path, func(out io.Writer) error { return writeSafetensors(out, tensors, metadata, values) }, confirm)
+}
+
+// addTied says which names stand for other tensors beside what else is said of the file, which it must not replace.
+func addTied[V any](metadata map[string]V, tied map[string]string) error {
+	for alias, kept := range tied {
+		if _, taken := metadata[alias]; taken {
+			return fmt.Errorf("tied tensor %s: the file says something else by this name (the format pt can hold it)", alias)
+		}
+		metadata[alias] = any(kept).(V)
+	}
+	return nil
 }
 
 // writeSafetensors writes a whole file of some of the tensors of values, in their order or that of their dtypes.
@@ -158,7 +198,8 @@ func (e *Export) storeShards(path string, tensors []safetensors.Tensor, metadata
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	parts := map[string][]safetensors.Tensor{}
@@ -173,13 +214,13 @@ func (e *Export) storeShards(path string, tensors []safetensors.Tensor, metadata
 	}
 	for _, file := range slices.Sorted(maps.Keys(parts)) {
 		write := func(out io.Writer) error { return writeSafetensors(out, parts[file], metadata, values) }
-		if err := atomicfile.WriteConfirmed(filepath.Join(filepath.Dir(path), file), write, confirm); err != nil {
+		if err := atomicfile.WriteBelow(dir, file, write, confirm); err != nil {
 			return err
 		}
 	}
 	about := map[string]any{"total_size": total}
-	for alias, kept := range e.Trajectory.Meta.Tied {
-		about[alias] = kept
+	if err := addTied(about, e.Trajectory.Meta.Tied); err != nil {
+		return err
 	}
 	text, err := json.MarshalIndent(map[string]any{"metadata": about, "weight_map": shards}, "", "  ")
 	if err != nil {

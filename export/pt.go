@@ -18,7 +18,7 @@ import (
 // storageTypes are the classes of PyTorch's storages, by dtype.
 var storageTypes = map[safetensors.DType]string{
 	"F64": "DoubleStorage", "F32": "FloatStorage", "F16": "HalfStorage", "BF16": "BFloat16Storage", "I64": "LongStorage", "I32": "IntStorage",
-	"I16": "ShortStorage", "I8": "CharStorage", "U8": "ByteStorage", "BOOL": "BoolStorage", "C64": "ComplexFloatStorage",
+	"I16": "ShortStorage", "I8": "CharStorage", "U8": "ByteStorage", "BOOL": "BoolStorage", "C64": "ComplexFloatStorage", "C128": "ComplexDoubleStorage",
 }
 
 // writePT writes a state dict as torch.save does: a zip archive of stored records, with a pickle of protocol 2
@@ -33,12 +33,11 @@ func writePT(w io.Writer, tensors []safetensors.Tensor, tied map[string]string, 
 	if err != nil {
 		return err
 	}
-	z := &archive{out: &position{w: w}}
-	z.Writer = zip.NewWriter(z.out)
+	z := newArchive(w)
 	for _, r := range []struct {
 		name string
 		text []byte
-	}{{"data.pkl", state}, {"byteorder", []byte("little")}, {"lawa-replay.json", about}, {"version", []byte("3\n")}} {
+	}{{"data.pkl", state}, {"byteorder", []byte("little")}, {originRecord, about}, {"version", []byte("3\n")}} {
 		if err := z.add("archive/"+r.name, held(r.text), 0, int64(len(r.text))); err != nil {
 			return err
 		}
@@ -58,6 +57,15 @@ type archive struct {
 	out  *position
 	tail int64 // bytes of the checksum and sizes that are still to come
 }
+
+func newArchive(w io.Writer) *archive {
+	z := &archive{out: &position{w: w}}
+	z.Writer = zip.NewWriter(z.out)
+	return z
+}
+
+// originRecord is the record that says where an average comes from.
+const originRecord = "lawa-replay.json"
 
 // position counts what is written.
 type position struct {

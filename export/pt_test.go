@@ -17,7 +17,7 @@ import (
 // mapped. That torch.load(weights_only=True) reads the same is checked by bench/foreign.sh.
 func TestPT(t *testing.T) {
 	var list []safetensors.Tensor
-	for i, d := range []safetensors.DType{"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "C64"} {
+	for i, d := range []safetensors.DType{"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "C64", "C128"} {
 		list = append(list, safetensors.Tensor{Name: "w." + string(d), DType: d, Shape: [][]int64{{}, {3}, {2, 0}, {2, 3}}[i%4]})
 	}
 	list = safetensors.Arrange(list)

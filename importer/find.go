@@ -1,82 +1,389 @@
 package importer
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/foreign"
 )
 
-// endings are those of files that may be checkpoints.
-var endings = []string{".pt", ".pth", ".th", ".tar", ".ckpt", ".bin", ".safetensors", ".pkl"}
+// ErrNoCheckpoints says that a folder holds none.
+var ErrNoCheckpoints = errors.New("no checkpoints")
 
-func isFile(name string) bool {
-	return slices.Contains(endings, strings.ToLower(filepath.Ext(name))) && !strings.HasPrefix(name, ".")
+// item is a file, or a folder, that may be a checkpoint.
+type item struct {
+	path   string // what is opened
+	label  string // by which it is numbered and sorted: its name, with those of folders above as far as they differ
+	folder bool   // the label is that of a folder
+	named  bool   // it was named on its own: it is never left out
 }
 
-// find lists the checkpoints that paths name, in their natural order.
-func find(paths []string) ([]string, error) {
-	var out []string
+// search is what paths were found to name.
+type search struct {
+	items []item
+	notes []string
+	own   []item // models beside a series, which are not of it
+}
+
+func (f *search) note(format string, args ...any) {
+	f.notes = append(f.notes, fmt.Sprintf(format, args...))
+}
+
+// find lists the checkpoints that paths name, in their natural order: files, folders that are one checkpoint, folders
+// of checkpoints, and patterns of them with * and ?.
+func find(paths []string) (*search, error) {
+	f := &search{}
+	paths, err := Expand(paths)
+	if err != nil {
+		return nil, err
+	}
 	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
+		if err := f.add(path); err != nil {
 			return nil, err
 		}
-		if !info.IsDir() || foreign.IsCheckpoint(path) {
+	}
+	f.label()
+	return f, nil
+}
+
+// Expand puts in place of patterns with *, ? and [ what is called so, as a shell does that was not kept from it by quotes.
+func Expand(paths []string) ([]string, error) {
+	var out []string
+	for _, path := range paths {
+		if _, err := os.Lstat(path); err == nil || !strings.ContainsAny(path, "*?[") {
 			out = append(out, path)
 			continue
 		}
-		found, err := within(path)
+		matches, err := filepath.Glob(path)
+		if err == nil && len(matches) == 0 {
+			err = fmt.Errorf("%w: nothing is called so", ErrNoCheckpoints)
+		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		if len(found) == 0 {
-			return nil, fmt.Errorf("%w in %s: no files ending in %s, and no folders with model.safetensors or .metadata", ErrNoCheckpoints, path, strings.Join(endings, ", "))
-		}
-		out = append(out, found...)
+		out = append(out, matches...)
 	}
-	slices.SortStableFunc(out, natural)
-	return slices.Compact(out), nil
+	return out, nil
 }
 
-// within lists the checkpoints in a folder: files, folders that are one, and folders that hold one file.
-func within(dir string) ([]string, error) {
+// add takes what one path names.
+func (f *search) add(path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s: no such file or folder", path)
+	} else if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		f.items = append(f.items, item{path: path, named: true})
+		return nil
+	}
+	if trajectory.Exists(path) {
+		return fmt.Errorf("%s is a trajectory already: sweep, average, inspect and verify take it as it is", path)
+	}
+	l, err := listFolder(path)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(l.items) == 0 && l.own == "":
+		return f.below(path, l)
+	case len(l.items) == 0:
+		f.items = append(f.items, item{path: l.own, folder: l.own == path, named: true})
+		if l.own != path && filepath.Dir(l.own) != path || strings.Contains(l.why, leftAside) {
+			f.note("%s is taken for the checkpoint of %s (%s)", filepath.Base(l.own), path, l.why)
+		}
+		return nil
+	}
+	if l.own != "" {
+		f.own = append(f.own, item{path: l.own, folder: l.own == path})
+		f.note("%s is left out: it is a model beside the checkpoints of %s, not one of them (name it to take it alone)", relativeTo(path, l.own), path)
+	}
+	f.notes = append(f.notes, l.notes...)
+	f.items = append(f.items, l.items...)
+	return nil
+}
+
+// listed is what a folder holds.
+type listed struct {
+	items   []item
+	own     string            // the file, or folder, by which the folder is one checkpoint itself; ""
+	why     string            // by what it was known
+	unknown []*foreign.NotOne // folders in it with files of which none is known to be the model's
+	plain   []string          // folders in it without any
+	runs    []string          // trajectories of this program in it
+	notes   []string
+}
+
+// listFolder lists the checkpoints in a folder. Where it holds numbered ones, a model beside them is its own; otherwise
+// a folder that is called as frameworks call theirs is one checkpoint.
+func listFolder(dir string) (*listed, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	var out []string
+	l := &listed{}
+	own, why, ownErr := foreign.Within(dir)
+	var none *foreign.NotOne
+	if ownErr != nil && !errors.As(ownErr, &none) {
+		return nil, ownErr
+	}
+	if own == dir { // torch.distributed.checkpoint
+		l.own, l.why = own, why
+		return l, nil
+	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
 		info, err := os.Stat(path) // follows links
 		switch {
 		case err != nil || strings.HasPrefix(e.Name(), "."):
 		case !info.IsDir():
-			if isFile(e.Name()) {
-				out = append(out, path)
+			if isFile(e.Name()) && foreign.MayBeWeights(e.Name()) && path != own {
+				l.items = append(l.items, item{path: path})
 			}
-		case foreign.IsCheckpoint(path):
-			out = append(out, path)
+		case trajectory.Exists(path):
+			l.runs = append(l.runs, path)
 		default:
-			below, err := os.ReadDir(path)
-			if err != nil {
-				return nil, err
-			}
-			var files []string
-			for _, b := range below {
-				if b.Type().IsRegular() && isFile(b.Name()) {
-					files = append(files, filepath.Join(path, b.Name()))
+			model, why, err := foreign.Within(path)
+			var none *foreign.NotOne
+			switch {
+			case err == nil:
+				l.items = append(l.items, item{path: modelPath(path, model), folder: true})
+				if strings.Contains(why, leftAside) {
+					l.notes = append(l.notes, fmt.Sprintf("of %s: %s", e.Name(), why))
 				}
-			}
-			if len(files) == 1 {
-				out = append(out, files[0])
+			case !errors.As(err, &none):
+				return nil, err
+			case len(none.Files) == 1 && none.Reason == "" && !holdsFolders(path):
+				l.items = append(l.items, item{path: filepath.Join(path, none.Files[0])})
+			case len(none.Files) > 0 || none.Reason != "":
+				l.unknown = append(l.unknown, none)
+			default:
+				l.plain = append(l.plain, path)
 			}
 		}
 	}
-	return out, nil
+	if own != "" {
+		series := slices.DeleteFunc(slices.Clone(l.items), func(i item) bool {
+			return !i.folder && filepath.Dir(i.path) == dir || i.path == own || strings.HasPrefix(own, i.path+string(filepath.Separator))
+		})
+		l.own, l.why = own, why
+		if l.items = series; !isSeries(series) {
+			l.own, l.items, l.unknown, l.notes = modelPath(dir, own), nil, nil, nil
+			return l, nil
+		}
+	} else if none != nil && none.Reason != "" && len(l.items) == 0 {
+		return nil, none
+	}
+	return l, l.passedOver()
+}
+
+// leftAside is how foreign.Within speaks of the files that it did not take.
+const leftAside = "left aside"
+
+// isSeries says whether folders beside a model are numbered like checkpoints: by a word, or several alike.
+func isSeries(items []item) bool {
+	stems := map[string]int{}
+	for _, i := range items {
+		p := parseName(folderOf(i), true)
+		for _, f := range p.fields {
+			switch {
+			case f.counts == epochs || f.counts == steps:
+				return true
+			case f.counts == something && f.whole:
+				stems[p.stem]++
+			}
+		}
+	}
+	return slices.ContainsFunc(slices.Collect(maps.Values(stems)), func(n int) bool { return n > 1 })
+}
+
+// modelPath is how the model of a folder is referred to: as the folder, where that is enough to find it again.
+func modelPath(dir, model string) string {
+	if foreign.IsCheckpoint(dir) {
+		return dir
+	}
+	return model
+}
+
+func holdsFolders(dir string) bool {
+	entries, _ := os.ReadDir(dir)
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.IsDir() })
+}
+
+// passedOver speaks of folders with several files: an error, if they are called like the checkpoints that were found.
+func (l *listed) passedOver() error {
+	if len(l.items) == 0 {
+		return nil
+	}
+	stems := map[string]bool{}
+	for _, i := range l.items {
+		stems[parseName(folderOf(i), true).stem] = true
+	}
+	for _, u := range l.unknown {
+		if stems[parseName(filepath.Base(u.Dir), true).stem] {
+			return fmt.Errorf("%w: name the files, or a pattern of them such as '%s'", u, filepath.Join(filepath.Dir(u.Dir), "*", cmp.Or(first(u.Files), "model.pt")))
+		}
+		l.notes = append(l.notes, fmt.Sprintf("left out: %v", u))
+	}
+	return nil
+}
+
+// folderOf is the name of the folder that an item is, or lies in.
+func folderOf(i item) string {
+	if info, err := os.Stat(i.path); err == nil && info.IsDir() {
+		return filepath.Base(i.path)
+	}
+	return filepath.Base(filepath.Dir(i.path))
+}
+
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
+
+// How deep, and among how many folders, checkpoints are looked for below a folder that holds none itself.
+const (
+	maxLevels  = 3
+	maxFolders = 5000
+)
+
+// below finds the one folder below that holds checkpoints, such as checkpoints/ in Lightning's version_0.
+func (f *search) below(dir string, top *listed) error {
+	type place struct {
+		dir string
+		*listed
+	}
+	var places []place
+	var unknown []*foreign.NotOne
+	runs := top.runs
+	folders := 0
+	var look func(dir string, l *listed, level int) error
+	look = func(dir string, l *listed, level int) error {
+		var deeper []string
+		deeper = append(deeper, l.plain...)
+		for _, u := range l.unknown {
+			deeper = append(deeper, u.Dir)
+		}
+		slices.SortFunc(deeper, natural)
+		for _, sub := range deeper {
+			if folders++; folders > maxFolders {
+				return fmt.Errorf("%s: more than %d folders below it: name the one with the checkpoints", dir, maxFolders)
+			}
+			in, err := listFolder(sub)
+			var none *foreign.NotOne
+			if errors.As(err, &none) {
+				unknown = append(unknown, none)
+				continue
+			} else if err != nil {
+				return err
+			}
+			runs = append(runs, in.runs...)
+			if len(in.items) > 0 || in.own != "" {
+				places = append(places, place{sub, in})
+			} else if level < maxLevels {
+				if err := look(sub, in, level+1); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	var alike []item // folders called like checkpoints, of which the model's file is not known
+	for _, u := range top.unknown {
+		alike = append(alike, item{path: u.Dir, folder: true})
+	}
+	if isSeries(alike) {
+		u := top.unknown[0]
+		return fmt.Errorf("%w: which file is the model's in folders such as this one? Name it by a pattern, such as '%s'", u, filepath.Join(dir, "*", cmp.Or(first(u.Files), "model.pt")))
+	}
+	if err := look(dir, top, 1); err != nil {
+		return err
+	}
+	switch {
+	case len(runs) > 0 && len(places) == 0:
+		return fmt.Errorf("%s holds trajectories, not checkpoints; name them:\n  %s", dir, strings.Join(atMost(runs, 20), "\n  "))
+	case len(places) == 1:
+		f.note("the checkpoints are those of %s", places[0].dir)
+		return f.add(places[0].dir)
+	case len(places) > 1:
+		var list []string
+		for _, p := range places {
+			list = append(list, fmt.Sprintf("  %s  (%d)", p.dir, max(1, len(p.items))))
+		}
+		return fmt.Errorf("%w: %d folders below %s hold checkpoints; name one of them:\n%s", errAsk, len(places), dir, strings.Join(atMost(list, 20), "\n"))
+	case len(unknown)+len(top.unknown) > 0:
+		var list []string
+		for _, u := range append(top.unknown, unknown...) {
+			list = append(list, "  "+u.Error())
+		}
+		return fmt.Errorf("%w are known in %s; name the files, or a pattern of them:\n%s", ErrNoCheckpoints, dir, strings.Join(atMost(list, 10), "\n"))
+	}
+	return fmt.Errorf("%w in %s: no files ending in %s, and no folders with model.safetensors, .metadata or another framework's name of the model", ErrNoCheckpoints, dir, strings.Join(endings, ", "))
+}
+
+// atMost shortens a list for a message.
+func atMost(list []string, most int) []string {
+	if len(list) <= most {
+		return list
+	}
+	return append(slices.Clone(list[:most]), fmt.Sprintf("  … and %d more", len(list)-most))
+}
+
+// label gives the items their labels, each once, in their natural order.
+func (f *search) label() {
+	clean := func(i item) string {
+		path := filepath.Clean(i.path)
+		if abs, err := filepath.Abs(path); err == nil {
+			path = abs
+		}
+		return path
+	}
+	shared := ""
+	for n, i := range f.items {
+		dir := filepath.Dir(clean(i))
+		if n == 0 {
+			shared = dir
+			if len(f.items) == 1 && !saysWhen(filepath.Base(clean(i)), i.folder) && saysWhen(filepath.Base(dir), true) {
+				shared = filepath.Dir(dir) // epoch_12/model.pt: the folder says it
+			}
+			continue
+		}
+		for shared != dir && !strings.HasPrefix(dir, strings.TrimSuffix(shared, string(filepath.Separator))+string(filepath.Separator)) {
+			shared = filepath.Dir(shared)
+		}
+	}
+	for n := range f.items {
+		i := &f.items[n]
+		if info, err := os.Stat(i.path); err == nil {
+			i.folder = info.IsDir()
+		}
+		i.label = filepath.ToSlash(relativeTo(shared, clean(*i)))
+	}
+	slices.SortStableFunc(f.items, func(a, b item) int { return natural(a.label, b.label) })
+	f.items = slices.CompactFunc(f.items, func(a, b item) bool { return clean(a) == clean(b) })
+}
+
+// saysWhen says whether a word in a name says of which epoch or step it is.
+func saysWhen(name string, folder bool) bool {
+	return slices.ContainsFunc(parseName(name, folder).fields, func(f field) bool { return f.counts == epochs || f.counts == steps })
+}
+
+// relativeTo is a path as seen from dir.
+func relativeTo(dir, path string) string {
+	if rel, err := filepath.Rel(dir, path); err == nil {
+		return rel
+	}
+	return path
 }
 
 // natural compares names with the numbers in them as numbers: epoch_9 comes before epoch_10.
@@ -100,11 +407,23 @@ func natural(a, b string) int {
 
 // chunk cuts off the digits at the front, or what comes before the first ones.
 func chunk(s string) (head, rest string, number bool) {
-	digit := func(c byte) bool { return c >= '0' && c <= '9' }
 	number = digit(s[0])
 	i := 1
 	for i < len(s) && digit(s[i]) == number {
 		i++
 	}
 	return s[:i], s[i:], number
+}
+
+// IsOne says whether a path names one checkpoint: a file, or a folder that is one and holds no others.
+func IsOne(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	if !info.IsDir() {
+		return true
+	}
+	l, err := listFolder(path)
+	return err == nil && l.own != "" && len(l.items) == 0
 }

@@ -6,15 +6,14 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/foreign"
@@ -29,6 +28,9 @@ type Options struct {
 	StepsPerEpoch int64    // 0: as far as the checkpoints tell
 	EpochOffset   *float64 // added to the epochs found; nil: 1 for Lightning's, which count from 0, else 0
 	Log           string   // a CSV or JSON-lines file of what was logged; ""
+	LogOffset     *float64 // added to the log's epochs, or steps; nil: as the log tells
+
+	watching bool // checkpoints come one by one: a number is one although there is none to compare it with
 }
 
 // Found is a checkpoint, understood.
@@ -40,6 +42,9 @@ type Found struct {
 	Weights int64 // bytes
 	Format  string
 	layout  []safetensors.Tensor
+
+	label    string
+	counting float64 // its epoch as the names or files count; NaN where epochs were made
 }
 
 // Understood is a set of checkpoints in the order of training.
@@ -50,78 +55,194 @@ type Understood struct {
 	Tied, Shards  map[string]string
 	Notes         []string // what to tell people
 	counted       bool     // the epochs only count the checkpoints
+	offset        float64  // what was added to the epochs found
 }
 
 // Understand opens the checkpoints that paths name (files, folders that are one, folders of them), orders them
-// and gives them epochs and steps. Nothing is written, and no weights are read.
+// and gives them epochs and steps. Nothing is written, and no weights are read, but of those that may be copies.
 func Understand(paths []string, o Options) (*Understood, error) {
-	files, err := find(paths)
+	s, err := find(paths)
 	if err != nil {
 		return nil, err
 	}
-	return understand(files, o)
+	u, err := understand(s.items, nil, o)
+	if err != nil {
+		return nil, err
+	}
+	u.Notes = append(s.notes, u.Notes...)
+	return u, nil
 }
 
-func understand(files []string, o Options) (*Understood, error) {
+// opened is a checkpoint with what its name says.
+type opened struct {
+	item
+	name     name
+	c        *foreign.Checkpoint
+	of       *series // nil under --pattern
+	counting float64 // see Found
+}
+
+// understand takes those of the items that are ready, nil for all; what the names say follows from all of them.
+func understand(items []item, ready func(item) bool, o Options) (*Understood, error) {
 	u := &Understood{}
-	names, err := o.names(files)
+	names, series, err := o.names(items)
+	copies := map[int]leftOut{}
+	var clash *seriesError
+	if errors.As(err, &clash) {
+		if copies, err = o.withoutCopies(items, clash); err == nil {
+			names, series, err = o.names(slices.DeleteFunc(slices.Clone(items), func(i item) bool {
+				return slices.ContainsFunc(slices.Collect(maps.Values(copies)), func(l leftOut) bool { return l.item == i })
+			}))
+			names, series = spread(names, series, len(items), copies)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
+	inFolder := map[string]int{}
+	for _, it := range items {
+		inFolder[filepath.Dir(it.path)]++
+	}
 	var all []opened
-	var left []string
-	for i, path := range files {
-		if names[i].skip {
-			left = append(left, filepath.Base(path))
+	var left []leftOut
+	for i, it := range items {
+		if ready != nil && !ready(it) {
 			continue
 		}
-		c, err := foreign.Open(path, o.Options)
+		l, isCopy := copies[i]
+		switch {
+		case isCopy:
+			left = append(left, l)
+			continue
+		case names[i].skip != "":
+			left = append(left, leftOut{item: it, name: names[i], why: names[i].skip})
+			continue
+		}
+		c, err := foreign.Open(it.path, o.Options)
 		if err != nil {
 			return nil, err
 		}
 		c.Close()
-		all = append(all, opened{path, names[i], c})
-	}
-	if n := len(left); n > 0 {
-		text := strings.Join(left[:min(n, 4)], ", ")
-		if n > 4 {
-			text += fmt.Sprintf(" and %d more", n-4)
-		}
-		u.note("left out, for their names have no number where others have one: %s", text)
+		all = append(all, opened{item: it, name: names[i], c: c, of: series[i]})
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("none of the %d checkpoints has a number in its name that --pattern names", len(files))
+		if len(left) > 0 && ready != nil { // nothing new
+			u.report(left, nil)
+			return u, nil
+		}
+		return nil, fmt.Errorf("none of the %d checkpoints has a number in its name that --pattern names", len(items))
 	}
+	if err := o.untie(all); err != nil {
+		return nil, err
+	}
+	for _, a := range all {
+		sidecars(a.c, inFolder[filepath.Dir(a.path)] == 1)
+	}
+	compare := &comparer{o: o.Options}
+	for i := range left {
+		if left[i].copy == "" {
+			left[i].look(all, o, compare)
+		}
+		if left[i].named {
+			why := left[i].why
+			if left[i].copy != "" {
+				why = "it holds the weights of " + left[i].copy + " once more"
+			}
+			return nil, fmt.Errorf("%s was named with the others, but %s: name those that are of the series, or give --pattern", left[i].label, why)
+		}
+	}
+	all, left = o.distinct(all, left, compare)
+	u.report(left, all)
 	numbers, err := o.number(all, u)
 	if err != nil {
 		return nil, err
 	}
 	first := all[0].c
+	notes := map[string]int{}
 	for i, a := range all {
-		if err := trajectory.SameTensors(first.Layout(), a.c.Layout()); err != nil {
+		if err := sameKind(first, a.c); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.path, err)
 		}
-		if !maps.Equal(first.Tied, a.c.Tied) {
-			return nil, fmt.Errorf("%s: its tied tensors are others than those of %s", a.path, first.Path)
+		if averaged(a.c) != averaged(first) {
+			return nil, fmt.Errorf("%s holds %s, %s %s: --key says which of their state dicts to take", a.base(), kind(a.c), all[0].base(), kind(first))
 		}
 		abs, err := filepath.Abs(a.path)
 		if err != nil {
 			return nil, err
 		}
-		f := Found{Names: a.name.String(), Inside: inside(a.c.Info), Tensors: len(a.c.Tensors), Weights: a.c.Bytes(), Format: a.c.Format, layout: a.c.Layout()}
+		f := Found{Names: a.name.String(), Inside: inside(a.c.Info), Tensors: len(a.c.Tensors), Weights: a.c.Bytes(), Format: a.c.Format, layout: a.c.Layout(), label: a.base(), counting: a.counting}
 		f.Checkpoint = trajectory.Checkpoint{Epoch: numbers[i].epoch, Step: numbers[i].step, Bytes: a.c.FileBytes(), Source: abs,
-			Link: &trajectory.Link{Path: abs, Key: a.c.Key, Strict: o.Strict}, Metrics: map[string]trajectory.Number{}}
-		for k, v := range a.c.Info.Numbers {
-			f.logged(k, v)
-		}
+			Link: trajectory.NewLink(abs, a.c, o.Options), Metrics: map[string]trajectory.Number{}}
 		u.Checkpoints = append(u.Checkpoints, f)
+		for _, n := range a.c.Notes {
+			notes[n]++
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(notes)) {
+		u.note("%s", n)
 	}
 	u.Tied, u.Shards = first.Tied, first.Shards
-	slices.SortStableFunc(u.Checkpoints, func(a, b Found) int {
-		if a.Epoch != b.Epoch {
-			return int(math.Copysign(1, a.Epoch-b.Epoch))
+	u.beside(all)
+	if err := u.sort(); err != nil {
+		return nil, err
+	}
+	if o.Log != "" {
+		if err := u.readLog(o); err != nil {
+			return nil, err
 		}
-		return int(a.Step - b.Step)
+	}
+	return u, nil
+}
+
+// averaged says whether a checkpoint's weights are known to be an average.
+func averaged(c *foreign.Checkpoint) bool {
+	return c.Weights == foreign.EMA || c.Weights == foreign.Average
+}
+
+// kind says which weights they are, and by what that is known.
+func kind(c *foreign.Checkpoint) string {
+	switch c.Weights {
+	case "":
+		return "weights"
+	case foreign.EMA:
+		return fmt.Sprintf("an EMA of the weights (%s)", c.WeightsWhy)
+	case foreign.Average:
+		return fmt.Sprintf("an average of the weights (%s)", c.WeightsWhy)
+	}
+	return fmt.Sprintf("the raw weights (%s)", c.WeightsWhy)
+}
+
+// sameKind says whether two checkpoints hold the same tensors, tied alike.
+func sameKind(first, c *foreign.Checkpoint) error {
+	if err := trajectory.SameTensors(first.Layout(), c.Layout()); err != nil {
+		return err
+	}
+	if !maps.Equal(first.Tied, c.Tied) {
+		return fmt.Errorf("its tied tensors are others than those of %s", first.Path)
+	}
+	return nil
+}
+
+// spread puts what was read of all but the copies back to the places of the items.
+func spread(names []name, of []*series, n int, copies map[int]leftOut) ([]name, []*series) {
+	if names == nil {
+		return nil, nil
+	}
+	outNames, outSeries := make([]name, n), make([]*series, n)
+	at := 0
+	for i := range n {
+		if _, isCopy := copies[i]; !isCopy {
+			outNames[i], outSeries[i] = names[at], of[at]
+			at++
+		}
+	}
+	return outNames, outSeries
+}
+
+// sort orders the checkpoints, and says which do not follow one another.
+func (u *Understood) sort() error {
+	slices.SortStableFunc(u.Checkpoints, func(a, b Found) int {
+		return cmp.Or(cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.Step, b.Step))
 	})
 	if u.StepsUnknown {
 		for i := range u.Checkpoints {
@@ -131,30 +252,39 @@ func understand(files []string, o Options) (*Understood, error) {
 	for i := range u.Checkpoints {
 		f := &u.Checkpoints[i]
 		f.Index = i + 1
-		if i > 0 {
-			if before := u.Checkpoints[i-1]; before.Epoch == f.Epoch || before.Step >= f.Step {
-				return nil, fmt.Errorf("%s and %s are both of epoch %s, or their steps (%d, %d) do not rise: --pattern says what in their names counts, --steps-per-epoch makes epochs of steps",
-					filepath.Base(before.Source), filepath.Base(f.Source), trajectory.EpochName(f.Epoch), before.Step, f.Step)
-			}
+		if i == 0 {
+			continue
+		}
+		if before := u.Checkpoints[i-1]; before.Epoch == f.Epoch || before.Step >= f.Step {
+			return fmt.Errorf("%s and %s are both of epoch %s, or their steps (%d, %d) do not rise: --pattern says what in their names counts, --steps-per-epoch makes epochs of steps",
+				before.label, f.label, trajectory.EpochName(f.Epoch), before.Step, f.Step)
 		}
 	}
-	if o.Log != "" {
-		if err := u.readLog(o.Log); err != nil {
-			return nil, err
-		}
+	return nil
+}
+
+// untie opens checkpoints again that tie tensors which are stored apart in others: the layout is the same then.
+func (o *Options) untie(all []opened) error {
+	var list []*foreign.Checkpoint
+	for _, a := range all {
+		list = append(list, a.c)
 	}
-	return u, nil
+	if o.Untie = foreign.Apart(list); len(o.Untie) == 0 {
+		return nil
+	}
+	for i, a := range all {
+		c, err := foreign.Open(a.path, o.Options)
+		if err != nil {
+			return err
+		}
+		c.Close()
+		all[i].c = c
+	}
+	return nil
 }
 
 func (u *Understood) note(format string, args ...any) {
 	u.Notes = append(u.Notes, fmt.Sprintf(format, args...))
-}
-
-// opened is a checkpoint with what its name says.
-type opened struct {
-	path string
-	name name
-	c    *foreign.Checkpoint
 }
 
 // Meta completes what is known of the run.
@@ -180,6 +310,9 @@ func Copy(ctx context.Context, r *trajectory.Recorder, f Found) error {
 		return err
 	}
 	defer c.Close()
+	if err := safetensors.Holds(c.Layout()); err != nil {
+		return fmt.Errorf("%s: copying it: %w (--link leaves it where it is)", f.Source, err)
+	}
 	line := f.Checkpoint
 	line.Link = nil
 	line, err = r.WriteFrom(line, func(w io.Writer) error {
@@ -229,53 +362,4 @@ func (u *Understood) Seal(ctx context.Context, progress func(done, total int)) e
 		u.Checkpoints[i].SHA256, u.Checkpoints[i].XXH3 = t.Checkpoints[i].SHA256, t.Checkpoints[i].XXH3
 	}
 	return err
-}
-
-// logged puts a number beside the weights, or of a log, where it belongs: the learning rate, the seconds, or a
-// metric by its split.
-func (f *Found) logged(key string, v float64) {
-	name, known := metricName(key)
-	switch {
-	case !known:
-	case name == "lr":
-		f.LR = v
-	case name == "seconds":
-		f.Seconds = v
-	default:
-		f.Metrics[name] = trajectory.Number(v)
-	}
-}
-
-// ErrNoCheckpoints says that a folder holds none.
-var ErrNoCheckpoints = errors.New("no checkpoints")
-
-// splits are the words by which logs name them.
-var splits = map[string]string{"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "eval": "val", "dev": "val", "test": "test"}
-
-// metricName is the name that a trajectory gives a column or key, if it is one that is kept: lr, seconds, or
-// split/metric.
-func metricName(key string) (string, bool) {
-	key = strings.ToLower(strings.TrimSpace(key))
-	switch key {
-	case "lr", "learning_rate", "learning rate":
-		return "lr", true
-	case "seconds", "time", "elapsed", "wall_time", "train_runtime":
-		return "seconds", true
-	case "loss":
-		return "train/loss", true
-	case "acc", "accuracy", "top1", "acc1":
-		return "val/top1", true
-	}
-	split, rest, ok := strings.Cut(key, "/")
-	if !ok {
-		split, rest, ok = strings.Cut(key, "_")
-	}
-	if s, known := splits[split]; ok && known && rest != "" {
-		switch rest {
-		case "acc", "accuracy", "acc1", "top-1":
-			rest = "top1"
-		}
-		return s + "/" + rest, true
-	}
-	return "", false
 }

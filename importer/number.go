@@ -1,186 +1,114 @@
 package importer
 
 import (
+	"cmp"
 	"fmt"
 	"math"
-	"path/filepath"
+	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
-	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/foreign"
 )
 
-// name is what a checkpoint's name says. NaN says nothing.
-type name struct {
-	epoch, step float64
-	skip        bool
-	lightning   bool // epoch=3-step=400, which counts epochs from 0
-	bare        bool // a number of which the name does not say what it counts
-}
-
-// nothing is what a name says that says nothing.
-var nothing = name{epoch: math.NaN(), step: math.NaN()}
-
-// none says whether it has no number.
-func (n name) none() bool { return math.IsNaN(n.epoch) && math.IsNaN(n.step) }
-
-func (n name) String() string {
-	var parts []string
-	if !math.IsNaN(n.epoch) {
-		what := "epoch "
-		if n.bare {
-			what = "number "
-		}
-		parts = append(parts, what+trajectory.EpochName(n.epoch))
-	}
-	if !math.IsNaN(n.step) {
-		parts = append(parts, "step "+strconv.FormatFloat(n.step, 'f', -1, 64))
-	}
-	if len(parts) == 0 {
-		return "–"
-	}
-	return strings.Join(parts, ", ")
-}
-
-func inside(info foreign.Info) string {
-	n := nothing
-	if info.Epoch != nil {
-		n.epoch = *info.Epoch
-	}
-	if info.Step != nil {
-		n.step = *info.Step
-	}
-	return n.String()
-}
-
-// What names say, best first. Letters before the word would make another word of it.
-var (
-	epochWord    = regexp.MustCompile(`(?i)(?:^|[^a-z])(?:epochs?|ep)[=_-]?(\d+(?:\.\d+)?)`)
-	stepWord     = regexp.MustCompile(`(?i)(?:^|[^a-z])(?:global[_-]?steps?|steps?|iters?|iterations?|updates?)[=_-]?(\d+)`)
-	lightning    = regexp.MustCompile(`epoch=\d+-step=\d+`)
-	fairseqBoth  = regexp.MustCompile(`^checkpoint_(\d+)_(\d+)\.pt$`)
-	fairseqEpoch = regexp.MustCompile(`^checkpoint(\d+)\.pt$`)
-	trainerStep  = regexp.MustCompile(`^checkpoint-(\d+)$`)
-	numberOf     = regexp.MustCompile(`(\d+)[_-]of[_-]\d+`)
-	lastNumber   = regexp.MustCompile(`.*?(\d+)(?:[_.-][^\d]*)?$`)
-	best         = regexp.MustCompile(`(?i)best`)
-)
-
-func parse(text string) float64 {
-	v, err := strconv.ParseFloat(text, 64)
+// byPattern reads the names by --pattern, which decides alone.
+func (o Options) byPattern(items []item) ([]name, error) {
+	re, err := compile(o.Pattern)
 	if err != nil {
-		return math.NaN()
+		return nil, err
 	}
-	return v
-}
-
-// names reads what all names say. Those without a number are skipped if others have one.
-func (o Options) names(files []string) ([]name, error) {
-	out := make([]name, len(files))
-	var pattern *regexp.Regexp
-	if o.Pattern != "" {
-		var err error
-		if pattern, err = compile(o.Pattern); err != nil {
-			return nil, err
+	out := make([]name, len(items))
+	any := false
+	for i, it := range items {
+		out[i] = matched(re, it.path)
+		any = any || !out[i].none()
+		if out[i].none() {
+			out[i].skip = "--pattern does not match its name"
 		}
 	}
-	numbered := false
-	for i, path := range files {
-		base := filepath.Base(path)
-		if pattern != nil {
-			out[i] = byPattern(pattern, path)
-		} else {
-			out[i] = understandName(base)
-			if n := out[i]; n.none() || n.bare {
-				// epoch_12/model.pt: the folder says it.
-				if m := understandName(filepath.Base(filepath.Dir(path))); !m.bare && !m.none() {
-					out[i] = m
-				}
-			}
-		}
-		numbered = numbered || !out[i].none()
-	}
-	for i := range out {
-		out[i].skip = numbered && out[i].none()
-	}
-	if pattern != nil && !numbered {
-		return nil, fmt.Errorf("--pattern %s matches none of the names, such as %s", o.Pattern, filepath.Base(files[0]))
+	if !any {
+		return nil, fmt.Errorf("--pattern %s matches none of the names, such as %s", o.Pattern, items[0].label)
 	}
 	return out, nil
 }
 
-// compile makes a regular expression of a pattern with {epoch}, {step} and *.
+// wild are the parts of a pattern that stand for something.
+var wild = regexp.MustCompile(`\{(epoch|step)(?::[^}]*)?\}|\*|\?|#`)
+
+// compile makes a regular expression of a pattern with {epoch}, {step}, # for any number, * and ?.
 func compile(pattern string) (*regexp.Regexp, error) {
-	if !strings.Contains(pattern, "{epoch}") && !strings.Contains(pattern, "{step}") {
-		return nil, fmt.Errorf("--pattern %s: want {epoch} or {step} where the number stands, as in run_{epoch}.pt; * stands for anything", pattern)
+	var text strings.Builder
+	text.WriteString("^")
+	at, has := 0, map[string]int{}
+	for _, m := range wild.FindAllStringSubmatchIndex(pattern, -1) {
+		text.WriteString(regexp.QuoteMeta(pattern[at:m[0]]))
+		at = m[1]
+		switch w := pattern[m[0]:m[1]]; {
+		case w == "*":
+			text.WriteString("[^/]*")
+		case w == "#":
+			text.WriteString(`\d+(?:\.\d+)?`)
+		case w == "?":
+			text.WriteString("[^/]")
+		default:
+			what := pattern[m[2]:m[3]]
+			has[what]++
+			text.WriteString(`(?P<` + what + `>\d+(?:\.\d+)?[kKmMB]?)`)
+		}
 	}
-	text := regexp.QuoteMeta(pattern)
-	text = strings.NewReplacer(`\{epoch\}`, `(?P<epoch>\d+(?:\.\d+)?)`, `\{step\}`, `(?P<step>\d+)`, `\*`, `.*`).Replace(text)
-	re, err := regexp.Compile("^" + text + "$")
-	if err != nil {
+	text.WriteString(regexp.QuoteMeta(pattern[at:]) + "$")
+	if len(has) == 0 {
+		return nil, fmt.Errorf("--pattern %s: want {epoch} or {step} where the number stands, as in run_{epoch}.pt; # stands for a number, * for anything", pattern)
+	}
+	if has["epoch"] > 1 || has["step"] > 1 {
 		return nil, fmt.Errorf("--pattern %s: {epoch} and {step} may stand in it once each", pattern)
 	}
-	return re, nil
+	return regexp.Compile(text.String())
 }
 
-// byPattern matches the last elements of a path, as many as the pattern has.
-func byPattern(re *regexp.Regexp, path string) name {
-	n := nothing
-	elements := strings.Split(filepath.ToSlash(path), "/")
-	k := min(len(elements), strings.Count(re.String(), "/")+1)
+// matched matches the last elements of a path, as many as the pattern has.
+func matched(re *regexp.Regexp, file string) name {
+	n := nothing()
+	elements := strings.Split(strings.ReplaceAll(file, `\`, "/"), "/")
+	k := min(len(elements), strings.Count(strings.ReplaceAll(re.String(), "[^/]", ""), "/")+1)
 	m := re.FindStringSubmatch(strings.Join(elements[len(elements)-k:], "/"))
 	if m == nil {
 		return n
 	}
 	for i, group := range re.SubexpNames() {
+		if group == "" {
+			continue
+		}
+		f, _ := fieldAt(m[i], 0, false)
 		switch group {
 		case "epoch":
-			n.epoch = parse(m[i])
+			n.epoch = f.value
 		case "step":
-			n.step = parse(m[i])
+			n.step = f.value
 		}
 	}
 	return n
 }
 
-// understandName reads one name by the usual ways of naming checkpoints.
-func understandName(base string) name {
-	n := nothing
-	if m := fairseqBoth.FindStringSubmatch(base); m != nil {
-		return name{epoch: parse(m[1]), step: parse(m[2])}
+// dateText writes a date of a name.
+func dateText(seconds float64) string {
+	return time.Unix(int64(seconds), 0).UTC().Format("2006-01-02 15:04:05")
+}
+
+// inside is what a file says.
+func inside(info foreign.Info) string {
+	n := nothing()
+	n.epoch, n.step = of(info.Epoch), of(info.Step)
+	return n.String()
+}
+
+func of(p *float64) float64 {
+	if p == nil || *p < 0 {
+		return math.NaN()
 	}
-	if m := fairseqEpoch.FindStringSubmatch(base); m != nil {
-		n.epoch = parse(m[1])
-		return n
-	}
-	if m := trainerStep.FindStringSubmatch(base); m != nil {
-		n.step = parse(m[1])
-		return n
-	}
-	if m := epochWord.FindStringSubmatch(base); m != nil {
-		n.epoch = parse(m[1])
-	}
-	if m := stepWord.FindStringSubmatch(base); m != nil {
-		n.step = parse(m[1])
-	}
-	n.lightning = lightning.MatchString(base)
-	if !n.none() {
-		return n
-	}
-	for filepath.Ext(base) != "" && isFile(base) { // .pth.tar
-		base = strings.TrimSuffix(base, filepath.Ext(base))
-	}
-	m := numberOf.FindStringSubmatch(base)
-	if m == nil {
-		m = lastNumber.FindStringSubmatch(base)
-	}
-	if m != nil && !best.MatchString(base) { // best_87.pt: a score
-		n.epoch, n.bare = parse(m[1]), true
-	}
-	return n
+	return *p
 }
 
 // numbers are those that a checkpoint gets.
@@ -189,73 +117,254 @@ type numbers struct {
 	step  int64
 }
 
+// clock reads one kind of number of a checkpoint; NaN where it has none.
+type clock func(*opened) float64
+
+func nameEpoch(a *opened) float64 { return a.name.epoch }
+func nameStep(a *opened) float64  { return a.name.step }
+func inEpoch(a *opened) float64   { return of(a.c.Info.Epoch) }
+func inStep(a *opened) float64    { return of(a.c.Info.Step) }
+
+// known says whether every checkpoint has it.
+func known(all []opened, c clock) bool {
+	for i := range all {
+		if math.IsNaN(c(&all[i])) {
+			return false
+		}
+	}
+	return true
+}
+
+// every says whether every checkpoint has it, each another one.
+func every(all []opened, c clock) bool {
+	a, _ := twice(all, c)
+	return a < 0 && known(all, c)
+}
+
+// twice finds two checkpoints with the same; −1 if there are none.
+func twice(all []opened, c clock) (int, int) {
+	seen := map[float64]int{}
+	for i := range all {
+		v := c(&all[i])
+		if j, ok := seen[v]; ok {
+			return j, i
+		}
+		seen[v] = i
+	}
+	return -1, -1
+}
+
+// together says whether two clocks rise together.
+func together(all []opened, a, b clock) bool {
+	i, j := outOfOrder(all, a, b)
+	return i == j
+}
+
 // number decides where epochs and steps come from, for all checkpoints alike.
 func (o Options) number(all []opened, u *Understood) ([]numbers, error) {
-	if o.Numbers != "" && o.Numbers != "name" && o.Numbers != "inside" {
-		return nil, fmt.Errorf("--numbers %s: want name or inside", o.Numbers)
-	}
 	names, insides := o.Numbers != "inside", o.Numbers != "name"
-	known := func(f func(opened) float64) bool {
-		return !slices.ContainsFunc(all, func(a opened) bool { return math.IsNaN(f(a)) })
-	}
-	every := func(f func(opened) float64) bool { // known, and different
-		seen := map[float64]bool{}
-		for _, a := range all {
-			seen[f(a)] = true
+	var bareEpoch, bareStep clock
+	if names {
+		var err error
+		if bareEpoch, bareStep, err = o.bare(all, insides, u); err != nil {
+			return nil, err
 		}
-		return known(f) && len(seen) == len(all)
 	}
-	of := func(p *float64) float64 {
-		if p == nil {
-			return math.NaN()
-		}
-		return *p
-	}
-	nameEpoch := func(a opened) float64 {
-		if a.name.bare {
-			return math.NaN()
-		}
-		return a.name.epoch
-	}
-	nameBare := func(a opened) float64 {
-		if !a.name.bare {
-			return math.NaN()
-		}
-		return a.name.epoch
-	}
-	nameStep := func(a opened) float64 { return a.name.step }
-	inEpoch := func(a opened) float64 { return of(a.c.Info.Epoch) }
-	inStep := func(a opened) float64 { return of(a.c.Info.Step) }
-
-	var epochs, steps func(opened) float64
+	var steps, epochs clock
 	switch {
-	case names && known(nameStep):
+	case names && known(all, nameStep):
 		steps = nameStep
-	case insides && known(inStep):
+	case bareStep != nil:
+		steps = bareStep
+	case insides && every(all, inStep):
 		steps = inStep
+	case insides && len(all) > 1 && known(all, inStep):
+		u.note("the steps inside are not used: several checkpoints say step %s", plain(inStep(&all[0])))
 	}
+	var order clock // where they are only counted
 	switch {
-	case names && every(nameEpoch):
+	case names && every(all, nameEpoch):
 		epochs = nameEpoch
-	case insides && every(inEpoch):
+	case insides && every(all, inEpoch) && (o.Pattern == "" || steps == nil || together(all, steps, inEpoch)):
 		epochs = inEpoch
 	case o.StepsPerEpoch > 0 && steps != nil:
 		// epochs from the steps
-	case names && every(nameBare) && len(all) > 1:
-		epochs = nameBare
-		u.note("the numbers in the names are taken for epochs (--pattern 'name_{step}.pt' takes them for steps)")
-	case names && known(nameEpoch) || insides && known(inEpoch):
-		return nil, fmt.Errorf("several checkpoints, such as %s and %s, are of the same epoch: --steps-per-epoch makes epochs of their steps, --pattern says what in their names counts", filepath.Base(all[0].path), filepath.Base(all[1].path))
-	case steps != nil:
-		u.counted = true
-		u.note("no epochs are known: the checkpoints are counted 1, 2, 3, … (--steps-per-epoch makes epochs of their steps)")
+	case bareEpoch != nil && every(all, bareEpoch):
+		epochs = bareEpoch
+	case steps != nil && every(all, steps):
+		order = steps
+		if names && known(all, nameEpoch) || insides && known(all, inEpoch) {
+			u.note("several checkpoints are of one epoch: they are counted 1, 2, 3, … in the order of their steps (--steps-per-epoch makes epochs of their steps)")
+		} else {
+			u.note("no epochs are known: the checkpoints are counted 1, 2, 3, … in the order of their steps (--steps-per-epoch makes epochs of their steps)")
+		}
+	case names && known(all, nameEpoch):
+		return nil, o.repeated(all, nameEpoch)
+	case bareEpoch != nil:
+		return nil, o.repeated(all, bareEpoch)
+	case names && known(all, nameStep) && len(all) > 1:
+		return nil, o.repeated(all, nameStep)
+	case names && every(all, func(a *opened) float64 { return a.name.date }):
+		order = func(a *opened) float64 { return a.name.date }
+		u.note("the names hold dates: the checkpoints are counted 1, 2, 3, … in their order")
+	case names && every(all, func(a *opened) float64 { return a.name.clock }):
+		order = func(a *opened) float64 { return a.name.clock }
+		u.note("the names hold amounts of data: the checkpoints are counted 1, 2, 3, … in their order")
+	case insides && known(all, inEpoch) && len(all) > 1:
+		return nil, o.repeated(all, inEpoch)
 	case len(all) == 1:
-		u.counted = true
 		u.note("no epoch is known: it is taken for 1")
+		order = func(*opened) float64 { return 1 }
 	default:
-		return nil, fmt.Errorf("neither the names (such as %s) nor the files say epochs or steps: --pattern says where in the name a number stands, as in 'run_{epoch}.pt'", filepath.Base(all[0].path))
+		return nil, fmt.Errorf("neither the names (such as %s) nor the files say epochs or steps: --pattern says where in the name a number stands, as in 'run_{epoch}.pt'", all[0].base())
 	}
+	u.counted = order != nil
+	return o.assign(all, u, epochs, steps, order)
+}
 
+// repeated is an error of checkpoints that have the same epoch, or step, which names two of them.
+func (o Options) repeated(all []opened, c clock) error {
+	a, b := twice(all, c)
+	if of := all[a].of; of != nil && of == all[b].of {
+		for _, what := range []string{"epoch", "step"} {
+			by := of.epoch
+			if what == "step" {
+				by = of.step
+			}
+			if by < 0 || all[a].name.field(what) != c(&all[a]) {
+				continue
+			}
+			if list := of.several(by); list != nil {
+				return &seriesError{fmt.Sprintf("%s and %s are of the same %s, %s, and of several series: --pattern says which:\n%s",
+					all[a].base(), all[b].base(), what, plain(c(&all[a])), describeAll(list)), list}
+			}
+		}
+	}
+	return fmt.Errorf("%s and %s are of the same epoch or step, %s: --steps-per-epoch makes epochs of their steps, --pattern says what in their names counts", all[a].base(), all[b].base(), plain(c(&all[a])))
+}
+
+func describeAll(list []*series) string {
+	var lines []string
+	for _, s := range list {
+		lines = append(lines, s.describe())
+	}
+	return strings.Join(atMost(lines, 12), "\n")
+}
+
+// bare decides what numbers count of which the names do not say it: what is inside tells, or which of them varies, or it
+// is asked. Both are nil where there are none, or what is inside knows better.
+func (o Options) bare(all []opened, insides bool, u *Understood) (epoch, step clock, err error) {
+	n := len(all[0].name.bare)
+	for i := range all {
+		if len(all[i].name.bare) != n {
+			return nil, nil, nil
+		}
+	}
+	column := func(j int) clock { return func(a *opened) float64 { return a.name.bare[j] } }
+	equal := func(c, in clock, by float64) bool {
+		for i := range all {
+			if c(&all[i])+by != in(&all[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	var left []int
+	for j := range n {
+		c := column(j)
+		switch {
+		case insides && step == nil && (equal(c, inStep, 0) || equal(c, inStep, 1)):
+			step = c
+		case insides && epoch == nil && (equal(c, inEpoch, 0) || len(all) > 1 && (equal(c, inEpoch, 1) || equal(c, inEpoch, -1))):
+			epoch = c
+		case every(all, c):
+			left = append(left, j)
+		case n == 1:
+			return c, nil, nil // repeated: an error
+		}
+	}
+	if epoch != nil || step != nil || len(left) == 0 || len(all) == 1 && !o.watching {
+		return epoch, step, nil
+	}
+	if insides && every(all, inEpoch) {
+		return nil, nil, nil
+	}
+	j, err := o.oneOf(all, left, column, u)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case j < 0: // an epoch and a step
+		return column(left[0]), column(left[1]), nil
+	case likeSteps(all, column(j)):
+		u.note("the numbers in the names are taken for steps, for they are %s, %s, … (--pattern '%s' takes them for epochs)", plain(column(j)(&all[0])), plain(column(j)(&all[1])), all[0].pattern(j, "epoch"))
+		return nil, column(j), nil
+	}
+	u.note("the numbers in the names are taken for epochs (--pattern '%s' takes them for steps)", all[0].pattern(j, "step"))
+	return column(j), nil, nil
+}
+
+// oneOf chooses among several numbers that all could be the epoch: the one with zeros in front, which no score has; or −1
+// for an epoch and its step, side by side. Otherwise it asks.
+func (o Options) oneOf(all []opened, left []int, column func(int) clock, u *Understood) (int, error) {
+	if len(left) == 1 {
+		return left[0], nil
+	}
+	if len(left) == 2 && together(all, column(left[0]), column(left[1])) {
+		a, b := column(left[0]), column(left[1])
+		ratio := b(&all[0]) / a(&all[0])
+		constant := ratio > 1
+		for i := range all {
+			constant = constant && math.Abs(b(&all[i])/a(&all[i])/ratio-1) < 0.01
+		}
+		if constant {
+			u.note("the numbers in the names are taken for epochs and their steps, such as epoch %s, step %s", plain(a(&all[0])), plain(b(&all[0])))
+			return -1, nil
+		}
+	}
+	var padded []int
+	for _, j := range left {
+		if all[0].name.padded[j] {
+			padded = append(padded, j)
+		}
+	}
+	if len(padded) == 1 {
+		u.note("of the numbers in %s the one with zeros in front counts: no score is written so", all[0].base())
+		return padded[0], nil
+	}
+	var ways []string
+	for _, j := range left {
+		order := slices.Clone(all)
+		slices.SortStableFunc(order, func(a, b opened) int { return cmp.Compare(column(j)(&a), column(j)(&b)) })
+		var values []string
+		for i := range order[:min(len(order), 6)] {
+			values = append(values, plain(column(j)(&order[i])))
+		}
+		if len(order) > 6 {
+			values = append(values, "…")
+		}
+		ways = append(ways, fmt.Sprintf("  --pattern '%s'  takes %s", all[0].pattern(j, "epoch"), strings.Join(values, ", ")))
+	}
+	return 0, fmt.Errorf("%w: several numbers in names such as %s may be the epoch ({step} for steps):\n%s", errAsk, all[0].base(), strings.Join(ways, "\n"))
+}
+
+// likeSteps says whether numbers look like steps rather than epochs: in the thousands, and evenly round.
+func likeSteps(all []opened, c clock) bool {
+	divisor, most := 0.0, 0.0
+	for i := range all {
+		v := c(&all[i])
+		for a, b := divisor, math.Abs(v); ; a, b = b, math.Mod(a, b) {
+			if b == 0 {
+				divisor = a
+				break
+			}
+		}
+		most = max(most, v)
+	}
+	return len(all) > 1 && most >= 1000 && divisor >= 50
+}
+
+// assign gives the numbers that were decided upon.
+func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock) ([]numbers, error) {
 	offset := 0.0
 	switch {
 	case o.EpochOffset != nil:
@@ -264,15 +373,38 @@ func (o Options) number(all []opened, u *Understood) ([]numbers, error) {
 		offset = 1
 		u.note("Lightning counts epochs from 0: 1 is added (--epoch-offset says otherwise)")
 	}
+	u.offset = offset
+	if steps != nil && epochs != nil && !together(all, epochs, steps) {
+		a, b := outOfOrder(all, epochs, steps)
+		if all[a].c.Info.Step == nil || steps(&all[a]) != inStep(&all[a]) || o.Numbers == "inside" {
+			return nil, fmt.Errorf("%s is of epoch %s and step %s, %s of epoch %s and step %s: steps must rise with the epochs (--pattern says what in their names counts)",
+				all[a].base(), plain(epochs(&all[a])), plain(steps(&all[a])), all[b].base(), plain(epochs(&all[b])), plain(steps(&all[b])))
+		}
+		u.note("the steps inside are not used: they do not rise with the epochs (%s says step %s, %s step %s)", all[a].base(), plain(steps(&all[a])), all[b].base(), plain(steps(&all[b])))
+		steps = nil
+	}
 	perEpoch := o.StepsPerEpoch
 	out := make([]numbers, len(all))
 	lowest := math.Inf(1)
-	for i, a := range all {
+	differ := -1
+	rank := make([]int, len(all))
+	if order != nil {
+		for place, i := range byClock(all, order) {
+			rank[i] = place + 1
+		}
+	}
+	for i := range all {
+		a := &all[i]
 		switch {
 		case epochs != nil:
-			out[i].epoch = epochs(a) + offset
-		case perEpoch > 0 && steps != nil:
+			a.counting = epochs(a)
+			out[i].epoch = a.counting + offset
+		case order != nil: // counted
+			out[i].epoch = float64(rank[i])
+			a.counting = math.NaN()
+		default:
 			out[i].epoch = steps(a) / float64(perEpoch)
+			a.counting = math.NaN()
 		}
 		if steps != nil {
 			v := steps(a)
@@ -285,44 +417,67 @@ func (o Options) number(all []opened, u *Understood) ([]numbers, error) {
 		if e := out[i].epoch; math.IsNaN(e) || e < 0 || e > 1e12 {
 			return nil, fmt.Errorf("%s: epoch %g", a.path, e)
 		}
-		if in := a.c.Info.Epoch; epochs != nil && in != nil && *in+offset != out[i].epoch && i == 0 {
-			u.note("%s says epoch %s inside, its name %s: the name counts (--numbers inside takes the other)", filepath.Base(a.path), trajectory.EpochName(*in), a.name)
+		if in := inEpoch(a); epochs != nil && !math.IsNaN(in) && in+offset != out[i].epoch && differ < 0 {
+			differ = i
 		}
 	}
-	if epochs == nil && (perEpoch == 0 || steps == nil) {
-		// Counted in the order of their steps.
-		for i := range out {
-			rank := 1
-			for j := range out {
-				if out[j].step < out[i].step {
-					rank++
-				}
-			}
-			out[i].epoch = float64(rank)
-		}
+	if differ >= 0 {
+		a := &all[differ]
+		u.note("%s says epoch %s inside, its name %s: the name counts (--numbers inside takes the other)", a.base(), plain(inEpoch(a)), a.name)
 	}
 	if epochs != nil && lowest == 0 {
 		u.note("epoch 0 is taken for the weights before training (--epoch-offset 1 if the files count epochs from 0)")
 	}
 	switch {
-	case steps == nil && perEpoch > 0:
+	case steps == nil && perEpoch > 0 && order == nil:
 		for i := range out {
 			out[i].step = int64(math.Round(out[i].epoch * float64(perEpoch)))
 		}
 	case steps == nil:
 		u.StepsUnknown = true
 	case perEpoch == 0 && epochs != nil:
-		// As the last one tells.
-		last := 0
-		for i := range out {
-			if out[i].step > out[last].step {
-				last = i
-			}
-		}
-		if e := out[last].epoch; e > 0 {
-			perEpoch = int64(math.Round(float64(out[last].step) / e))
+		last := slices.MaxFunc(out, func(a, b numbers) int { return cmp.Compare(a.step, b.step) }) // as the last one tells
+		if last.epoch > 0 {
+			perEpoch = int64(math.Round(float64(last.step) / last.epoch))
 		}
 	}
 	u.StepsPerEpoch = perEpoch
 	return out, nil
+}
+
+// outOfOrder finds two checkpoints whose steps do not rise with their epochs; 0, 0 where all do.
+func outOfOrder(all []opened, epochs, steps clock) (int, int) {
+	order := byClock(all, epochs)
+	for i := 1; i < len(order); i++ {
+		if !(steps(&all[order[i-1]]) < steps(&all[order[i]])) {
+			return order[i-1], order[i]
+		}
+	}
+	return 0, 0
+}
+
+// base is how messages call a checkpoint.
+func (a *opened) base() string {
+	if a.label != "" {
+		return a.label
+	}
+	return path.Base(a.path)
+}
+
+// pattern is a --pattern for the names in which the j-th number without a word is what is said.
+func (a *opened) pattern(j int, what string) string {
+	if a.of == nil || j >= len(a.of.bare) {
+		return "name_{" + what + "}.pt"
+	}
+	return a.of.pattern(a.of.bare[j], what)
+}
+
+// byClock is the order of the checkpoints by a clock.
+func byClock(all []opened, c clock) []int {
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(c(&all[a]), c(&all[b])) })
+	return order
 }

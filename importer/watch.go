@@ -2,6 +2,7 @@ package importer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"lawa-replay/trajectory"
+	"lawa-replay/trajectory/foreign"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -69,37 +71,39 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 }
 
-// look takes what is new and has not changed since the last look.
+// look takes what is new and has not changed since the last look. What names say follows from all that are there.
 func (w *Watcher) look(ctx context.Context) (bool, error) {
-	files, err := within(w.Dir)
-	if err != nil {
+	found, err := find([]string{w.Dir})
+	if errors.Is(err, ErrNoCheckpoints) {
+		return false, nil
+	} else if err != nil {
 		return false, err
 	}
-	slices.SortStableFunc(files, natural)
+	o := w.Options
+	o.watching = true
 	var ready []string
-	for _, path := range files {
-		was, known := w.seen[path]
+	for _, it := range found.items {
+		was, known := w.seen[it.path]
 		if was.done {
 			continue
 		}
-		now := look(path)
+		now := look(it.path)
 		if known && now.size == was.size && now.changed.Equal(was.changed) {
 			now.looks = was.looks + 1
-			ready = append(ready, path)
+			ready = append(ready, it.path)
 		}
-		w.seen[path] = now
+		w.seen[it.path] = now
 	}
 	if len(ready) == 0 {
 		return false, nil
 	}
 	// Together where all can be read; but one that cannot must not keep back the others.
-	if u, err := understand(ready, w.Options); err == nil {
+	if u, err := understand(found.items, func(it item) bool { return slices.Contains(ready, it.path) }, o); err == nil {
 		return w.takeAll(ctx, u, ready)
 	}
 	took := false
 	for _, path := range ready {
-		one := []string{path}
-		u, err := understand(one, w.Options)
+		u, err := understand(found.items, func(it item) bool { return it.path == path }, o)
 		if err != nil {
 			if w.seen[path].looks >= patience {
 				w.note(fmt.Sprintf("waiting for a checkpoint that can be read: %v", err))
@@ -107,7 +111,7 @@ func (w *Watcher) look(ctx context.Context) (bool, error) {
 			continue
 		}
 		took = true
-		if _, err := w.takeAll(ctx, u, one); err != nil {
+		if _, err := w.takeAll(ctx, u, []string{path}); err != nil {
 			return true, err
 		}
 	}
@@ -196,6 +200,9 @@ func Add(ctx context.Context, r *trajectory.Recorder, u *Understood, f Found, la
 		}
 	}
 	if err := trajectory.SameTensors(*layout, f.layout); err != nil {
+		return false, fmt.Errorf("%s: %w", f.Source, err)
+	}
+	if err := foreign.Averageable(f.layout); err != nil {
 		return false, fmt.Errorf("%s: %w", f.Source, err)
 	}
 	if link {

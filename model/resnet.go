@@ -4,12 +4,17 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 
 	"lawa-replay/internal/spec"
 	"lawa-replay/internal/torch"
 )
+
+// depths are those of the CIFAR networks that go by the name resnetN: those of the paper and two smaller ones.
+// Other N, though there may be an n with 6n+2 = N, are the names of other networks.
+var depths = []int{8, 14, 20, 32, 44, 56, 110, 1202}
 
 // newResNet builds the residual networks for CIFAR of He, Zhang, Ren, Sun, "Deep Residual Learning for
 // Image Recognition" (arXiv 1512.03385), §4.2: a 3×3 convolution, three stages of n blocks with width, 2·width and
@@ -22,8 +27,16 @@ import (
 //	in-channels, classes   those of the data
 func newResNet(s *spec.Spec, channels, classes int) (*Network, error) {
 	depth, err := strconv.Atoi(strings.TrimPrefix(s.Name, "resnet"))
-	if err != nil || !strings.HasPrefix(s.Name, "resnet") || depth < 8 || (depth-2)%6 != 0 || depth > 1202 {
-		return nil, spec.Unknown("network", s.Name, []string{"resnet8", "resnet14", "resnet20", "resnet32", "resnet44", "resnet56", "resnet110"})
+	if err != nil || !strings.HasPrefix(s.Name, "resnet") || !slices.Contains(depths, depth) {
+		var known []string
+		for _, d := range depths {
+			known = append(known, fmt.Sprintf("resnet%d", d))
+		}
+		if err == nil && strings.HasPrefix(s.Name, "resnet") {
+			// No nearest one: who says resnet50 does not mean resnet56.
+			return nil, fmt.Errorf("network %q: there are %s, the residual networks for CIFAR; any other is taken as a TorchScript module (--model net.ts)", s.Name, strings.Join(known, ", "))
+		}
+		return nil, fmt.Errorf("%w; any other is taken as a TorchScript module (--model net.ts)", spec.Unknown("network", s.Name, known))
 	}
 	width, stride := s.Int("width", 16, 1), s.Int("stem-stride", 1, 1)
 	channels, classes = s.Int("in-channels", channels, 1), s.Int("classes", classes, 2)

@@ -2,6 +2,7 @@ package model
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -36,6 +37,12 @@ func TestResNetNamesAndSizes(t *testing.T) {
 }
 
 func TestResNetRefuses(t *testing.T) {
+	// These are the names of other networks, to everyone.
+	for _, spec := range []string{"resnet50", "resnet152", "resnet38", "resnet18", "resnet26", "resnet34", "resnet101"} {
+		if n, err := New(spec, 3, 10); err == nil || !strings.Contains(err.Error(), "there are resnet8, ") || !strings.Contains(err.Error(), "--model net.ts") || strings.Contains(err.Error(), "mean") {
+			t.Errorf("%s: made %v, %v", spec, n, err)
+		}
+	}
 	for _, spec := range []string{"resnet9", "resnet", "resnet8:width=0", "resnet8:wdith=8", "vgg16", "resnet8:shortcut=C", "resnet-4", "resnet8:width=8,width=9"} {
 		if n, err := New(spec, 3, 10); err == nil {
 			t.Errorf("%s: made %s", spec, n.Spec)

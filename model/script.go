@@ -5,10 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
-	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 	"lawa-replay/internal/torch"
 )
 
@@ -45,15 +44,7 @@ func OpenScript(text string) (*Network, error) {
 }
 
 func openScript(path string) (*Network, error) {
-	f, size, err := atomicfile.OpenRegular(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if size > maxScript {
-		return nil, fmt.Errorf("%d bytes; a TorchScript module of at most %d is read", size, int64(maxScript))
-	}
-	text, err := io.ReadAll(f)
+	text, err := input.ReadFile(path, maxScript)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"lawa-replay/analysis"
 )
 
 // Coefficients draws how much of each checkpoint is in an average: name is the scheme's, the x axis reaches
@@ -23,7 +25,7 @@ func Coefficients(name string, first, endpoint float64, epochs, values []float64
 		lo -= air
 	}
 	margin := max(0.5, 0.03*(endpoint-first))
-	p := newPanel("Epoch", "Coefficient", first-margin, endpoint+margin, lo, hi+air)
+	p := newPanel(analysis.Axes()[0], "Epoch", "Coefficient", first-margin, endpoint+margin, lo, hi+air)
 	p.over = append(p.over, func(c draw.Canvas, pl *plot.Plot) {
 		x, y := pl.Transforms(&c)
 		step := (x(endpoint) - x(first)) / vg.Length(max(1, endpoint-first))

@@ -3,6 +3,7 @@ package plots
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -17,55 +18,93 @@ import (
 // told otherwise it shows the first half of the epochs.
 func earlyPhase(table *results.Table, o Options) (*Drawing, error) {
 	if o.To == 0 {
-		first, last := math.Inf(1), 0.0
-		for _, r := range table.Rows {
-			first, last = min(first, r.Epoch), max(last, r.Epoch)
+		var err error
+		if o.To, err = half(table, o); err != nil {
+			return nil, err
 		}
-		o.To = max(o.From, first, math.Floor(last/2))
 	}
-	c, err := choose(table, o, "loss")
+	s, err := analysis.Select(table, o.Choice, "loss")
 	if err != nil {
 		return nil, err
 	}
-	lines := []line{{name: "baseline", style: baselinePen(), curve: c.baseline}}
-	var shown []*analysis.Curve
-	var differences []line
-	for i, curve := range c.curves {
-		if len(curve.Points) == 0 {
-			continue
-		}
-		l := line{name: label(curve), style: pen(ordered(i, len(c.curves)), i), curve: curve}
-		lines = append(lines, l)
-		shown = append(shown, curve)
-		l.curve = difference(curve, c.baseline)
-		differences = append(differences, l)
+	drawn := false
+	for i, p := range s.Panels {
+		s.Panels[i].Curves = slices.DeleteFunc(p.Curves, func(c *analysis.Curve) bool { return len(c.Points) == 0 })
+		drawn = drawn || len(s.Panels[i].Curves) > 0
 	}
-	if len(shown) == 0 {
+	if !drawn {
 		return nil, errors.New("no scheme has an average in the first epochs")
 	}
-	first, last := span(c.baseline)
-	all := append([]*analysis.Curve{c.baseline}, shown...)
-	lo, hi, err := yRange(first, o, all...)
+	axis, err := axisOf(s, o)
 	if err != nil {
 		return nil, err
 	}
-	top := newPanel("", c.yLabel(), first, last, lo, hi)
+	styles, shared := looksOf(s, s.Panels)
+	d := &Drawing{Rows: rows(s, analysis.Panel.All), Notes: s.Notes}
+	first, last := span(axis, s.Panels)
+	bands := ""
+	var above, below [][]line
+	zero := line{curve: &analysis.Curve{Points: []analysis.Point{{}}}} // always in sight
+	top, bottom := [2]float64{math.Inf(1), math.Inf(-1)}, [2]float64{math.Inf(1), math.Inf(-1)}
+	for _, p := range s.Panels {
+		lines := styles.lines(p)
+		if text := banded(lines, o.Spread); text != "" {
+			bands = text
+		}
+		var differences []line
+		for _, l := range lines[1:] {
+			l.curve, l.spread = difference(l.curve, p.Baseline), ""
+			differences = append(differences, l)
+		}
+		banded(differences, o.Spread)
+		above, below = append(above, lines), append(below, differences)
+		lo, hi, err := yRange(axis, first, o, lines)
+		if err != nil {
+			return nil, err
+		}
+		top = [2]float64{min(top[0], lo), max(top[1], hi)}
+		if lo, hi, err = yRange(axis, math.Inf(-1), Options{}, append([]line{zero}, differences...)); err != nil {
+			return nil, err
+		}
+		bottom = [2]float64{min(bottom[0], lo), max(bottom[1], hi)}
+	}
+	var cells []cell
+	for i, p := range s.Panels {
+		one, err := earlyCell(s, axis, above[i], below[i], [2]float64{first, last}, top, bottom)
+		if err != nil {
+			return nil, err
+		}
+		cells = append(cells, cell{title: s.Title(p), draw: one})
+	}
+	return figure(d, 3.3*vg.Inch, shared, cells, caption(append(s.Basis(), bands))), nil
+}
+
+// half is the epoch at which the first half of the chosen runs ends.
+func half(table *results.Table, o Options) (float64, error) {
+	if len(o.Runs) > 0 {
+		var err error
+		if table, err = table.Only(o.Runs); err != nil {
+			return 0, err
+		}
+	}
+	first, last := math.Inf(1), 0.0
+	for _, r := range table.Rows {
+		first, last = min(first, r.Epoch), max(last, r.Epoch)
+	}
+	return max(o.From, first, math.Floor(last/2)), nil
+}
+
+// earlyCell is a panel of the metric above one of the differences.
+func earlyCell(s *analysis.Selection, axis analysis.Axis, lines, differences []line, x, y, dy [2]float64) (func(draw.Canvas), error) {
+	top := newPanel(axis, "", yLabel(s), x[0], x[1], y[0], y[1])
 	if err := top.curves(lines); err != nil {
 		return nil, err
 	}
-	below := []*analysis.Curve{{Points: []analysis.Point{{Epoch: first}}}} // zero is always in sight
-	for _, l := range differences {
-		below = append(below, l.curve)
-	}
-	lo, hi, err = yRange(first, Options{}, below...)
-	if err != nil {
-		return nil, err
-	}
 	unit := ""
-	if c.metric.Unit != "" {
-		unit = " (" + c.metric.Unit + ")"
+	if s.Metric.Unit != "" {
+		unit = " (" + s.Metric.Unit + ")"
 	}
-	bottom := newPanel("Epoch", "minus baseline"+unit, first, last, lo, hi)
+	bottom := newPanel(axis, axis.Label, "minus baseline"+unit, x[0], x[1], dy[0], dy[1])
 	if err := bottom.curves(differences); err != nil {
 		return nil, err
 	}
@@ -74,33 +113,28 @@ func earlyPhase(table *results.Table, o Options) (*Drawing, error) {
 		dc.StrokeLine2(draw.LineStyle{Color: black, Width: frameWidth}, dc.Min.X, y(0), dc.Max.X, y(0))
 		// Which side is the bad one: above the frame, where no line comes.
 		text := "above 0, averaging hurts"
-		if c.metric.HigherBetter {
+		if s.Metric.HigherBetter {
 			text = "below 0, averaging hurts"
 		}
 		note(dc, vg.Point{X: dc.Max.X, Y: dc.Max.Y + 2}, text, draw.XRight, draw.YBottom)
 	})
-	d := &Drawing{Width: columnWidth, Height: 3.7 * vg.Inch, Rows: rows(c.metric.Name, all...)}
-	d.Draw = func(dc draw.Canvas) {
-		paper(dc)
-		rest := legend(draw.Crop(dc, 2, -6, 2, -3), lines)
-		middle := rest.Min.Y + (rest.Max.Y-rest.Min.Y)*0.47
-		above := draw.Crop(rest, 0, 0, middle+4-rest.Min.Y, 0)
-		below := draw.Crop(rest, 0, 0, 0, middle-7-rest.Max.Y)
+	return func(c draw.Canvas) {
+		middle := c.Min.Y + (c.Max.Y-c.Min.Y)*0.47
+		above := draw.Crop(c, 0, 0, middle+4-c.Min.Y, 0)
+		below := draw.Crop(c, 0, 0, 0, middle-7-c.Max.Y)
 		// The data areas begin at the same x.
 		a, b := top.DataCanvas(above).Min.X, bottom.DataCanvas(below).Min.X
 		top.draw(draw.Crop(above, max(0, b-a), 0, 0, 0))
 		bottom.draw(draw.Crop(below, max(0, a-b), 0, 0, 0))
-	}
-	return d, nil
+	}, nil
 }
 
-// difference is the curve minus the baseline, where both have a value.
+// difference is the curve minus the baseline, run by run, where both have a value.
 func difference(c, baseline *analysis.Curve) *analysis.Curve {
-	out := &analysis.Curve{Scheme: c.Scheme, Policy: c.Policy, K: c.K, Runs: 1}
+	out := &analysis.Curve{Group: c.Group, Scheme: c.Scheme, Policy: c.Policy, K: c.K}
 	for _, p := range c.Points {
 		if b, ok := baseline.At(p.Epoch); ok {
-			d := p.Value - b.Value
-			out.Points = append(out.Points, analysis.Point{Epoch: p.Epoch, Value: d, Low: d, High: d, Seconds: p.Seconds})
+			out.Points = append(out.Points, p.Less(b))
 		}
 	}
 	return out

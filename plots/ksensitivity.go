@@ -2,6 +2,8 @@ package plots
 
 import (
 	"errors"
+	"math"
+	"slices"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -13,52 +15,76 @@ import (
 // kSensitivity shows a metric along the epochs for each k: which k helps, from when, and how little the
 // choice matters late (Figure 2 of the paper).
 func kSensitivity(table *results.Table, o Options) (*Drawing, error) {
-	c, err := choose(table, o, "top1")
+	s, err := analysis.Select(table, o.Choice, "top1")
 	if err != nil {
 		return nil, err
 	}
-	if o.Schemes == nil {
-		var ks []*analysis.Curve
-		for _, curve := range c.curves {
-			if latestK(curve) {
-				ks = append(ks, curve)
-			}
+	drawn := false
+	for i, p := range s.Panels {
+		if o.Schemes == nil {
+			s.Panels[i].Curves = slices.DeleteFunc(p.Curves, func(c *analysis.Curve) bool { return !analysis.LatestK(c) })
 		}
-		c.curves = ks
+		drawn = drawn || len(s.Panels[i].Curves) > 0
 	}
-	if len(c.curves) == 0 {
-		return nil, errors.New("the results hold no averages over the latest k")
+	if !drawn {
+		return nil, errors.New("the results hold no averages over the latest k (--scheme names others)")
 	}
-	return c.alongEpochs(o)
+	return along(s, o)
 }
 
-// alongEpochs draws the baseline and the curves over the epochs.
-func (c *chosen) alongEpochs(o Options) (*Drawing, error) {
-	lines := []line{{name: "baseline", style: baselinePen(), curve: c.baseline}}
-	for i, curve := range c.curves {
-		lines = append(lines, line{name: label(curve), style: pen(ordered(i, len(c.curves)), i), curve: curve})
-	}
-	first, last := span(c.baseline)
-	// The first epochs would flatten all that follows: the axis shows the rest, and they leave through its edge.
-	lo, hi, err := yRange(first+(last-first)/4, o, append([]*analysis.Curve{c.baseline}, c.curves...)...)
+// along draws each panel's baseline and curves over the x axis.
+func along(s *analysis.Selection, o Options) (*Drawing, error) {
+	axis, err := axisOf(s, o)
 	if err != nil {
 		return nil, err
 	}
-	p := newPanel("Epoch", c.yLabel(), first, last, lo, hi)
-	if err := p.curves(lines); err != nil {
-		return nil, err
+	styles, shared := looksOf(s, s.Panels)
+	d := &Drawing{Rows: rows(s, analysis.Panel.All), Notes: s.Notes}
+	bands := ""
+	var all [][]line
+	first, last := span(axis, s.Panels)
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for _, p := range s.Panels {
+		lines := styles.lines(p)
+		if text := banded(lines, o.Spread); text != "" {
+			bands = text
+		}
+		all = append(all, lines)
+		// The first epochs would flatten all that follows: the axis shows the rest, and they leave through its edge.
+		a, b, err := yRange(axis, first+(last-first)/4, o, lines)
+		if err != nil {
+			return nil, err
+		}
+		lo, hi = min(lo, a), max(hi, b)
 	}
-	d := &Drawing{Width: columnWidth, Height: 2.6 * vg.Inch, Rows: rows(c.metric.Name, append([]*analysis.Curve{c.baseline}, c.curves...)...)}
-	d.Draw = func(dc draw.Canvas) {
-		paper(dc)
-		p.draw(legend(draw.Crop(dc, 2, -6, 2, -3), lines))
+	var cells []cell
+	for i, p := range s.Panels {
+		one := newPanel(axis, axis.Label, yLabel(s), first, last, lo, hi)
+		if err := one.curves(all[i]); err != nil {
+			return nil, err
+		}
+		cells = append(cells, cell{title: s.Title(p), draw: func(c draw.Canvas) { one.draw(c) }})
 	}
-	return d, nil
+	return figure(d, 2.2*vg.Inch, shared, cells, caption(append(s.Basis(), bands))), nil
 }
 
-// span is the first and last epoch of a curve, made to differ.
-func span(c *analysis.Curve) (first, last float64) {
-	first, last = c.Points[0].Epoch, c.Points[len(c.Points)-1].Epoch
+// axisOf is the x axis that the options name, if it is known of all that is drawn.
+func axisOf(s *analysis.Selection, o Options) (analysis.Axis, error) {
+	var all []*analysis.Curve
+	for _, p := range s.Panels {
+		all = append(all, p.All()...)
+	}
+	return analysis.AxisOf(o.X, all)
+}
+
+// span is where the baselines of the panels begin and end, made to differ.
+func span(axis analysis.Axis, panels []analysis.Panel) (first, last float64) {
+	first, last = math.Inf(1), math.Inf(-1)
+	for _, p := range panels {
+		for _, point := range p.Baseline.Points {
+			first, last = min(first, axis.X(point)), max(last, axis.X(point))
+		}
+	}
 	if first == last {
 		return first - 1, last + 1
 	}

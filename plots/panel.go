@@ -19,25 +19,30 @@ import (
 
 // line is one curve with its looks and its name in the legend.
 type line struct {
-	name  string
-	style draw.LineStyle
-	curve *analysis.Curve // nil: in the legend only
-	arrow bool            // its sample in the legend has a head
+	name   string
+	style  draw.LineStyle
+	curve  *analysis.Curve // nil: in the legend only
+	arrow  bool            // its sample in the legend has a head
+	spread Spread          // of its band; "" for none
 }
 
 // panel is one plot with a closed frame, and what is drawn into it, in order.
 type panel struct {
 	*plot.Plot
+	axis   analysis.Axis
 	limits [4]float64 // of x and y: what is added would move the plot's own
 	over   []func(c draw.Canvas, p *plot.Plot)
 }
 
-// newPanel sets up axes that reach from min to max.
-func newPanel(xLabel, yLabel string, xMin, xMax, yMin, yMax float64) *panel {
-	p := &panel{Plot: plot.New(), limits: [4]float64{xMin, xMax, yMin, yMax}}
+// newPanel sets up axes that reach from min to max; without a label where the x axis is that of a panel below.
+func newPanel(axis analysis.Axis, xLabel, yLabel string, xMin, xMax, yMin, yMax float64) *panel {
+	p := &panel{Plot: plot.New(), axis: axis, limits: [4]float64{xMin, xMax, yMin, yMax}}
 	p.BackgroundColor = nil
 	p.X.Label.Text, p.Y.Label.Text = xLabel, yLabel
-	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{7}, ticks{6}
+	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{n: 7}, ticks{n: 6}
+	if (axis.Name == "epoch" || axis.Name == "step") && xMax-xMin >= 3 {
+		p.X.Tick.Marker = ticks{n: 7, least: 1} // a figure of some epochs has no use for halves
+	}
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.Padding = 0
 		a.LineStyle.Width = 0
@@ -64,10 +69,10 @@ func (p *panel) add(x plot.Plotter) {
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = p.limits[0], p.limits[1], p.limits[2], p.limits[3]
 }
 
-// curves adds lines, the first on top, over the bands between runs where there are several.
+// curves adds lines, the first on top, over the bands of those that have one.
 func (p *panel) curves(lines []line) error {
 	for _, l := range slices.Backward(lines) {
-		if l.curve != nil && l.curve.Runs > 1 {
+		if l.curve != nil && l.spread != "" {
 			if err := p.band(l); err != nil {
 				return err
 			}
@@ -106,7 +111,7 @@ func (p *panel) line(l line) error {
 			}
 			continue
 		}
-		run = append(run, plotter.XY{X: pt.Epoch, Y: pt.Value})
+		run = append(run, plotter.XY{X: p.axis.X(pt), Y: pt.Value})
 	}
 	if err := flush(); err != nil {
 		return err
@@ -114,7 +119,7 @@ func (p *panel) line(l line) error {
 	if len(l.curve.Points) == 1 { // a line of one point would not be seen
 		p.over = append(p.over, func(c draw.Canvas, pl *plot.Plot) {
 			x, y := pl.Transforms(&c)
-			at := vg.Point{X: x(l.curve.Points[0].Epoch), Y: y(l.curve.Points[0].Value)}
+			at := vg.Point{X: x(p.axis.X(l.curve.Points[0])), Y: y(l.curve.Points[0].Value)}
 			if c.Contains(at) {
 				c.DrawGlyph(draw.GlyphStyle{Color: l.style.Color, Radius: 1.5, Shape: draw.CircleGlyph{}}, at)
 			}
@@ -123,16 +128,20 @@ func (p *panel) line(l line) error {
 	return nil
 }
 
-// band shades the range over runs, where all of it is finite.
+// band shades the spread over runs, where all of it is finite.
 func (p *panel) band(l line) error {
-	var low, high plotter.XYs
+	var all []reach
 	for _, pt := range l.curve.Points {
-		if math.IsNaN(pt.Low+pt.High) || math.IsInf(pt.Low, 0) || math.IsInf(pt.High, 0) {
+		lo, hi := l.reach(pt)
+		if math.IsNaN(lo+hi) || math.IsInf(lo, 0) || math.IsInf(hi, 0) {
 			return nil
 		}
-		y := func(v float64) float64 { return max(p.limits[2], min(p.limits[3], v)) }
-		low = append(low, plotter.XY{X: pt.Epoch, Y: y(pt.Low)})
-		high = append(plotter.XYs{{X: pt.Epoch, Y: y(pt.High)}}, high...)
+		all = append(all, reach{p.axis.X(pt), lo, hi})
+	}
+	var low, high plotter.XYs
+	for _, r := range clip(all, p.limits[2], p.limits[3]) {
+		low = append(low, plotter.XY{X: r.x, Y: r.lo})
+		high = append(plotter.XYs{{X: r.x, Y: r.hi}}, high...)
 	}
 	area, err := plotter.NewPolygon(append(low, high...))
 	if err != nil {
@@ -158,41 +167,17 @@ func (p *panel) draw(c draw.Canvas) draw.Canvas {
 	return data
 }
 
-// paper fills the canvas with white.
-func paper(c draw.Canvas) {
-	c.FillPolygon(white, []vg.Point{c.Min, {X: c.Max.X, Y: c.Min.Y}, c.Max, {X: c.Min.X, Y: c.Max.Y}})
-}
-
-// legend draws the names above the plot, from left to right in as many rows as they need, and returns the
-// canvas that is left below.
-func legend(c draw.Canvas, lines []line) draw.Canvas {
-	const sample, gap, between = vg.Length(16), vg.Length(3), vg.Length(8)
-	style := textStyle(smallSize, black)
-	style.YAlign = draw.YCenter
-	row := vg.Length(9.5)
-	x, y := c.Min.X+30, c.Max.Y-row/2
-	for i, l := range lines {
-		width := sample + gap + style.Width(l.name)
-		if i > 0 && x+width > c.Max.X {
-			x, y = c.Min.X+30, y-row
-		}
-		c.StrokeLine2(l.style, x, y, x+sample, y)
-		if l.arrow {
-			arrowHead(c, l.style.Color, vg.Point{X: x + sample, Y: y})
-		}
-		c.FillText(style, vg.Point{X: x + sample + gap, Y: y}, l.name)
-		x += width + between
-	}
-	return draw.Crop(c, 0, 0, 0, y-row/2-2-c.Max.Y)
-}
-
-// yRange is the range that shows the curves from the given epoch on, with some air.
-func yRange(from float64, o Options, curves ...*analysis.Curve) (lo, hi float64, err error) {
+// yRange is the range that shows the lines with their bands from the given place of the x axis on, with some air.
+func yRange(axis analysis.Axis, from float64, o Options, lines []line) (lo, hi float64, err error) {
 	lo, hi = math.Inf(1), math.Inf(-1)
-	for _, c := range curves {
-		for _, p := range c.Points {
-			if p.Epoch >= from && !math.IsNaN(p.Value) && !math.IsInf(p.Value, 0) {
-				lo, hi = min(lo, p.Low), max(hi, p.High)
+	for _, l := range lines {
+		if l.curve == nil {
+			continue
+		}
+		for _, p := range l.curve.Points {
+			if axis.X(p) >= from && !math.IsNaN(p.Value) && !math.IsInf(p.Value, 0) {
+				low, high := l.reach(p)
+				lo, hi = min(lo, low), max(hi, high)
 			}
 		}
 	}
@@ -216,15 +201,18 @@ func yRange(from float64, o Options, curves ...*analysis.Curve) (lo, hi float64,
 	return lo, hi, nil
 }
 
-// ticks puts about n labelled ticks at 1, 2 or 5 times a power of ten, with minor ones between.
-type ticks struct{ n int }
+// ticks puts about n labelled ticks at 1, 2 or 5 times a power of ten, at least so far apart, with minor ones between.
+type ticks struct {
+	n     int
+	least float64
+}
 
 // Ticks implements plot.Ticker.
 func (t ticks) Ticks(lo, hi float64) []plot.Tick {
 	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/float64(t.n))))
 	minor := 5.0
 	for _, f := range []float64{1, 2, 5, 10} {
-		if (hi-lo)/(step*f) <= float64(t.n) {
+		if (hi-lo)/(step*f) <= float64(t.n) && step*f >= t.least {
 			step *= f
 			if f == 2 {
 				minor = 4

@@ -2,7 +2,8 @@
 //
 // It believes that a figure is evidence: the same table gives the same bytes, the numbers that are drawn
 // lie beside it as CSV, and it is fit for a paper as it comes: true to size, readable at column width,
-// distinct without colour, its legend outside of the lines.
+// distinct without colour, its legend outside of the lines. It says itself what it rests on: the policy, the
+// split, the runs.
 package plots
 
 import (
@@ -10,6 +11,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -23,17 +25,15 @@ import (
 	"lawa-replay/analysis"
 	"lawa-replay/evaluator/results"
 	"lawa-replay/internal/atomicfile"
-	"lawa-replay/internal/metric"
 	"lawa-replay/internal/spec"
 )
 
-// Options choose what a figure shows. Empty fields let the figure choose.
+// Options choose what a figure shows. Empty fields let the figure choose, which it then says.
 type Options struct {
-	Metric     string
-	Split      string
-	Policy     string
-	Schemes    []string // in this order; nil for all
-	From, To   float64  // epochs; 0 for all
+	analysis.Choice
+	X          string // what the x axis counts: one of analysis.AxisNames
+	Spread     Spread // of several runs
+	ChooseOn   string // speedup: the split on which the scheme is chosen that is reported; "" is the reported one
 	YMin, YMax *float64
 }
 
@@ -73,6 +73,9 @@ func New(name string, table *results.Table, o Options) (*Drawing, error) {
 	f, ok := figures[name]
 	if !ok {
 		return nil, spec.Unknown("figure", name, Names())
+	}
+	if o.Spread != "" && !slices.Contains(Spreads, o.Spread) {
+		return nil, fmt.Errorf("spread %q: want one of %s", o.Spread, SpreadNames())
 	}
 	d, err := f.draw(table, o)
 	if err != nil {
@@ -139,128 +142,45 @@ func (d *Drawing) pdf() ([]byte, error) {
 	return c.bytes()
 }
 
-// chosen is what a figure works on.
-type chosen struct {
-	metric   metric.Metric
-	split    string
-	policy   string
-	baseline *analysis.Curve
-	curves   []*analysis.Curve // without the baseline
-}
-
-// choose takes the curves that the options name, or the given defaults.
-func choose(table *results.Table, o Options, usual string) (*chosen, error) {
-	c := &chosen{split: o.Split, policy: o.Policy}
-	known := table.Values(func(r results.Row) string { return r.Metric })
-	if o.Metric == "" {
-		o.Metric = usual
-		if !slices.Contains(known, usual) && len(known) > 0 { // another task's, or a worker's own
-			o.Metric = known[0]
-			for _, name := range known {
-				if metric.Of(name).HigherBetter == metric.Of(usual).HigherBetter {
-					o.Metric = name
-					break
-				}
-			}
-		}
-	}
-	if !slices.Contains(known, o.Metric) {
-		return nil, spec.Unknown("metric", o.Metric, known)
-	}
-	c.metric = metric.Of(o.Metric)
-	splits := table.Values(func(r results.Row) string { return r.Split })
-	if c.split == "" {
-		c.split = splits[0]
-	} else if !slices.Contains(splits, c.split) {
-		return nil, spec.Unknown("split", c.split, splits)
-	}
-	// The policy of the averages, unless one is named; the baseline keeps its own statistics.
-	policies := table.Values(func(r results.Row) string {
-		if r.Scheme == "last" {
+// rows are the panels' curves as CSV. What is not known is empty.
+func rows(s *analysis.Selection, shown func(analysis.Panel) []*analysis.Curve) [][]string {
+	out := [][]string{{"scheme", "policy", "epoch", s.Metric.Name, "lowest run", "highest run", "runs", "seconds", "standard deviation", "standard error", "examples", "step", "device-hours", "runs of"}}
+	number := func(f float64) string {
+		if math.IsNaN(f) {
 			return ""
 		}
-		return r.Policy
-	})
-	policies = slices.DeleteFunc(policies, func(p string) bool { return p == "" })
-	if len(policies) == 0 {
-		return nil, fmt.Errorf("the results hold no averages, only the baseline")
+		return strconv.FormatFloat(f, 'g', -1, 64)
 	}
-	if c.policy == "" {
-		c.policy = policies[0]
-	} else if !slices.Contains(policies, c.policy) {
-		return nil, spec.Unknown("policy", c.policy, policies)
-	}
-	all := analysis.Curves(table, c.split, o.Metric)
-	var err error
-	if c.baseline, err = analysis.Baseline(all); err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, curve := range all {
-		if curve == c.baseline || curve.Policy != c.policy {
-			continue
-		}
-		names = append(names, curve.Scheme)
-		if o.Schemes == nil || slices.Contains(o.Schemes, curve.Scheme) {
-			c.curves = append(c.curves, curve)
-		}
-	}
-	for _, s := range o.Schemes {
-		if !slices.Contains(names, s) {
-			return nil, spec.Unknown("scheme in these results", s, names)
-		}
-	}
-	for _, curve := range append([]*analysis.Curve{c.baseline}, c.curves...) {
-		if o.To > 0 || o.From > 0 {
-			curve.Points = slices.DeleteFunc(curve.Points, func(p analysis.Point) bool {
-				return p.Epoch < o.From || o.To > 0 && p.Epoch > o.To
-			})
-		}
-	}
-	if len(c.baseline.Points) == 0 {
-		return nil, fmt.Errorf("no epochs between %g and %g", o.From, o.To)
-	}
-	return c, nil
-}
-
-// rows are the curves as CSV.
-func rows(name string, curves ...*analysis.Curve) [][]string {
-	out := [][]string{{"scheme", "policy", "epoch", name, "lowest run", "highest run", "runs", "seconds"}}
-	number := func(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
-	for _, c := range curves {
-		for _, p := range c.Points {
-			out = append(out, []string{c.Scheme, c.Policy, number(p.Epoch), number(p.Value), number(p.Low), number(p.High), strconv.Itoa(c.Runs), number(p.Seconds)})
+	seen := map[*analysis.Curve]bool{}
+	for _, panel := range s.Panels {
+		for _, c := range shown(panel) {
+			if seen[c] { // the baseline of several policies
+				continue
+			}
+			seen[c] = true
+			for _, p := range c.Points {
+				value := strconv.FormatFloat(p.Value, 'g', -1, 64) // NaN is a value
+				out = append(out, []string{c.Scheme, c.Policy, number(p.Epoch), value, number(p.Low), number(p.High), strconv.Itoa(c.Runs()), number(p.Seconds),
+					number(p.SD), number(p.StdErr), strconv.FormatInt(p.N, 10), number(p.Step), number(p.DeviceHours), c.Group.Name})
+			}
 		}
 	}
 	return out
 }
 
-// latestK says whether the curve is that of plain means of the latest k. Other schemes fix a number of
-// checkpoints too.
-func latestK(c *analysis.Curve) bool {
-	return strings.HasPrefix(c.Scheme, "lawa:k=") && !strings.Contains(c.Scheme, ",")
-}
-
-// label names a scheme in a legend.
-func label(c *analysis.Curve) string {
-	if c.Scheme == "lawa:k=1" && strings.HasPrefix(c.Policy, "recompute") {
-		return "k = 1, new statistics" // what the statistics alone do, without averaging
+// yLabel is the label of the metric's axis.
+func yLabel(s *analysis.Selection) string {
+	whole, n, halved := strings.Cut(s.Split, "-half")
+	split := map[string]string{"val": "validation", "train": "training"}[whole]
+	switch {
+	case split == "":
+		split = s.Split
+	case halved:
+		split += " (half " + n + ")"
 	}
-	if latestK(c) {
-		return fmt.Sprintf("k = %d", c.K)
-	}
-	return c.Scheme
-}
-
-// yLabel is the label of a metric's axis.
-func (c *chosen) yLabel() string {
-	split := map[string]string{"val": "validation", "train": "training"}[c.split]
-	if split == "" {
-		split = c.split
-	}
-	text := strings.ToUpper(split[:1]) + split[1:] + " " + c.metric.Label
-	if c.metric.Unit != "" {
-		text += " (" + c.metric.Unit + ")"
+	text := strings.ToUpper(split[:1]) + split[1:] + " " + s.Metric.Label
+	if s.Metric.Unit != "" {
+		text += " (" + s.Metric.Unit + ")"
 	}
 	return text
 }

@@ -8,11 +8,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"gonum.org/v1/plot/cmpimg"
 
+	"lawa-replay/analysis"
 	"lawa-replay/evaluator/results"
 )
 
@@ -24,10 +26,11 @@ func table(runs int) *results.Table {
 	for run := range runs {
 		noise := func(e, salt float64) float64 { return math.Sin(e*12.9898+salt*78.233+float64(run)*3) * 0.5 }
 		add := func(scheme, policy string, k int32, epoch, accuracy float64) {
-			row := results.Row{Run: fmt.Sprint("run", run), Scheme: scheme, K: k, Epoch: epoch, Policy: policy, Split: "val", Seconds: 1560 * epoch, N: 10000}
+			row := results.Row{Run: "run", Seed: new(int64(run + 1)), Folder: fmt.Sprint("s", run+1, "/run"), Config: `{"lr":0.1}`, Devices: new(int64(8)), Scheme: scheme, K: k,
+				Epoch: epoch, Step: new(int64(500 * epoch)), Policy: policy, Split: "val", Seconds: new(1560 * epoch), StdErr: 0.4, N: 10000}
 			row.Metric, row.Value = "top1", accuracy
 			t.Rows = append(t.Rows, row)
-			row.Metric, row.Value = "loss", (100-accuracy)/25
+			row.Metric, row.Value, row.StdErr = "loss", (100-accuracy)/25, 0.015
 			t.Rows = append(t.Rows, row)
 		}
 		for e := 1.0; e <= 30; e++ {
@@ -43,31 +46,76 @@ func table(runs int) *results.Table {
 	return t
 }
 
+// with adds rows to a table: those of it that change keeps, changed.
+func with(t *results.Table, change func(*results.Row) bool) *results.Table {
+	for _, r := range slices.Clone(t.Rows) {
+		if change(&r) {
+			t.Rows = append(t.Rows, r)
+		}
+	}
+	return t
+}
+
+// copied is the averages under policy copy, which are worse.
+func copied(r *results.Row) bool {
+	r.Policy, r.Value = "copy", r.Value-map[string]float64{"top1": 1, "loss": -0.04}[r.Metric]
+	return r.Scheme != "last"
+}
+
+// slower is runs of another learning rate.
+func slower(r *results.Row) bool {
+	r.Folder, r.Config, r.Value = "slow/"+r.Folder, `{"lr":0.05}`, r.Value-map[string]float64{"top1": 2, "loss": -0.08}[r.Metric]
+	return true
+}
+
+// others are schemes of other kinds.
+func others(r *results.Row) bool {
+	other := map[string]string{"lawa:k=1": "ema:decay=0.9", "lawa:k=2": "swa:start=10", "lawa:k=10": "wma:k=6"}[r.Scheme]
+	r.Scheme, r.Value = other, r.Value+map[string]float64{"top1": 0.5, "loss": -0.02}[r.Metric]
+	return other != ""
+}
+
 // Figures look as they did when somebody last looked at them; go test ./plots -update draws them anew.
 func TestGolden(t *testing.T) {
+	type drawn struct {
+		figure string
+		table  *results.Table
+		o      Options
+	}
+	figures := map[string]drawn{
+		"k-sensitivity-policies": {"k-sensitivity", with(table(1), copied), Options{Choice: analysis.Choice{Policies: []string{"copy", "recompute"}}, X: "step"}},
+		"k-sensitivity-groups":   {"k-sensitivity", with(table(3), slower), Options{X: "device-hours"}},
+		"k-sensitivity-few":      {"k-sensitivity", table(3), Options{Choice: analysis.Choice{Schemes: []string{"lawa:k=2", "lawa:k=6"}}, Spread: Range}},
+		"early-phase-schemes":    {"early-phase", with(table(1), others), Options{}},
+		"early-phase-groups":     {"early-phase", with(table(2), slower), Options{Choice: analysis.Choice{Schemes: []string{"lawa:k=6"}}}},
+		"speedup-policies":       {"speedup", with(table(1), copied), Options{Choice: analysis.Choice{Policies: []string{"copy", "recompute"}, Schemes: []string{"lawa:k=6"}}, X: "seconds"}},
+		"speedup-panels":         {"speedup", with(with(table(3), copied), slower), Options{Choice: analysis.Choice{Policies: []string{"copy", "recompute"}}}},
+	}
 	for _, name := range Names() {
-		for runs, suffix := range map[int]string{1: "", 3: "-seeds"} {
-			d, err := New(name, table(runs), Options{})
-			if err != nil {
+		figures[name] = drawn{name, table(1), Options{}}
+		figures[name+"-seeds"] = drawn{name, table(3), Options{}}
+	}
+	for name, f := range figures {
+		d, err := New(f.figure, f.table, f.o)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got, err := d.png()
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden := filepath.Join("..", "testdata", "figures", name+".png")
+		if *update {
+			if err := os.WriteFile(golden, got, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			got, err := d.png()
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden := filepath.Join("..", "testdata", "figures", name+suffix+".png")
-			if *update {
-				if err := os.WriteFile(golden, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if same, err := cmpimg.EqualApprox("png", got, want, 0.3); err != nil || !same {
-				t.Errorf("%s is not the picture in %s (%v)", name, golden, err)
-			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if same, err := cmpimg.EqualApprox("png", got, want, 0.3); err != nil || !same {
+			t.Errorf("%s is not the picture in %s (%v)", name, golden, err)
 		}
 	}
 }
@@ -123,12 +171,33 @@ func TestPNGSaysItsResolution(t *testing.T) {
 
 // The arrow's claim is computed, not drawn by eye.
 func TestSpeedupSaysWhatItSaves(t *testing.T) {
-	d, err := New("speedup", table(1), Options{Schemes: []string{"lawa:k=6"}})
+	d, err := New("speedup", table(1), Options{Choice: analysis.Choice{Schemes: []string{"lawa:k=6"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(d.Notes) == 0 || !strings.Contains(d.Notes[0], "lawa:k=6 at epoch") || !strings.Contains(d.Notes[0], "h sooner") && !strings.Contains(d.Notes[0], "min sooner") {
+	if len(d.Notes) == 0 || !strings.Contains(d.Notes[0], "lawa:k=6 at epoch") || !strings.Contains(d.Notes[0], "3 epochs, 78.0 min, 10.4 device-hours sooner") {
 		t.Errorf("notes %q", d.Notes)
+	}
+	if last := d.Notes[len(d.Notes)-1]; last != "new statistics alone, without averaging (k = 1), save 6 epochs" {
+		t.Errorf("what new statistics alone save: %q", last)
+	}
+	// Chosen on the data that are reported it says so; on others it says which, and keeps to that choice.
+	d, err = New("speedup", table(1), Options{})
+	if err != nil || !strings.Contains(d.Notes[0], "the one of 3 that saves most here: choice and report share their data") {
+		t.Errorf("notes %q, %v", d.Notes, err)
+	}
+	other := with(table(1), func(r *results.Row) bool {
+		if r.Split = "train"; r.Scheme == "lawa:k=10" {
+			r.Value += map[string]float64{"top1": 5, "loss": -0.2}[r.Metric]
+		}
+		return true
+	})
+	d, err = New("speedup", other, Options{Choice: analysis.Choice{Split: "val"}, ChooseOn: "train"})
+	if err != nil || d.Rows[len(d.Rows)-1][0] != "lawa:k=10" || !strings.Contains(d.Notes[0], "saves most on train, which it is not reported on") {
+		t.Errorf("notes %q, %v", d.Notes, err)
+	}
+	if _, err := New("speedup", other, Options{Choice: analysis.Choice{Schemes: []string{"lawa:k=6"}}, ChooseOn: "train"}); err == nil {
+		t.Error("chose between one scheme")
 	}
 }
 
@@ -158,7 +227,7 @@ func TestKSensitivityIsOfLAWA(t *testing.T) {
 	if got := drawn(Options{}); len(got) != 5 || got["wma:k=6"] {
 		t.Errorf("by default: %v", got)
 	}
-	if got := drawn(Options{Schemes: []string{"wma:k=6"}}); len(got) != 2 || !got["wma:k=6"] {
+	if got := drawn(Options{Choice: analysis.Choice{Schemes: []string{"wma:k=6"}}}); len(got) != 2 || !got["wma:k=6"] {
 		t.Errorf("asked for: %v", got)
 	}
 }
@@ -166,8 +235,10 @@ func TestKSensitivityIsOfLAWA(t *testing.T) {
 func TestOptionsAreChecked(t *testing.T) {
 	ten, five := 10.0, 5.0
 	for name, o := range map[string]Options{
-		"metric": {Metric: "top2"}, "split": {Split: "test"}, "policy": {Policy: "recomptue"}, "scheme": {Schemes: []string{"lawa:k=7"}},
-		"epochs": {From: 100, To: 200}, "y": {YMin: &ten, YMax: &five},
+		"metric": {Choice: analysis.Choice{Metric: "top2"}}, "split": {Choice: analysis.Choice{Split: "test"}},
+		"policy": {Choice: analysis.Choice{Policies: []string{"recomptue"}}}, "scheme": {Choice: analysis.Choice{Schemes: []string{"lawa:k=7"}}},
+		"run": {Choice: analysis.Choice{Runs: []string{"other"}}}, "axis": {X: "steps"}, "spread": {Spread: "sem"},
+		"epochs": {Choice: analysis.Choice{From: 100, To: 200}}, "y": {YMin: &ten, YMax: &five},
 	} {
 		for _, figure := range Names() {
 			if figure == "early-phase" && name == "epochs" {
@@ -202,7 +273,7 @@ func TestTicks(t *testing.T) {
 		want   string
 	}{{1, 20, "5 10 15 20"}, {94.8, 98.7, "95 96 97 98"}, {-0.25, 0.05, "−0.25 −0.20 −0.15 −0.10 −0.05 0.00 0.05"}, {-0.27, 0.05, "−0.2 −0.1 0.0"}, {0, 1, "0.0 0.2 0.4 0.6 0.8 1.0"}, {0, 90, "0 20 40 60 80"}} {
 		var got []string
-		for _, tick := range (ticks{6}).Ticks(c.lo, c.hi) {
+		for _, tick := range (ticks{n: 6}).Ticks(c.lo, c.hi) {
 			if tick.Label != "" {
 				got = append(got, tick.Label)
 			}
@@ -210,5 +281,26 @@ func TestTicks(t *testing.T) {
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%g to %g: %v, expected %s", c.lo, c.hi, got, c.want)
 		}
+	}
+	var got []string
+	for _, tick := range (ticks{n: 7, least: 1}).Ticks(1, 4) {
+		if tick.Label != "" {
+			got = append(got, tick.Label)
+		}
+	}
+	if strings.Join(got, " ") != "1 2 3 4" {
+		t.Errorf("epochs 1 to 4: %v", got)
+	}
+}
+
+// A band that leaves the figure is cut at its edge, not bent towards it.
+func TestBandsAreCut(t *testing.T) {
+	got := clip([]reach{{0, 2, 6}, {4, 0, 2}}, 0, 4)
+	// At x = 2 the upper edge comes in.
+	if want := []reach{{0, 2, 4}, {2, 1, 4}, {4, 0, 2}}; !slices.Equal(got, want) {
+		t.Errorf("%v, expected %v", got, want)
+	}
+	if got := clip([]reach{{0, 5, 6}, {4, 1, 2}}, 0, 4); !slices.Equal(got, []reach{{0, 4, 4}, {1, 4, 4}, {2, 3, 4}, {4, 1, 2}}) {
+		t.Errorf("%v", got)
 	}
 }

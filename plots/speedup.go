@@ -1,9 +1,13 @@
 package plots
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"image/color"
+	"math"
+	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -11,84 +15,219 @@ import (
 
 	"lawa-replay/analysis"
 	"lawa-replay/evaluator/results"
+	"lawa-replay/trajectory"
 )
 
 // speedup shows the baseline and one scheme, and between them the longest time saved: from where the
 // scheme gets a value to where the baseline first does (Figure 1 of the paper). Unless a scheme is named
-// it is the one that saves most among those that average several checkpoints.
+// it is the one that saves most among those that average several checkpoints; the figure says so, because then
+// the choice and the report share their data, unless they are of two splits.
 func speedup(table *results.Table, o Options) (*Drawing, error) {
-	c, err := choose(table, o, "top1")
-	if err != nil {
-		return nil, err
-	}
 	if len(o.Schemes) > 1 {
 		return nil, errors.New("it shows one scheme")
 	}
-	var scheme *analysis.Curve
-	var saving analysis.Saving
-	saved := false
-	beyond := 0
-	for _, curve := range c.curves {
-		if curve.K == 1 && o.Schemes == nil || len(curve.Points) == 0 {
-			continue
-		}
-		s, ok, b := analysis.Saved(c.baseline, curve, c.metric)
-		if scheme == nil || ok && (!saved || s.Epochs() > saving.Epochs()) {
-			scheme, saving, saved, beyond = curve, s, ok, b
-		}
+	if o.ChooseOn != "" && len(o.Schemes) > 0 {
+		return nil, fmt.Errorf("with %s named there is nothing to choose on %s", o.Schemes[0], o.ChooseOn)
 	}
-	if scheme == nil {
-		return nil, errors.New("the results hold no average of several checkpoints")
-	}
-	name := scheme.Scheme
-	if k := label(scheme); k != name {
-		name = "LAWA, " + k
-	}
-	lines := []line{
-		{name: "baseline", style: baselinePen(), curve: c.baseline},
-		{name: name, style: draw.LineStyle{Color: vermillion, Width: 1.3 * lineWidth, Dashes: dashes[1]}, curve: scheme},
-	}
-	first, last := span(c.baseline)
-	from := first + (last-first)/4
-	if saved {
-		from = min(from, saving.From.Epoch)
-	}
-	lo, hi, err := yRange(from, o, c.baseline, scheme)
+	s, err := analysis.Select(table, o.Choice, "top1")
 	if err != nil {
 		return nil, err
 	}
-	p := newPanel("Epoch", c.yLabel(), first, last, lo, hi)
-	if err := p.curves(lines); err != nil {
+	alone, err := statisticsAlone(table, s, o)
+	if err != nil {
 		return nil, err
 	}
-	d := &Drawing{Width: columnWidth, Height: 2.4 * vg.Inch, Rows: rows(c.metric.Name, c.baseline, scheme)}
-	if saved {
-		epochs := "epochs"
-		if saving.Epochs() == 1 {
-			epochs = "epoch"
+	how, err := choose(table, s, o)
+	if err != nil {
+		return nil, err
+	}
+	axis, err := axisOf(s, o)
+	if err != nil {
+		return nil, err
+	}
+	d := &Drawing{Rows: rows(s, analysis.Panel.All), Notes: s.Notes}
+	if how != "" {
+		d.Notes = append(d.Notes, how+" (--scheme names one beforehand, --choose-on SPLIT chooses it on other examples)")
+	}
+	first, last := span(axis, s.Panels)
+	all, lo, hi, err := races(s, o, axis, first, last)
+	if err != nil {
+		return nil, err
+	}
+	bands := ""
+	var cells []cell
+	for _, r := range all {
+		one := newPanel(axis, axis.Label, yLabel(s), first, last, lo, hi)
+		if err := one.curves(r.lines); err != nil {
+			return nil, err
 		}
-		text := fmt.Sprintf("%g %s, %s sooner", saving.Epochs(), epochs, analysis.Duration(saving.Seconds()))
-		p.over = append(p.over, func(dc draw.Canvas, pl *plot.Plot) { arrow(dc, pl, saving) })
-		lines = append(lines, line{name: text, style: arrowStyle, arrow: true})
-		d.Notes = append(d.Notes, fmt.Sprintf("%s at epoch %g is as good as the baseline first is at epoch %g: %s", scheme.Scheme, saving.From.Epoch, saving.To.Epoch, text))
+		if r.saved {
+			one.over = append(one.over, func(dc draw.Canvas, pl *plot.Plot) { arrow(dc, pl, axis, r.saving) })
+		}
+		bands = cmp.Or(r.bands, bands)
+		d.Notes = append(d.Notes, r.notes...)
+		cells = append(cells, cell{title: r.title, lines: append(r.lines, r.outcome), draw: func(c draw.Canvas) { one.draw(c) }})
+	}
+	if alone != "" {
+		d.Notes = append(d.Notes, alone)
+	}
+	return figure(d, 2.0*vg.Inch, nil, cells, caption(append(s.Basis(), how, alone, bands))), nil
+}
+
+// statisticsAlone says what new batch-norm statistics save without averaging, where the results hold that: without it
+// the figure would credit averaging with both.
+func statisticsAlone(table *results.Table, s *analysis.Selection, o Options) (string, error) {
+	all := o.Choice
+	all.Schemes, all.Policies, all.Split = nil, s.Policies, s.Split
+	every, err := analysis.Select(table, all, "top1")
+	if err != nil {
+		return "", err
+	}
+	var each []string
+	for _, p := range every.Panels {
+		i := slices.IndexFunc(p.Curves, func(c *analysis.Curve) bool { return c.K == 1 && strings.HasPrefix(c.Policy, "recompute") })
+		if i < 0 {
+			continue
+		}
+		text := "no time"
+		if saving, ok, _ := analysis.Saved(p.Baseline, p.Curves[i], s.Metric); ok {
+			text = analysis.Epochs(saving.Epochs())
+		}
+		if p.Group.Name != "" {
+			text += " (" + p.Group.Name + ")"
+		}
+		each = append(each, text)
+	}
+	if len(each) == 0 {
+		return "", nil
+	}
+	return "new statistics alone, without averaging (k = 1), save " + strings.Join(each, ", "), nil
+}
+
+// choose leaves each panel the scheme that is shown, and says how it was chosen; "" where it was named.
+func choose(table *results.Table, s *analysis.Selection, o Options) (how string, err error) {
+	on := s
+	if o.ChooseOn != "" {
+		other := o.Choice
+		other.Split, other.Metric = o.ChooseOn, s.Metric.Name
+		if on, err = analysis.Select(table, other, "top1"); err != nil {
+			return "", err
+		}
+	}
+	for i := range s.Panels {
+		p := &s.Panels[i]
+		if len(o.Schemes) == 0 {
+			scheme, among, err := most(on.Panels[i], on)
+			if err != nil {
+				return "", err
+			}
+			how = chosen(s.Split, on.Split, among)
+			p.Curves = slices.DeleteFunc(p.Curves, func(c *analysis.Curve) bool { return c.Scheme != scheme })
+		}
+		if len(p.Curves) == 0 || len(p.Curves[0].Points) == 0 {
+			return "", errors.New("the results hold no average of several checkpoints")
+		}
+	}
+	return how, nil
+}
+
+// most finds the scheme that saves most epochs, or the first where none does, and among how many.
+func most(p analysis.Panel, s *analysis.Selection) (scheme string, among int, err error) {
+	best := 0.0
+	for _, c := range p.Curves {
+		if c.K == 1 || len(c.Points) == 0 {
+			continue
+		}
+		among++
+		saving, ok, _ := analysis.Saved(p.Baseline, c, s.Metric)
+		if scheme == "" || ok && saving.Epochs() > best {
+			scheme = c.Scheme
+			if ok {
+				best = saving.Epochs()
+			}
+		}
+	}
+	if scheme == "" {
+		return "", 0, errors.New("the results hold no average of several checkpoints")
+	}
+	return scheme, among, nil
+}
+
+// chosen says how a scheme came to be the one that is shown; "" where it is the only one.
+func chosen(split, on string, among int) string {
+	switch {
+	case among == 1:
+		return ""
+	case on != split:
+		return fmt.Sprintf("the scheme is the one of %d that saves most on %s, which it is not reported on", among, on)
+	}
+	return fmt.Sprintf("the scheme is the one of %d that saves most here: choice and report share their data", among)
+}
+
+// race is a panel's baseline and scheme, and how far the one is ahead of the other.
+type race struct {
+	title   string
+	lines   []line
+	outcome line // for the legend
+	saving  analysis.Saving
+	saved   bool
+	bands   string
+	notes   []string
+}
+
+// races are those of all panels, and the y axis on which all of them can be seen.
+func races(s *analysis.Selection, o Options, axis analysis.Axis, first, last float64) (all []*race, lo, hi float64, err error) {
+	lo, hi = math.Inf(1), math.Inf(-1)
+	for _, p := range s.Panels {
+		r := newRace(s, o, p)
+		from := first + (last-first)/4
+		if r.saved {
+			from = min(from, axis.X(r.saving.From))
+		}
+		a, b, err := yRange(axis, from, o, r.lines)
+		if err != nil {
+			return nil, 0, 0, err
+		}
+		lo, hi = min(lo, a), max(hi, b)
+		all = append(all, r)
+	}
+	return all, lo, hi, nil
+}
+
+func newRace(s *analysis.Selection, o Options, p analysis.Panel) *race {
+	scheme := p.Curves[0]
+	name := analysis.Labels(p.Curves)[0]
+	if analysis.LatestK(scheme) {
+		name = "LAWA, " + name
+	}
+	r := &race{title: s.Title(p), lines: []line{
+		{name: "baseline", style: baselinePen(), curve: p.Baseline},
+		{name: name, style: draw.LineStyle{Color: vermillion, Width: 1.3 * lineWidth, Dashes: dashes[1]}, curve: scheme},
+	}}
+	r.bands = banded(r.lines, o.Spread)
+	told := func(format string, args ...any) {
+		r.notes = append(r.notes, strings.TrimPrefix(r.title+": ", ": ")+fmt.Sprintf(format, args...))
+	}
+	beyond := 0
+	if r.saving, r.saved, beyond = analysis.Saved(p.Baseline, scheme, s.Metric); r.saved {
+		from, to := r.saving.From.Epoch, r.saving.To.Epoch
+		r.outcome = line{name: r.saving.Sooner(), style: arrowStyle, arrow: true}
+		told("%s at epoch %s is as good as the baseline first is at epoch %s: %s", scheme.Scheme, trajectory.EpochName(from), trajectory.EpochName(to), r.saving.Sooner())
 	} else {
-		d.Notes = append(d.Notes, fmt.Sprintf("%s saves no time against the baseline", scheme.Scheme))
+		r.outcome = line{name: "no time saved"}
+		told("%s saves no time against the baseline", scheme.Scheme)
 	}
 	if beyond > 0 {
-		d.Notes = append(d.Notes, fmt.Sprintf("at %d epochs %s is better than the baseline ever is: the time saved there has no number", beyond, scheme.Scheme))
+		told("at %d of its epochs %s is better than the baseline ever is: the time saved there has no number", beyond, scheme.Scheme)
 	}
-	d.Draw = func(dc draw.Canvas) {
-		paper(dc)
-		p.draw(legend(draw.Crop(dc, 2, -6, 2, -3), lines))
-	}
-	return d, nil
+	return r
 }
 
 // arrow goes from the scheme's point to the baseline's, at the height of the scheme's, with dotted lines
-// down to the epochs.
-func arrow(c draw.Canvas, p *plot.Plot, s analysis.Saving) {
+// down to the x axis.
+func arrow(c draw.Canvas, p *plot.Plot, axis analysis.Axis, s analysis.Saving) {
 	x, y := p.Transforms(&c)
-	a, b := vg.Point{X: x(s.From.Epoch), Y: y(s.From.Value)}, vg.Point{X: x(s.To.Epoch), Y: y(s.From.Value)}
+	a, b := vg.Point{X: x(axis.X(s.From)), Y: y(s.From.Value)}, vg.Point{X: x(axis.X(s.To)), Y: y(s.From.Value)}
 	guide := draw.LineStyle{Color: grey, Width: 0.6, Dashes: []vg.Length{1, 1.5}}
 	c.StrokeLine2(guide, a.X, c.Min.Y, a.X, a.Y)
 	c.StrokeLine2(guide, b.X, c.Min.Y, b.X, b.Y)

@@ -14,8 +14,10 @@ import (
 // Sizes for a paper: one column of text wide.
 const (
 	columnWidth = 3.25 * vg.Inch
-	textSize    = vg.Length(8) // axis labels, points
-	smallSize   = vg.Length(7) // tick labels, legends
+	pageWidth   = 6.75 * vg.Inch // two columns and what is between them
+	captionSize = vg.Length(6.5) // what a figure rests on
+	textSize    = vg.Length(8)   // axis labels, points
+	smallSize   = vg.Length(7)   // tick labels, legends
 	frameWidth  = vg.Length(0.6)
 	gridWidth   = vg.Length(0.4)
 	lineWidth   = vg.Length(1.1)
@@ -44,6 +46,10 @@ var (
 	vermillion = color.NRGBA{213, 94, 0, 255}
 	blue       = color.NRGBA{0, 114, 178, 255}
 )
+
+// distinct are for schemes without an order among them: Okabe and Ito's that viridis has not, and two darker ones
+// (Tol's wine and olive).
+var distinct = []color.NRGBA{vermillion, {204, 121, 167, 255}, {230, 159, 0, 255}, {86, 180, 233, 255}, {136, 34, 85, 255}, {153, 153, 51, 255}}
 
 // viridis (van der Walt and Smith, 2015) at steps of an eighth, without its pale end: its lightness rises
 // evenly, so an order survives printing in grey.

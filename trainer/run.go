@@ -160,8 +160,8 @@ func (r *run) record(at *place) error {
 	c := trajectory.Checkpoint{
 		Epoch:   float64(at.step) / float64(r.stepsPerEpoch),
 		Step:    at.step,
-		Seconds: at.seconds,
-		LR:      r.cfg.LRAt(at.step-1, r.stepsPerEpoch),
+		Seconds: new(at.seconds),
+		LR:      new(r.cfg.LRAt(at.step-1, r.stepsPerEpoch)),
 		Metrics: map[string]trajectory.Number{"train/loss": trajectory.Number(at.losses / float64(at.steps))},
 	}
 	c, err = r.rec.Write(c, r.tensors, encode(r.net.Counters(), values))
@@ -226,7 +226,10 @@ func (r *run) start() (place, error) {
 	if err := r.net.SetMomentum(decode(state.Data[t.Begin:t.End])); err != nil {
 		return place{}, err
 	}
-	return place{step: c.Step, seconds: c.Seconds}, nil
+	if c.Seconds == nil {
+		return place{}, fmt.Errorf("%s: the seconds spent training up to here are not recorded", r.rec.Name(n-1))
+	}
+	return place{step: c.Step, seconds: *c.Seconds}, nil
 }
 
 // files arranges a network's tensors for a checkpoint: the counters, then the floats in their flat order.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"lawa-replay/averaging"
 	"lawa-replay/dataset"
 	"lawa-replay/internal/torch"
 	"lawa-replay/model"
@@ -82,11 +83,31 @@ func TestResumeIsBitEqual(t *testing.T) {
 				t.Errorf("weights differ:\n%v\n%v", a, b)
 			}
 			for i, c := range torn.Checkpoints {
-				if w := whole.Checkpoints[i]; c.Epoch != w.Epoch || c.Step != w.Step || c.LR != w.LR || c.Metrics["train/loss"] != w.Metrics["train/loss"] {
+				if w := whole.Checkpoints[i]; c.Epoch != w.Epoch || c.Step != w.Step || *c.LR != *w.LR || c.Metrics["train/loss"] != w.Metrics["train/loss"] {
 					t.Errorf("line %d: %+v, expected %+v", i+1, c, w)
 				}
 			}
 		})
+	}
+}
+
+// A run that checkpoints do not divide ends with a short interval, which makes no gap of all the others.
+func TestShortLastInterval(t *testing.T) {
+	cfg := config
+	cfg.Epochs, cfg.CheckpointEvery = 2, 3 // 10 steps
+	run, err := train(t, filepath.Join(t.TempDir(), "run"), cfg, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(run.Checkpoints); n != 4 || run.Checkpoints[3].Step != 10 {
+		t.Fatalf("%d checkpoints", n)
+	}
+	scheme, err := averaging.Parse("lawa:k=4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := averaging.NewPlan(averaging.Points(run), []averaging.Scheme{scheme}, []int{3}, false); err != nil {
+		t.Error(err)
 	}
 }
 

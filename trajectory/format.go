@@ -6,6 +6,10 @@
 // trusted: sizes, digests, names, shapes and types are compared with what was recorded, and the error says
 // which checkpoint of which run differs, and how.
 //
+// It also believes that unknown is not zero. What may be unknown of a run (its seed, the seconds and the
+// learning rate at a checkpoint) is a pointer, nil where it is not known and null in JSON, so that what
+// nobody set is unknown; Trajectory.Step is nil where steps only count the checkpoints.
+//
 // docs/trajectory-format.md describes the format for other programs.
 package trajectory
 
@@ -14,6 +18,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"lawa-replay/trajectory/foreign"
 )
@@ -24,6 +29,8 @@ const Format = 1
 const (
 	metaFile  = "trajectory.json"
 	linesFile = "checkpoints.jsonl"
+
+	weightsDir, stateDir = "weights", "state"
 )
 
 // Meta is trajectory.json: what is true of the run as a whole.
@@ -32,12 +39,16 @@ type Meta struct {
 	Run           string          `json:"run"`             // the run's name
 	Model         string          `json:"model"`           // model spec, such as resnet8:width=8
 	Data          string          `json:"data"`            // data set spec, such as mnist:train=6000
-	Seed          int64           `json:"seed"`            //
+	Seed          *int64          `json:"seed"`            // nil where it is not known
 	BatchSize     int             `json:"batch_size"`      // examples per training step
 	StepsPerEpoch int64           `json:"steps_per_epoch"` //
 	Devices       []string        `json:"devices"`         // what it trained on; GPU hours are hours × devices
 	Software      string          `json:"software"`        // what wrote it
 	Training      json.RawMessage `json:"training"`        // the trainer's own settings, for resuming
+
+	// Nulls says that what is not known is null. Without it, as in trajectories of the first version, the zeros of
+	// an imported run stand for what is not known.
+	Nulls bool `json:"unknown_is_null,omitempty"`
 
 	// Of imported ones.
 	StepsUnknown bool              `json:"steps_unknown,omitempty"` // the steps of the checkpoints only count them
@@ -54,8 +65,8 @@ type Checkpoint struct {
 	Bytes   int64              `json:"bytes"`          // size of the file
 	SHA256  string             `json:"sha256"`         // of the file, in hexadecimal
 	XXH3    string             `json:"xxh3,omitempty"` // of the file, 128 bits, in hexadecimal: a faster digest against accidents; see digest
-	Seconds float64            `json:"seconds"`        // spent training up to here, evaluation not counted
-	LR      float64            `json:"lr"`             // learning rate of its last step
+	Seconds *float64           `json:"seconds"`        // spent training up to here, evaluation not counted; nil where not known
+	LR      *float64           `json:"lr"`             // learning rate of its last step; nil where not known
 	Metrics map[string]Number  `json:"metrics,omitempty"`
 	Source  string             `json:"source,omitempty"`      // the file or folder it was imported from
 	Link    *Link              `json:"link,omitempty"`        // where the weights are, if they were not copied
@@ -66,14 +77,45 @@ type Checkpoint struct {
 // it would write, so that it does not depend on whether the weights were copied; Bytes is the size of the
 // files referred to.
 type Link struct {
-	Path   string `json:"path"`          // absolute, or as it was given
-	Key    string `json:"key,omitempty"` // where the state dict stands in it
-	Strict bool   `json:"strict,omitempty"`
+	Path      string   `json:"path"`                 // absolute, or as it was given
+	Key       string   `json:"key,omitempty"`        // where the state dict stands in it
+	Strip     []string `json:"strip,omitempty"`      // prefixes taken off the tensors' names
+	Skip      []string `json:"skip,omitempty"`       // patterns of the names of tensors left out
+	Untie     []string `json:"untie,omitempty"`      // tensors of their own, though they share another's bytes
+	Strict    bool     `json:"strict,omitempty"`     //
+	MaxPickle int64    `json:"max_pickle,omitempty"` // bytes of pickle that may be read; 0 is the usual limit
+}
+
+// NewLink refers to a checkpoint as it was opened: opened again, it is the same.
+func NewLink(path string, c *foreign.Checkpoint, o foreign.Options) *Link {
+	return &Link{Path: path, Key: c.Key, Strip: o.Strip, Skip: o.Skip, Untie: o.Untie, Strict: o.Strict, MaxPickle: o.MaxPickle}
 }
 
 // Open opens the checkpoint that the link refers to.
 func (l Link) Open() (*foreign.Checkpoint, error) {
-	return foreign.Open(l.Path, foreign.Options{Key: l.Key, Strict: l.Strict})
+	return foreign.Open(l.Path, foreign.Options{Key: l.Key, Strip: l.Strip, Skip: l.Skip, Untie: l.Untie, Strict: l.Strict, MaxPickle: l.MaxPickle})
+}
+
+// imported says whether the run was recorded by an import.
+func (m Meta) imported() bool { return strings.HasSuffix(m.Software, "(import)") }
+
+// forget takes the zeros for unknown by which an import of the first version wrote that.
+func (m *Meta) forget() {
+	if m.imported() && !m.Nulls && m.Seed != nil && *m.Seed == 0 {
+		m.Seed = nil
+	}
+}
+
+// forget does for a line what Meta.forget does.
+func (c *Checkpoint) forget(m Meta) {
+	if !m.imported() || m.Nulls {
+		return
+	}
+	for _, p := range []**float64{&c.Seconds, &c.LR} {
+		if *p != nil && **p == 0 {
+			*p = nil
+		}
+	}
 }
 
 // RawJSON is a value that this package carries without looking into it.
@@ -95,6 +137,10 @@ func (n Number) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON implements json.Unmarshaler.
 func (n *Number) UnmarshalJSON(text []byte) error {
 	var f float64
+	if string(text) == "null" { // unknown, not zero
+		*n = Number(math.NaN())
+		return nil
+	}
 	if err := json.Unmarshal(text, &f); err == nil {
 		*n = Number(f)
 		return nil

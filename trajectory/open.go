@@ -2,7 +2,6 @@ package trajectory
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory/foreign"
 	"lawa-replay/trajectory/safetensors"
 )
@@ -44,7 +44,7 @@ func Exists(dir string) bool {
 // Open reads trajectory.json and checkpoints.jsonl. Weights are looked at when they are mapped.
 func Open(dir string) (*Trajectory, error) {
 	t := &Trajectory{Dir: dir, verified: map[int]bool{}}
-	text, err := os.ReadFile(filepath.Join(dir, metaFile))
+	text, err := input.ReadFile(filepath.Join(dir, metaFile), input.Text)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%s is not a trajectory: it holds no %s", dir, metaFile)
 	} else if err != nil {
@@ -56,14 +56,19 @@ func Open(dir string) (*Trajectory, error) {
 	if t.Meta.Format != Format {
 		return nil, fmt.Errorf("%s: format %d, this program reads format %d", filepath.Join(dir, metaFile), t.Meta.Format, Format)
 	}
+	t.Meta.forget()
+	if err := t.Meta.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, metaFile), err)
+	}
 	if err := t.readLines(); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, linesFile), err)
+		return nil, err
 	}
 	return t, nil
 }
 
 func (t *Trajectory) readLines() error {
-	f, err := os.Open(filepath.Join(t.Dir, linesFile))
+	path := filepath.Join(t.Dir, linesFile)
+	f, _, err := input.Open(path, input.Any)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -72,24 +77,24 @@ func (t *Trajectory) readLines() error {
 	defer f.Close()
 	r := bufio.NewReader(f)
 	for {
-		line, err := r.ReadBytes('\n')
+		line, err := input.ReadLine(r, maxLine)
 		if err != nil && err != io.EOF {
-			return err
+			return fmt.Errorf("%s: line %d: %w", path, len(t.Checkpoints)+1, err)
 		}
 		whole := err == nil
 		if !whole {
 			if len(line) > 0 {
-				t.Warnings = append(t.Warnings, fmt.Sprintf("%s: the last line is torn (%d bytes without a line end) and is passed over", filepath.Join(t.Dir, linesFile), len(line)))
+				t.Warnings = append(t.Warnings, fmt.Sprintf("%s: the last line is torn (%d bytes without a line end) and is passed over", path, len(line)))
 			}
 			return nil
 		}
-		var c Checkpoint
-		d := json.NewDecoder(bytes.NewReader(line))
-		if err := d.Decode(&c); err != nil {
-			return fmt.Errorf("line %d: %w", len(t.Checkpoints)+1, err)
+		c, err := parseLine(line)
+		if err == nil {
+			c.forget(t.Meta)
+			err = t.admit(c)
 		}
-		if err := t.admit(c); err != nil {
-			return fmt.Errorf("line %d: %w", len(t.Checkpoints)+1, err)
+		if err != nil {
+			return fmt.Errorf("%s: line %d: %w", path, len(t.Checkpoints)+1, err)
 		}
 	}
 }
@@ -98,8 +103,8 @@ func (t *Trajectory) admit(c Checkpoint) error {
 	if want := len(t.Checkpoints) + 1; c.Index != want {
 		return fmt.Errorf("index %d, expected %d", c.Index, want)
 	}
-	if c.Link == nil && !filepath.IsLocal(c.File) {
-		return fmt.Errorf("file %q lies outside the trajectory", c.File)
+	if err := c.check(); err != nil {
+		return err
 	}
 	if n := len(t.Checkpoints); n > 0 {
 		last := t.Checkpoints[n-1]
@@ -109,6 +114,14 @@ func (t *Trajectory) admit(c Checkpoint) error {
 	}
 	t.Checkpoints = append(t.Checkpoints, c)
 	return nil
+}
+
+// Step is the number of optimizer steps completed at checkpoint i (from 0), or nil where it is not known.
+func (t *Trajectory) Step(i int) *int64 {
+	if t.Meta.StepsUnknown {
+		return nil
+	}
+	return &t.Checkpoints[i].Step
 }
 
 // Name is how messages call checkpoint i (from 0).
@@ -190,7 +203,11 @@ func (t *Trajectory) Seal(ctx context.Context, indices []int, allowNonFinite boo
 }
 
 func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (*digest, error) {
-	c, err := t.Checkpoints[i].Link.Open()
+	link := t.Checkpoints[i].Link
+	if link == nil {
+		return nil, errors.New("it has no digest, and is no link whose digest could be made")
+	}
+	c, err := link.Open()
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +216,7 @@ func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (*dig
 	var bad []string
 	err = c.Stream(func(x *foreign.Tensor, data []byte) error {
 		d.Write(data)
-		if x != nil && x.DType.Float() && !finite(x.DType, data) && !slices.Contains(bad, x.Name) {
+		if x != nil && x.DType.Part() != "" && !finite(x.DType.Part(), data) && !slices.Contains(bad, x.Name) {
 			bad = append(bad, x.Name)
 		}
 		return ctx.Err()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"lawa-replay/internal/atomicfile"
 	"lawa-replay/trajectory/safetensors"
@@ -20,21 +21,29 @@ type Recorder struct {
 
 // Create starts a trajectory in dir, which must be empty or not exist yet.
 func Create(dir string, meta Meta) (*Recorder, error) {
-	if err := os.MkdirAll(filepath.Join(dir, "weights"), 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if err := atomicfile.MkdirBelow(dir, weightsDir); err != nil {
 		return nil, err
 	}
 	unlock, err := atomicfile.Lock(dir)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(filepath.Join(dir, metaFile)); !errors.Is(err, os.ErrNotExist) {
-		unlock()
-		if err == nil {
-			err = fmt.Errorf("%s already holds a run (--resume goes on with it; or choose another folder)", dir)
+	for _, there := range []struct{ file, what string }{
+		{metaFile, "already holds a run (--resume goes on with it; or choose another folder)"},
+		{linesFile, "holds the " + linesFile + " of another run, whose " + metaFile + " is gone: choose another folder"},
+	} {
+		if _, err := os.Lstat(filepath.Join(dir, there.file)); !errors.Is(err, os.ErrNotExist) {
+			unlock()
+			if err == nil {
+				err = fmt.Errorf("%s %s", dir, there.what)
+			}
+			return nil, err
 		}
-		return nil, err
 	}
-	meta.Format = Format
+	meta.Format, meta.Nulls = Format, true
 	text, err := json.MarshalIndent(meta, "", "  ")
 	if err == nil {
 		err = atomicfile.WriteBytes(filepath.Join(dir, metaFile), append(text, '\n'))
@@ -62,7 +71,7 @@ func Append(dir string) (*Recorder, error) {
 		err = t.rewriteLines()
 	}
 	if err == nil {
-		err = atomicfile.RemoveLeftovers(dir, filepath.Join(dir, "weights"), filepath.Join(dir, "state"))
+		err = atomicfile.RemoveLeftovers(dir, weightsDir, stateDir)
 	}
 	if err != nil {
 		unlock()
@@ -91,9 +100,11 @@ func (r *Recorder) Discard() {
 	if len(r.Checkpoints) > 0 {
 		return
 	}
-	for _, name := range []string{metaFile, "weights", atomicfile.LockName, ""} {
-		_ = os.Remove(filepath.Join(r.Dir, name)) // a folder only if it is empty
+	first := filepath.Join(weightsDir, fileName(1)) // whose line was not written
+	for _, name := range []string{metaFile, first, weightsDir, atomicfile.LockName} {
+		_ = atomicfile.RemoveBelow(r.Dir, name) // a folder only if it is empty
 	}
+	_ = syscall.Rmdir(r.Dir)
 }
 
 // Close lets another process record.
@@ -110,13 +121,20 @@ func (r *Recorder) Write(c Checkpoint, tensors []safetensors.Tensor, data []byte
 // WriteFrom is Write for weights that write gives as a whole safetensors file.
 func (r *Recorder) WriteFrom(c Checkpoint, write func(io.Writer) error) (Checkpoint, error) {
 	c.Index = len(r.Checkpoints) + 1
-	c.File = filepath.Join("weights", fmt.Sprintf("%06d.safetensors", c.Index))
-	path := filepath.Join(r.Dir, c.File)
+	c.File = filepath.Join(weightsDir, fileName(c.Index))
 	d := newDigest(true)
-	err := atomicfile.Write(path, func(w io.Writer) error { return write(io.MultiWriter(w, d)) })
+	err := r.write(c.File, func(w io.Writer) error { return write(io.MultiWriter(w, d)) })
 	c.Bytes, c.SHA256, c.XXH3 = d.n, d.SHA256(), d.XXH3()
 	return c, err
 }
+
+// write writes a file below the trajectory's folder.
+func (r *Recorder) write(name string, f func(io.Writer) error) error {
+	return atomicfile.WriteBelow(r.Dir, name, f, func() error { return nil })
+}
+
+// fileName is what the file of a checkpoint, or of the trainer's state at it, is called.
+func fileName(index int) string { return fmt.Sprintf("%06d.safetensors", index) }
 
 // Commit appends the line of a checkpoint whose weights Write stored: from now on it exists.
 func (r *Recorder) Commit(c Checkpoint) error {
@@ -131,7 +149,7 @@ func (r *Recorder) Commit(c Checkpoint) error {
 		r.Checkpoints = r.Checkpoints[:len(r.Checkpoints)-1]
 		return fmt.Errorf("%s: %w", filepath.Join(r.Dir, linesFile), err)
 	}
-	f, err := os.OpenFile(filepath.Join(r.Dir, linesFile), os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := atomicfile.OpenBelow(r.Dir, linesFile)
 	if err != nil {
 		return undo(err)
 	}
@@ -150,34 +168,34 @@ func (r *Recorder) Commit(c Checkpoint) error {
 	return atomicfile.SyncDir(r.Dir)
 }
 
-// statePath is where the trainer's state at checkpoint index lies.
-func (r *Recorder) statePath(index int) string {
-	return filepath.Join(r.Dir, "state", fmt.Sprintf("%06d.safetensors", index))
+// stateFile is where the trainer's state at checkpoint index lies, below the trajectory's folder.
+func stateFile(index int) string {
+	return filepath.Join(stateDir, fileName(index))
 }
 
 // WriteState stores what a trainer needs beside the weights to go on after checkpoint index, such as
 // momentum. Write it before Commit; DropStates removes the older ones after.
 func (r *Recorder) WriteState(index int, tensors []safetensors.Tensor, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(r.statePath(index)), 0o755); err != nil {
-		return err
-	}
-	return atomicfile.Write(r.statePath(index), func(w io.Writer) error {
+	return r.write(stateFile(index), func(w io.Writer) error {
 		return safetensors.Write(w, tensors, nil, data)
 	})
 }
 
 // State maps what WriteState stored.
-func (r *Recorder) State(index int) (*Weights, error) { return MapFile(r.statePath(index)) }
+func (r *Recorder) State(index int) (*Weights, error) {
+	return MapFile(filepath.Join(r.Dir, stateFile(index)))
+}
 
 // DropStates removes every state but that of checkpoint index.
 func (r *Recorder) DropStates(index int) error {
-	names, err := filepath.Glob(filepath.Join(r.Dir, "state", "*.safetensors"))
+	names, err := atomicfile.NamesBelow(r.Dir, stateDir)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if name != r.statePath(index) {
-			if err := os.Remove(name); err != nil {
+		name = filepath.Join(stateDir, name)
+		if filepath.Ext(name) == ".safetensors" && name != stateFile(index) {
+			if err := atomicfile.RemoveBelow(r.Dir, name); err != nil {
 				return err
 			}
 		}

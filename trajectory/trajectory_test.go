@@ -1,6 +1,7 @@
 package trajectory
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -308,6 +309,65 @@ func TestLinksAreMapped(t *testing.T) {
 	}
 	if _, err := w.scan(newDigest(true)); err == nil || !strings.Contains(err.Error(), "shrank") {
 		t.Errorf("a shard that shrank: %v", err)
+	}
+}
+
+// Unknown is null and stays unknown; the zeros that imports of the first version wrote for it are unknown too,
+// and a zero that is known stays one.
+func TestUnknownIsNotZero(t *testing.T) {
+	zero := 0.0
+	write := func(meta Meta, c Checkpoint, without string) *Trajectory {
+		dir := filepath.Join(t.TempDir(), "run")
+		rec, err := Create(dir, meta)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rec.Close()
+		c.Epoch, c.Step = 1, 1
+		if c, err = rec.Write(c, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := rec.Commit(c); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, metaFile)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if without != "" {
+			if !bytes.Contains(text, []byte(without)) {
+				t.Fatalf("no %s in %s", without, text)
+			}
+			text = bytes.Replace(text, []byte(without), nil, 1)
+		}
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		run, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return run
+	}
+	const old = ",\n  \"unknown_is_null\": true"
+	known := Checkpoint{Seconds: &zero, LR: &zero}
+	for name, c := range map[string]struct {
+		run  *Trajectory
+		zero bool
+	}{
+		"not known":              {write(Meta{Software: "x (import)"}, Checkpoint{}, ""), false},
+		"zeros that are known":   {write(Meta{Seed: new(int64(0)), Software: "x (import)"}, known, ""), true},
+		"zeros of an old import": {write(Meta{Seed: new(int64(0)), Software: "x (import)"}, known, old), false},
+		"zeros of an old run":    {write(Meta{Seed: new(int64(0)), Software: "x"}, known, old), true},
+	} {
+		one := c.run.Checkpoints[0]
+		if seed := c.run.Meta.Seed; (seed != nil) != c.zero || (one.Seconds != nil) != c.zero || (one.LR != nil) != c.zero {
+			t.Errorf("%s: seed %v, seconds %v, lr %v", name, seed, one.Seconds, one.LR)
+		}
+	}
+	if run := write(Meta{StepsUnknown: true}, Checkpoint{}, ""); run.Step(0) != nil {
+		t.Errorf("steps that only count the checkpoints: %d", *run.Step(0))
 	}
 }
 

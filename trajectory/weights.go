@@ -11,7 +11,7 @@ import (
 	"github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
 
-	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory/safetensors"
 )
 
@@ -29,7 +29,7 @@ type Weights struct {
 
 // MapFile maps the file and checks its header.
 func MapFile(path string) (*Weights, error) {
-	f, size, err := atomicfile.OpenRegular(path)
+	f, size, err := input.Open(path, input.Any)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (w *Weights) mapFiles(paths []string) (bases, sizes []int64, err error) {
 	}()
 	end := int64(0)
 	for _, path := range paths {
-		f, size, err := atomicfile.OpenRegular(path)
+		f, size, err := input.Open(path, input.Any)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -152,7 +152,7 @@ func (w *Weights) scan(d *digest) (nonFinite []string, err error) {
 			for begin := t.Begin; begin < t.End; begin += bytes {
 				part := w.Data[begin:min(begin+bytes, t.End)]
 				d.Write(part)
-				ok = ok && (!t.DType.Float() || finite(t.DType, part))
+				ok = ok && (t.DType.Part() == "" || finite(t.DType.Part(), part))
 			}
 			if !ok {
 				nonFinite = append(nonFinite, t.Name)

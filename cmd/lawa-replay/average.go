@@ -29,12 +29,13 @@ type averageOptions struct {
 	format        string
 	shardSize     string
 	noVerify      bool
+	whole         bool
 }
 
 func newAverage() *cobra.Command {
 	var o averageOptions
 	c := &cobra.Command{
-		Use:   "average RUN --scheme SPEC --at EPOCH --out FILE",
+		Use:   "average RUN... --scheme SPEC --at EPOCH --out FILE",
 		Short: "Write averaged weights as safetensors or for PyTorch",
 		Long: `Write the average that a scheme gives at an epoch, with the names, shapes and dtypes
 of the checkpoints; tied weights stay tied. The file says which checkpoints are in it,
@@ -42,14 +43,16 @@ with which coefficients and digests. Sums are float64, rounded once.
 
 The name of --out says the format:
   avg.safetensors    one file
-  avg.pt             a state dict for torch.load(weights_only=True)
+  avg.pt             a state dict for torch.load(weights_only=True); with --whole all that
+                     the newest checkpoint's file holds, as training programs load it
   avg/model.safetensors.index.json   shards, in the layout of a sharded source, or of
                      at most --shard-size
 
 Several schemes or epochs are written into --out-dir, in one pass over the
 trajectory, as SCHEME@EPOCH in the --format given.
 
-RUN may also be a folder of checkpoints of another program, as import takes them.
+RUN may also be a folder of checkpoints of another program, as import takes them, or
+the checkpoints one by one, as checkpoint-*/adapter_model.safetensors names them.
 
 Integer tensors are those of the newest checkpoint. Batch-norm statistics (--bn):
   average      averaged like the weights, which is what averaging a state dict does
@@ -59,8 +62,8 @@ Integer tensors are those of the newest checkpoint. Batch-norm statistics (--bn)
   lawa-replay average run --k 1-16 --at 10-90 --out-dir averages
   lawa-replay average checkpoints/ --k 6 --at 90 --out avg.pt
   lawa-replay average run --scheme ema:decay=0.9 --at 20 --bn recompute --dtype bf16 --out avg.safetensors`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return runAverage(cmd.Context(), cmd, o, args[0]) },
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runAverage(cmd.Context(), cmd, o, args) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "the file to write, for one average")
@@ -71,6 +74,7 @@ Integer tensors are those of the newest checkpoint. Batch-norm statistics (--bn)
 	f.StringVar(&o.bn, "bn", "average", "batch-norm statistics: average, copy, recompute[:samples=N[,seed=S]]")
 	f.StringVar(&o.format, "format", "", "of the files in --out-dir: safetensors (the default), pt or sharded")
 	f.StringVar(&o.shardSize, "shard-size", "", "of sharded files, such as 5GB (default: the shards of the source)")
+	f.BoolVar(&o.whole, "whole", false, "write the newest checkpoint's own file with the average in place of its weights, as for Lightning: of PyTorch's files")
 	f.BoolVar(&o.noVerify, "no-verify", false, "neither compare the checkpoints with their digests nor look for NaN")
 	o.networkOptions.flags(f)
 	o.foreignOptions.flags(f)
@@ -83,7 +87,7 @@ var dtypes = map[string]safetensors.DType{
 	"bf16": safetensors.BF16, "bfloat16": safetensors.BF16, "f16": safetensors.F16, "float16": safetensors.F16, "half": safetensors.F16,
 }
 
-func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run string) error {
+func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run []string) error {
 	e := &export.Export{AllowNonFinite: o.allowNonFinite, AllowGaps: o.allowGaps, Software: "lawa-replay " + Version}
 	if err := o.parse(e); err != nil {
 		return wrong(cmd, err)
@@ -167,6 +171,10 @@ func (o averageOptions) parse(e *export.Export) error {
 	} else if e.Format, err = export.ParseFormat(o.format); err != nil {
 		return fmt.Errorf("--format: %w", err)
 	}
+	e.Whole = o.whole
+	if o.whole && (e.Format != export.PT || o.dtype != "") {
+		return errors.New("--whole writes PyTorch's files, in the dtypes that they have: give --out a name such as avg.ckpt, or --format pt, and no --dtype")
+	}
 	if o.shardSize != "" {
 		if e.ShardSize, err = parseBytes("--shard-size", o.shardSize); err != nil {
 			return err
@@ -189,7 +197,7 @@ func (o averageOptions) parse(e *export.Export) error {
 }
 
 func (o averageOptions) write(ctx context.Context, e *export.Export, files int) error {
-	bar := newProgress("average", files)
+	bar := newProgress(ctx, "average", files)
 	done, statistics := 0, 0
 	var last export.Written
 	e.Wrote = func(w export.Written) {
@@ -214,6 +222,9 @@ func (o averageOptions) write(ctx context.Context, e *export.Export, files int) 
 		say("wrote %s: %s at epoch %s, %s", last.Path, last.Scheme.Spec(), trajectory.EpochName(c[last.Endpoint].Epoch), epochs)
 	default:
 		say("wrote %d files into %s", done, o.outDir)
+	}
+	if strings.HasSuffix(o.out, ".ckpt") && !o.whole {
+		say("%s holds a state dict alone: it is no checkpoint that Lightning's load_from_checkpoint takes (--whole writes one)", o.out)
 	}
 	if statistics > 0 && e.Policy.Kind == bn.Average {
 		say("batch-norm statistics are averaged like the weights; the averaged network's own need a pass over data (--bn recompute, or torch.optim.swa_utils.update_bn)")

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,14 +11,12 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"lawa-replay/analysis"
 	"lawa-replay/dataset"
 	"lawa-replay/evaluator"
 	"lawa-replay/evaluator/results"
-	"lawa-replay/internal/metric"
 	"lawa-replay/internal/torch"
 	"lawa-replay/model"
 	"lawa-replay/plots"
@@ -106,7 +103,12 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 		return err
 	}
 	say("figures in %s; %.0f s in all\n", figures, time.Since(began).Seconds())
-	return demoTable(out, tab)
+	summary, err := analysis.Summarize(tab, analysis.Choice{})
+	if err != nil {
+		return err
+	}
+	printSummary(out, summary)
+	return nil
 }
 
 // demoTrain trains, or goes on with, or finds the finished run.
@@ -156,62 +158,4 @@ func drawAll(tab *results.Table, dir string) error {
 		}
 	}
 	return nil
-}
-
-// demoTable prints, for each k, what averaging gave and what it cost.
-func demoTable(out io.Writer, tab *results.Table) error {
-	accuracy, loss := analysis.Curves(tab, "val", "top1"), analysis.Curves(tab, "val", "loss")
-	top1, cross := metric.Of("top1"), metric.Of("loss")
-	baseline, err := analysis.Baseline(accuracy)
-	if err != nil {
-		return err
-	}
-	w := newTable("", "best top-1 (%)", "at epoch", "best loss", "at epoch", "most epochs saved", "time saved", "hurt at epochs")
-	for i, c := range accuracy {
-		a, ok := c.Best(top1)
-		l, okLoss := loss[i].Best(cross)
-		if !ok || !okLoss {
-			return errors.New("a scheme has no finite value")
-		}
-		name, saved, seconds, hurt := "baseline", "–", "–", "–"
-		if c != baseline {
-			name = fmt.Sprintf("k = %d", c.K)
-			if s, ok, _ := analysis.Saved(baseline, c, top1); ok {
-				saved = fmt.Sprintf("%g (%g → %g)", s.Epochs(), s.To.Epoch, s.From.Epoch)
-				seconds = analysis.Duration(s.Seconds())
-			}
-			epochs, worst := analysis.Hurt(baseline, c, top1)
-			hurt = "none"
-			if len(epochs) > 0 {
-				hurt = fmt.Sprintf("%s (by up to %.2f)", epochList(epochs), worst)
-			}
-		}
-		w.AppendRow(table.Row{name, fmt.Sprintf("%.2f", a.Value), a.Epoch, fmt.Sprintf("%.4f", l.Value), l.Epoch, saved, seconds, hurt})
-	}
-	fmt.Fprintln(out, w.Render())
-	fmt.Fprintln(out, `
-baseline: each checkpoint with its own batch-norm statistics. k = 1: the same weights with new statistics, so
-that what averaging adds can be told from what they do. Saved: the average at the second epoch is as good as the
-baseline first is at the first. Hurt: top-1 below the baseline's, in percentage points.`)
-	return nil
-}
-
-// epochList writes 4, 5, 6, 9 as 4–6, 9.
-func epochList(epochs []float64) string {
-	text := ""
-	for i := 0; i < len(epochs); {
-		j := i
-		for j+1 < len(epochs) && epochs[j+1] == epochs[j]+1 {
-			j++
-		}
-		if text != "" {
-			text += ", "
-		}
-		text += trajectory.EpochName(epochs[i])
-		if j > i {
-			text += "–" + trajectory.EpochName(epochs[j])
-		}
-		i = j + 1
-	}
-	return text
 }

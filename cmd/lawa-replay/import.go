@@ -26,8 +26,14 @@ import (
 type foreignOptions struct{ importer.Options }
 
 func (o *foreignOptions) flags(f *pflag.FlagSet) {
-	f.StringVar(&o.Key, "key", "", "where the state dict stands in a checkpoint, as in state_dict or model.ema (default: found, where there is one; . is the root)")
-	f.StringVar(&o.Pattern, "pattern", "", "where the number stands in the names, as in 'run_{epoch}.pt' or 'ckpt-{step}/*'")
+	f.StringVar(&o.Key, "key", "", "where the state dict stands in a checkpoint, as in state_dict or model.ema (default: found, where there is one; . is the root); model,generator takes two as one model")
+	f.StringArrayVar(&o.Strip, "strip", nil, "take this off the names of tensors, as in model. (may be given several times)")
+	f.StringArrayVar(&o.Skip, "skip", nil, "leave out tensors of this name, or of a pattern as in 'head.*' (may be given several times)")
+	f.Func("max-pickle", "size of the pickles that are read, as in 256MiB: what stands in a PyTorch file beside the tensors' bytes (default 64MiB; memory may grow to eight times that)", func(text string) (err error) {
+		o.MaxPickle, err = parseBytes("--max-pickle", text)
+		return err
+	})
+	f.StringVar(&o.Pattern, "pattern", "", "where the number stands in the names, as in 'run_{epoch}_#.pt' or 'ckpt-{step}/*': # is any number, * any text")
 	f.StringVar(&o.Numbers, "numbers", "", "take epochs and steps from the name, or from inside (default: the name, if it says what it counts)")
 	f.Int64Var(&o.StepsPerEpoch, "steps-per-epoch", 0, "optimizer steps of an epoch, where only the one or the other is known")
 	f.Func("epoch-offset", "add this to the epochs found: 1 for files that count from 0 (default: 1 for Lightning's, else 0)", func(text string) error {
@@ -35,7 +41,12 @@ func (o *foreignOptions) flags(f *pflag.FlagSet) {
 		o.EpochOffset = &v
 		return err
 	})
-	f.StringVar(&o.Log, "log", "", "training log beside the checkpoints, CSV or JSON lines: epoch or step, loss, lr, seconds")
+	f.StringVar(&o.Log, "log", "", "training log beside the checkpoints: CSV, JSON lines or trainer_state.json with epoch or step, loss, lr, seconds")
+	f.Func("log-offset", "add this to the log's epochs, or steps: 1 for a log that counts from 0 (default: as the log and the checkpoints tell)", func(text string) error {
+		v, err := strconv.ParseFloat(text, 64)
+		o.LogOffset = &v
+		return err
+	})
 	f.BoolVar(&o.Strict, "strict", false, "refuse PyTorch files that name anything but tensors, containers and numbers")
 }
 
@@ -53,7 +64,7 @@ func (o foreignOptions) check() error {
 type importOptions struct {
 	foreignOptions
 	out, name, model, data string
-	seed                   int64
+	seed                   *int64
 	batchSize              int
 	devices                []string
 	link, dryRun           bool
@@ -72,13 +83,17 @@ that are one checkpoint, or folders of them.
 
   .pt .pth .ckpt …    PyTorch's and Lightning's, zip and legacy, with anything beside the
                       weights. No code in them is ever run, and only the weights are read.
+  .pkl                pickles of numpy's arrays, or of tensors
   .safetensors        whole, or a folder with model.safetensors.index.json
   .metadata .distcp   folders of torch.distributed.checkpoint
+  folders             as HuggingFace, PEFT, diffusers, accelerate, Lightning, DeepSpeed,
+                      Megatron and SpeechBrain leave them
 
 What the names and files say about epochs and steps is shown first; --dry-run stops
-there. "module." and "_orig_mod." are taken off the names of tensors. Weights are
+there. What was guessed is said, with the flag that decides otherwise; what can be read
+in two ways is asked (docs/importing.md has the rules). "module." and "_orig_mod." are taken off the names of tensors. Weights are
 copied into RUN; --link refers to the files where they are. The same command again
-takes only what is new. sweep, average and inspect also take such a folder as it is.
+takes only what is new. sweep, average, inspect and verify take such a folder as it is.
 
 --watch DIR waits for checkpoints and takes each when it is whole, while the training
 that writes them goes on; it ends after --count checkpoints, or --idle without any.`,
@@ -103,7 +118,11 @@ that writes them goes on; it ends after --count checkpoints, or --idle without a
 	f.StringVar(&o.name, "name", "", "name of the run (default: that of the folder)")
 	f.StringVar(&o.model, "model", "", "its network, for sweeps: resnet20, … or a TorchScript file (sweep --model says it too)")
 	f.StringVar(&o.data, "data", "", "its data set, for sweeps (sweep --data says it too)")
-	f.Int64Var(&o.seed, "seed", 0, "its seed")
+	f.Func("seed", "its seed (default: not known)", func(text string) error {
+		v, err := strconv.ParseInt(text, 10, 64)
+		o.seed = &v
+		return err
+	})
 	f.IntVar(&o.batchSize, "batch-size", 0, "its batch size: the default for recomputing batch-norm statistics")
 	f.StringSliceVar(&o.devices, "devices", nil, "what it was trained on, as in cuda:0,cuda:1: GPU hours are hours × devices")
 	f.BoolVar(&o.link, "link", false, "refer to the files in place instead of copying the weights")
@@ -143,7 +162,7 @@ func runImport(ctx context.Context, cmd *cobra.Command, o importOptions, args []
 	defer r.Close()
 	defer r.Discard() // if nothing came of it
 	verb := map[bool]string{false: "copied", true: "linked"}[o.link]
-	bar := newProgress("import", len(u.Checkpoints))
+	bar := newProgress(ctx, "import", len(u.Checkpoints))
 	defer bar.close()
 	if o.link && len(r.Checkpoints) == 0 {
 		if err := u.Seal(ctx, func(done, _ int) { bar.set(done) }); err != nil {
@@ -242,7 +261,7 @@ func showUnderstood(u *importer.Understood, all bool) {
 		}
 		w.AppendRow(table.Row{trajectory.EpochName(f.Epoch), step, f.Names, f.Inside, f.Tensors, humanize.IBytes(uint64(f.Weights)), humanize.IBytes(uint64(f.Bytes)), relative(f.Source)})
 	}
-	fmt.Fprintln(os.Stderr, w.Render())
+	fmt.Fprintln(plain{os.Stderr}, w.Render())
 	if n > 0 {
 		say("%s", formatOf(u.Checkpoints[0]))
 	}

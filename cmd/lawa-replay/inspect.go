@@ -16,7 +16,7 @@ import (
 func newInspect() *cobra.Command {
 	var o inspectOptions
 	c := &cobra.Command{
-		Use:   "inspect RUN",
+		Use:   "inspect RUN...",
 		Short: "Show what a trajectory, or a folder of checkpoints, holds",
 		Long: `Show a trajectory: its model, data and settings, its checkpoints with what was
 logged, and with --tensors the tensors of the first one. --json prints all of it for
@@ -25,12 +25,12 @@ import would take: only the lists of their tensors are read.`,
 		Example: `  lawa-replay inspect run
   lawa-replay inspect checkpoints/
   lawa-replay inspect model.pt --tensors`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {
 				return wrong(cmd, err)
 			}
-			return runInspect(cmd.OutOrStdout(), args[0], o)
+			return runInspect(cmd.OutOrStdout(), args, o)
 		},
 	}
 	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
@@ -44,13 +44,10 @@ type inspectOptions struct {
 	asJSON, tensors bool
 }
 
-func runInspect(out io.Writer, dir string, o inspectOptions) error {
-	t, err := openAny(dir, o.foreignOptions)
+func runInspect(out io.Writer, run []string, o inspectOptions) error {
+	t, err := openOne(run, o.foreignOptions)
 	if err != nil {
 		return err
-	}
-	for _, w := range t.Warnings {
-		say("warning: %s", w)
 	}
 	type tensor struct {
 		Name  string  `json:"name"`
@@ -70,10 +67,16 @@ func runInspect(out io.Writer, dir string, o inspectOptions) error {
 		}
 	}
 	if o.asJSON {
-		for i := range t.Checkpoints {
-			t.Checkpoints[i].Known = nil
+		type line struct {
+			trajectory.Checkpoint
+			Step *int64 `json:"step"` // in place of the checkpoint's, which may only count them
 		}
-		return printJSON(out, map[string]any{"trajectory": t.Meta, "checkpoints": t.Checkpoints, "tensors": tensors})
+		var lines []line
+		for i, c := range t.Checkpoints {
+			c.Known = nil
+			lines = append(lines, line{c, t.Step(i)})
+		}
+		return printJSON(out, map[string]any{"trajectory": t.Meta, "checkpoints": lines, "tensors": tensors})
 	}
 	m := t.Meta
 	line := func(name, text string) {
@@ -81,7 +84,7 @@ func runInspect(out io.Writer, dir string, o inspectOptions) error {
 			fmt.Fprintf(out, "%-9s %s\n", name, text)
 		}
 	}
-	line("run", fmt.Sprintf("%s (seed %d)", m.Run, m.Seed))
+	line("run", fmt.Sprintf("%s (seed %s)", m.Run, known(m.Seed, "%d")))
 	line("model", m.Model)
 	line("data", m.Data)
 	if len(m.Training) > 0 {
@@ -106,12 +109,8 @@ func runInspect(out io.Writer, dir string, o inspectOptions) error {
 		fmt.Fprintln(out, w.Render()+"\n")
 	}
 	w := newTable("epoch", "step", "bytes", "seconds", "lr", "train loss", "val loss", "val top-1 (%)")
-	for _, c := range t.Checkpoints {
-		step := fmt.Sprint(c.Step)
-		if m.StepsUnknown {
-			step = "–"
-		}
-		w.AppendRow(table.Row{trajectory.EpochName(c.Epoch), step, c.Bytes, fmt.Sprintf("%.1f", c.Seconds), fmt.Sprintf("%.4g", c.LR),
+	for i, c := range t.Checkpoints {
+		w.AppendRow(table.Row{trajectory.EpochName(c.Epoch), known(t.Step(i), "%d"), c.Bytes, known(c.Seconds, "%.1f"), known(c.LR, "%.4g"),
 			logged(c, "train/loss", "%.4f"), logged(c, "val/loss", "%.4f"), logged(c, "val/top1", "%.2f")})
 	}
 	fmt.Fprintln(out, w.Render())
@@ -129,6 +128,14 @@ func oneLine(raw json.RawMessage) string {
 		return "not recorded"
 	}
 	return strings.NewReplacer(`"`, "", "{", "", "}", "", ",", ", ", ":", " ").Replace(string(text))
+}
+
+// known writes a value, or a dash where it is not known.
+func known[T any](v *T, format string) string {
+	if v == nil {
+		return "–"
+	}
+	return fmt.Sprintf(format, *v)
 }
 
 func logged(c trajectory.Checkpoint, name, format string) string {

@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"lawa-replay/internal/spec"
 )
 
 // Version is the program's own.
@@ -31,7 +35,7 @@ func main() {
 
 // run executes one command line and says how it ended.
 func run(ctx context.Context, args []string) int {
-	root := newRoot()
+	root := newRoot(args)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var usage usageError
@@ -41,17 +45,17 @@ func run(ctx context.Context, args []string) int {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "lawa-replay: %v\n", err)
+		fmt.Fprintf(plain{os.Stderr}, "lawa-replay: %v\n", err)
 		if usage.command != "" {
-			fmt.Fprintf(os.Stderr, "(%s --help says what it takes)\n", usage.command)
+			fmt.Fprintf(plain{os.Stderr}, "(%s --help says what it takes)\n", usage.command)
 		}
 		return exitUsage
 	}
-	fmt.Fprintf(os.Stderr, "lawa-replay: %v\n", err)
+	fmt.Fprintf(plain{os.Stderr}, "lawa-replay: %v\n", err)
 	return exitFailed
 }
 
-func newRoot() *cobra.Command {
+func newRoot(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "lawa-replay",
 		Short: "Replay weight-averaging schemes against a stored training trajectory",
@@ -71,18 +75,30 @@ those of any PyTorch program.`,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError{fmt.Errorf("unknown command %q", args[0]), cmd.CommandPath()}
+				return usageError{unknownVerb(cmd, args[0]), cmd.CommandPath()}
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err, cmd.CommandPath()} })
+	root.SetOut(plain{os.Stdout})
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{unknownFlag(cmd, args, err), cmd.CommandPath()}
+	})
+	quiet := root.PersistentFlags().Bool("quiet", false, "show no progress")
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		if *quiet {
+			cmd.SetContext(context.WithValue(cmd.Context(), quietly{}, true))
+		}
+	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(verbs()...)
 	for _, c := range root.Commands() {
 		args := c.Args
 		c.Args = func(cmd *cobra.Command, a []string) error {
+			if len(a) > 0 && cmd.HasAvailableSubCommands() {
+				return usageError{unknownVerb(cmd, a[0]), cmd.CommandPath()}
+			}
 			if err := args(cmd, a); err != nil {
 				return usageError{err, cmd.CommandPath()}
 			}
@@ -90,6 +106,35 @@ those of any PyTorch program.`,
 		}
 	}
 	return root
+}
+
+// unknownVerb names the nearest of a command's verbs.
+func unknownVerb(cmd *cobra.Command, name string) error {
+	var known []string
+	for _, c := range cmd.Commands() {
+		if !c.Hidden {
+			known = append(known, c.Name())
+		}
+	}
+	return spec.Unknown("command", name, known)
+}
+
+// unknownFlag adds the nearest flag to the error of one that is not known. Where no verb took the flags it is the verb
+// that is not known.
+func unknownFlag(cmd *cobra.Command, args []string, err error) error {
+	if !cmd.HasParent() && !strings.HasPrefix(args[0], "-") {
+		return unknownVerb(cmd, args[0])
+	}
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
+		return err
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if near, ok := spec.Nearest(unknown.GetSpecifiedName(), known); ok {
+		return fmt.Errorf("%w; did you mean --%s?", err, near)
+	}
+	return err
 }
 
 // usageError marks errors in the command line, as against those in the world.

@@ -122,8 +122,8 @@ func TestSelectEpochs(t *testing.T) {
 }
 
 func TestEpochList(t *testing.T) {
-	for want, epochs := range map[string][]float64{"": nil, "3": {3}, "4–6, 9": {4, 5, 6, 9}, "0.5, 2–3": {0.5, 2, 3}} {
-		if got := epochList(epochs); got != want {
+	for want, epochs := range map[string][]float64{"": nil, "3": {3}, "4–6, 9": {4, 5, 6, 9}, "0.5, 2–3": {0.5, 2, 3}, "0.5–2": {0.5, 1, 2}} {
+		if got := epochList(epochs, []float64{0.5, 1, 2, 3, 4, 5, 6, 7, 8, 9}); got != want {
 			t.Errorf("%v: %s, expected %s", epochs, got, want)
 		}
 	}

@@ -1,15 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
+
+	"lawa-replay/internal/input"
 )
 
 const memoryHelp = "memory, such as 8GiB: within it every checkpoint is read once, a file larger than it is written piece by piece, and models and activations of a sweep take up to half of it (default: half of what is free)"
@@ -42,7 +42,7 @@ func freeMemory() int64 {
 	limit, err1 := readInt("/sys/fs/cgroup/memory.max")
 	used, err2 := readInt("/sys/fs/cgroup/memory.current")
 	if err1 == nil && err2 == nil {
-		stat, _ := os.ReadFile("/sys/fs/cgroup/memory.stat")
+		stat, _ := input.ReadFile("/sys/fs/cgroup/memory.stat", input.Text)
 		for line := range strings.Lines(string(stat)) {
 			if n, ok := strings.CutPrefix(line, "inactive_file "); ok {
 				cached, _ := strconv.ParseInt(strings.TrimSpace(n), 10, 64)
@@ -55,7 +55,7 @@ func freeMemory() int64 {
 }
 
 func readInt(path string) (int64, error) {
-	text, err := os.ReadFile(path)
+	text, err := input.ReadFile(path, input.Text)
 	if err != nil {
 		return 0, err
 	}
@@ -64,13 +64,12 @@ func readInt(path string) (int64, error) {
 
 // meminfo is a line of /proc/meminfo, in bytes.
 func meminfo(name string) (int64, error) {
-	f, err := os.Open("/proc/meminfo")
+	text, err := input.ReadFile("/proc/meminfo", input.Text)
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if rest, ok := strings.CutPrefix(lines.Text(), name+":"); ok {
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
 			n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
 			return n << 10, err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,13 +14,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lawa-replay/analysis"
 	"lawa-replay/evaluator/results"
+	"lawa-replay/internal/spec"
 	"lawa-replay/plots"
 )
 
 type plotOptions struct {
-	out, ymin, ymax, epochs string
-	plots.Options
+	choiceOptions
+	out, x, ymin, ymax, epochs, spread, chooseOn string
+	splitHalf                                    bool
 }
 
 func newPlot() *cobra.Command {
@@ -36,10 +40,19 @@ The ending of --out says the format: .png (300 dpi), .pdf or .svg. The numbers t
 are drawn lie beside it as CSV. The same results give the same bytes.
 
 Figures:
-` + about,
+` + about + `
+Below it a figure says what it rests on: the policy, the split, the runs. A line is a
+mean over runs that were trained alike but for their seed; runs that were trained
+otherwise have a panel of their own, and so has each of several policies.
+
+A scheme that is chosen on the examples that it is reported on looks better than it
+is. speedup chooses the one that saves most, unless --scheme names one, and says so;
+with --choose-on SPLIT it is chosen on another split of the sweep, with --split-half on
+one half of the examples and drawn for the other.`,
 		Example: `  lawa-replay plot k-sensitivity sweep --out fig2.pdf
   lawa-replay plot speedup sweep --scheme lawa:k=6 --metric loss --out fig1.png
-  lawa-replay plot early-phase sweep --epochs 1-10 --out fig4.svg`,
+  lawa-replay plot early-phase sweep --epochs 1-10 --out fig4.svg
+  lawa-replay plot k-sensitivity sweep --policy copy,recompute --x device-hours --out both.pdf`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runPlot(cmd.Context(), cmd, o, args[0], args[1])
@@ -47,10 +60,11 @@ Figures:
 	}
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "the file to write")
-	f.StringVar(&o.Metric, "metric", "", "metric, such as top1, loss, perplexity, or one of a worker (default: the figure's own)")
-	f.StringVar(&o.Split, "split", "", "split (default: the first of the sweep)")
-	f.StringVar(&o.Policy, "bn", "", "policy of the averages (default: the first of the sweep)")
-	f.StringArrayVar(&o.Schemes, "scheme", nil, "only this scheme; may be repeated")
+	o.choiceOptions.flags(f)
+	f.StringVar(&o.x, "x", "", "what the x axis counts: "+strings.Join(analysis.AxisNames(), ", ")+" (default: epoch)")
+	f.StringVar(&o.spread, "spread", "", "what the bands around means over runs show: "+plots.SpreadNames()+" (default: sd of three runs or more, range of two)")
+	f.StringVar(&o.chooseOn, "choose-on", "", "speedup: the split on which the scheme is chosen (default: the one that is drawn)")
+	f.BoolVar(&o.splitHalf, "split-half", false, "speedup: choose the scheme on one half of the split and draw the other (of a sweep --split-half)")
 	f.StringVar(&o.epochs, "epochs", "", "only these epochs, as in 1-10")
 	f.StringVar(&o.ymin, "ymin", "", "lower end of the y axis")
 	f.StringVar(&o.ymax, "ymax", "", "upper end of the y axis")
@@ -58,43 +72,18 @@ Figures:
 }
 
 func runPlot(_ context.Context, cmd *cobra.Command, o plotOptions, figure, sweep string) error {
-	if o.out == "" {
-		return wrong(cmd, errors.New("--out is missing: the file to write"))
-	}
-	if err := plots.CheckPath(o.out); err != nil {
-		return wrong(cmd, fmt.Errorf("--out %w", err))
-	}
-	if !slices.Contains(plots.Names(), figure) {
-		_, err := plots.New(figure, nil, o.Options)
+	options, err := o.parse(figure)
+	if err != nil {
 		return wrong(cmd, err)
-	}
-	for _, end := range []struct {
-		text string
-		to   **float64
-	}{{o.ymin, &o.YMin}, {o.ymax, &o.YMax}} {
-		if end.text == "" {
-			continue
-		}
-		v, err := strconv.ParseFloat(end.text, 64)
-		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-			return wrong(cmd, fmt.Errorf("--ymin, --ymax: %q is not a number", end.text))
-		}
-		*end.to = &v
-	}
-	if o.epochs != "" {
-		a, b, ok := strings.Cut(o.epochs, "-")
-		var errA, errB error
-		o.From, errA = strconv.ParseFloat(a, 64)
-		o.To, errB = strconv.ParseFloat(b, 64)
-		if !ok || errA != nil || errB != nil || !(o.From < o.To) {
-			return wrong(cmd, fmt.Errorf("--epochs %q: want a range such as 1-10", o.epochs))
-		}
 	}
 	table, err := readResults(sweep)
 	if err != nil {
 		return err
 	}
-	drawing, err := plots.New(figure, table, o.Options)
+	drawing, err := plots.New(figure, table, options)
+	if err != nil && o.splitHalf {
+		return fmt.Errorf("%w (the halves are those of a sweep --split-half)", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -105,6 +94,59 @@ func runPlot(_ context.Context, cmd *cobra.Command, o plotOptions, figure, sweep
 		say("%s", n)
 	}
 	return nil
+}
+
+// parse checks what can be checked without a sweep.
+func (o plotOptions) parse(figure string) (plots.Options, error) {
+	out := plots.Options{Choice: o.choiceOptions.parse(), X: o.x, Spread: plots.Spread(o.spread), ChooseOn: o.chooseOn}
+	if o.out == "" {
+		return out, errors.New("--out is missing: the file to write")
+	}
+	if err := plots.CheckPath(o.out); err != nil {
+		return out, fmt.Errorf("--out %w", err)
+	}
+	if !slices.Contains(plots.Names(), figure) {
+		return out, spec.Unknown("figure", figure, plots.Names())
+	}
+	if o.spread != "" && !slices.Contains(plots.Spreads, out.Spread) {
+		return out, fmt.Errorf("--spread %s: want one of %s", o.spread, plots.SpreadNames())
+	}
+	if o.x != "" && !slices.Contains(analysis.AxisNames(), o.x) {
+		return out, fmt.Errorf("--x: %w", spec.Unknown("axis", o.x, analysis.AxisNames()))
+	}
+	if (o.chooseOn != "" || o.splitHalf) && figure != "speedup" {
+		return out, fmt.Errorf("--choose-on and --split-half are for speedup, which chooses a scheme: %s does not", figure)
+	}
+	if o.splitHalf {
+		if o.chooseOn != "" || len(out.Schemes) > 0 {
+			return out, errors.New("--split-half chooses the scheme on one half: give neither --choose-on nor --scheme")
+		}
+		split := cmp.Or(out.Split, "val")
+		out.Split, out.ChooseOn = split+"-half2", split+"-half1"
+	}
+	for _, end := range []struct {
+		text string
+		to   **float64
+	}{{o.ymin, &out.YMin}, {o.ymax, &out.YMax}} {
+		if end.text == "" {
+			continue
+		}
+		v, err := strconv.ParseFloat(end.text, 64)
+		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			return out, fmt.Errorf("--ymin, --ymax: %q is not a number", end.text)
+		}
+		*end.to = &v
+	}
+	if o.epochs != "" {
+		a, b, ok := strings.Cut(o.epochs, "-")
+		var errA, errB error
+		out.From, errA = strconv.ParseFloat(a, 64)
+		out.To, errB = strconv.ParseFloat(b, 64)
+		if !ok || errA != nil || errB != nil || !(out.From < out.To) {
+			return out, fmt.Errorf("--epochs %q: want a range such as 1-10", o.epochs)
+		}
+	}
+	return out, nil
 }
 
 // readResults reads a sweep's table, from its folder or from the file itself.

@@ -12,9 +12,9 @@ import (
 
 // verbs are those that need no libtorch: see quick.c.
 func verbs() []*cobra.Command {
-	return []*cobra.Command{newImport(), newAverage(), newSchemes(), newPlot(), newInspect(), newVerify()}
+	return []*cobra.Command{newImport(), newAverage(), newSchemes(), newPlot(), newTableVerb(), newInspect(), newVerify()}
 }
 
-func (o averageOptions) prepareRenewal(*cobra.Command, *export.Export, string) (func(), error) {
+func (o averageOptions) prepareRenewal(*cobra.Command, *export.Export, []string) (func(), error) {
 	return nil, errors.New("this build has no libtorch, which --bn recompute needs: take the program lawa-replay beside it")
 }

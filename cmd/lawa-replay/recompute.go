@@ -22,7 +22,7 @@ import (
 )
 
 // prepareRenewal opens the trajectory with the network and the data that the policy recompute needs.
-func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run string) (done func(), err error) {
+func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run []string) (done func(), err error) {
 	device, err := torch.ParseDevice(o.device)
 	if err != nil {
 		return nil, wrong(cmd, err)
@@ -47,6 +47,9 @@ func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run
 	if err := engine.Check(tensors, e.Trajectory.Meta.Tied); err != nil {
 		return nil, err
 	}
+	if err := notePrefix(engine, e.Trajectory); err != nil {
+		return nil, err
+	}
 	renewal, err := engine.Renewal(e.Policy)
 	if err != nil {
 		return nil, wrong(cmd, fmt.Errorf("--bn: %w", err))
@@ -64,6 +67,18 @@ func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run
 		return engine.Renew(ctx, tensors, e.Trajectory.Meta.Tied, data, resident)
 	}
 	return resident.Free, nil
+}
+
+// notePrefix says which prefix of a trajectory's names is not the network's.
+func notePrefix(e *evaluator.Engine, t *trajectory.Trajectory) error {
+	tensors, err := t.Tensors(0)
+	if err != nil {
+		return err
+	}
+	if p := evaluator.Prefix(e.Net, tensors, t.Meta.Tied); p != "" {
+		say("note: %s: %s is taken off the tensors' names: without it they are the network's", t.Meta.Run, p)
+	}
+	return nil
 }
 
 // engine opens the network and its data.

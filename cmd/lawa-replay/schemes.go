@@ -175,7 +175,7 @@ func (o explainOptions) points() ([]averaging.Point, int, error) {
 		}
 		return points, at - 1, nil
 	}
-	t, err := openRun(o.run, foreignOptions{})
+	t, err := openRun([]string{o.run}, foreignOptions{})
 	if err != nil {
 		return nil, 0, err
 	}

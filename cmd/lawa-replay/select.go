@@ -80,6 +80,30 @@ func (o selection) parseSchemes() ([]averaging.Scheme, error) {
 	return averaging.ParseAll(texts)
 }
 
+// splitNames splits a list of names at its commas.
+func splitNames(text string) []string {
+	var out []string
+	for _, name := range strings.Split(text, ",") {
+		if name = strings.TrimSpace(name); !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// policyTexts splits a list such as copy,recompute:samples=10,seed=3 at the commas before a policy's name.
+func policyTexts(text string) []string {
+	var out []string
+	for _, part := range strings.Split(text, ",") {
+		if len(out) > 0 && strings.Contains(part, "=") && !strings.Contains(part, ":") {
+			out[len(out)-1] += "," + part
+			continue
+		}
+		out = append(out, part)
+	}
+	return out
+}
+
 // selectEpochs returns the indices of the checkpoints that text names: numbers (8, or 8.5 within an epoch)
 // and ranges (1-20, with all that lies between). Each must name at least one checkpoint.
 func selectEpochs(t *trajectory.Trajectory, text string) ([]int, error) {

@@ -34,6 +34,7 @@ type sweepOptions struct {
 	foreignOptions
 	out, epochs, split, worker string
 	workers                    int
+	splitHalf                  bool
 	workerTimeout, workerStart time.Duration
 }
 
@@ -67,7 +68,7 @@ The network and the data are those that the trajectory records, or:
 RUN may also be a folder of checkpoints of another program, as import takes them.
 
 Choosing k on the split that is then reported is leakage: choose on one split,
-report another (--split val,train evaluates several).`,
+report another (--split val,train evaluates several; --split-half halves them).`,
 		Example: `  lawa-replay sweep run --k 1,2,4-8,10,16 --out sweep
   lawa-replay sweep run --k 6 --scheme ema:decay=0.5..0.95/0.05 --scheme swa:start=10..20/5 --out sweep
   lawa-replay sweep checkpoints/ --k 1-10 --model net.ts --data tensors:val.safetensors --bn copy --out sweep
@@ -84,6 +85,7 @@ report another (--split val,train evaluates several).`,
 	o.networkOptions.flags(f)
 	o.foreignOptions.flags(f)
 	f.StringVar(&o.split, "split", "", "splits to evaluate: val, train, or those of the worker (default: val; of a worker all)")
+	f.BoolVar(&o.splitHalf, "split-half", false, "evaluate each split by halves too (val-half1, val-half2), so that a scheme can be chosen on one and reported on the other: plot speedup --split-half")
 	f.StringVar(&o.worker, "worker", "", "evaluate by this command instead of a network of this program")
 	f.DurationVar(&o.workerTimeout, "worker-timeout", 10*time.Minute, "time limit for one evaluation of a worker")
 	f.DurationVar(&o.workerStart, "worker-start-timeout", 2*time.Minute, "time limit for the start of a worker")
@@ -157,6 +159,13 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 	if err := s.Check(backend); err != nil {
 		return err
 	}
+	if e, ok := backend.(*evaluator.Engine); ok {
+		for _, t := range s.Trajectories {
+			if err := notePrefix(e, t); err != nil {
+				return err
+			}
+		}
+	}
 	return sweep(ctx, s, backend)
 }
 
@@ -165,6 +174,9 @@ func (o sweepOptions) backend(ctx context.Context, cmd *cobra.Command, s *evalua
 	if o.worker != "" {
 		if o.model != "" && model.IsScript(o.model) || o.task != "" {
 			return nil, nil, wrong(cmd, errors.New("--worker takes its own network and task: --model and --task are for networks of this program"))
+		}
+		if o.splitHalf {
+			return nil, nil, wrong(cmd, errors.New("--split-half: a worker's splits are its own; let it announce two halves, and plot speedup --choose-on one of them"))
 		}
 		if err := o.open(s, runs); err != nil {
 			return nil, nil, err
@@ -197,23 +209,18 @@ func (o sweepOptions) backend(ctx context.Context, cmd *cobra.Command, s *evalua
 	if err != nil {
 		return nil, nil, err
 	}
-	s.Splits = splitNames(cmp.Or(o.split, "val"))
+	for _, name := range splitNames(cmp.Or(o.split, "val")) {
+		s.Splits = append(s.Splits, name)
+		if o.splitHalf {
+			s.Splits = append(s.Splits, name+"-half1", name+"-half2")
+		}
+	}
 	for _, name := range s.Splits {
 		if _, err := e.Set.Split(name); err != nil {
 			return nil, nil, wrong(cmd, fmt.Errorf("--split: %w", err))
 		}
 	}
 	return e, func() {}, nil
-}
-
-func splitNames(text string) []string {
-	var out []string
-	for _, name := range strings.Split(text, ",") {
-		if name = strings.TrimSpace(name); !slices.Contains(out, name) {
-			out = append(out, name)
-		}
-	}
-	return out
 }
 
 // defaultPolicies is recompute where there are batch-norm statistics and data to recompute them from.
@@ -233,31 +240,19 @@ func defaultPolicies(t *trajectory.Trajectory, backend evaluator.Backend) ([]bn.
 	return []bn.Policy{recompute}, nil
 }
 
-// open reads the trajectories, whose network and data must be the same for all.
-func (o sweepOptions) open(s *evaluator.Sweep, runs []string) error {
-	for _, dir := range runs {
-		t, err := openRun(dir, o.foreignOptions)
-		if err != nil {
-			return err
-		}
-		for _, other := range s.Trajectories {
-			if other.Meta.Run == t.Meta.Run && other.Meta.Seed == t.Meta.Seed {
-				return fmt.Errorf("%s and %s are both run %s with seed %d: their rows could not be told apart", other.Dir, dir, t.Meta.Run, t.Meta.Seed)
-			}
-			if other.Meta.Model != t.Meta.Model || other.Meta.Data != t.Meta.Data {
-				return fmt.Errorf("%s trained %s on %s, %s %s on %s: sweep them apart", other.Dir, other.Meta.Model, other.Meta.Data, dir, t.Meta.Model, t.Meta.Data)
-			}
-		}
-		s.Trajectories = append(s.Trajectories, t)
-	}
-	return nil
-}
-
 // sweep runs s with a progress bar and says what it did.
 func sweep(ctx context.Context, s *evaluator.Sweep, backend evaluator.Backend) error {
 	var runs []map[string]any
+	var dirs []string
 	for _, t := range s.Trajectories {
-		runs = append(runs, map[string]any{"run": t.Meta.Run, "seed": t.Meta.Seed, "checkpoints": len(t.Checkpoints), "last_sha256": t.Checkpoints[len(t.Checkpoints)-1].SHA256, "devices": t.Meta.Devices})
+		dirs = append(dirs, t.Dir)
+	}
+	folders, err := evaluator.Folders(dirs)
+	if err != nil {
+		return err
+	}
+	for i, t := range s.Trajectories {
+		runs = append(runs, map[string]any{"run": t.Meta.Run, "seed": t.Meta.Seed, "folder": folders[i], "training": t.Meta.Training, "checkpoints": len(t.Checkpoints), "last_sha256": t.Checkpoints[len(t.Checkpoints)-1].SHA256, "devices": t.Meta.Devices})
 	}
 	var schemes, policies []string
 	for _, scheme := range s.Schemes {
@@ -273,9 +268,9 @@ func sweep(ctx context.Context, s *evaluator.Sweep, backend evaluator.Backend) e
 	}
 	var bar *progress
 	s.Progress = func(done, total int) { bar.set(done) }
-	bar = newProgress("sweep", -1)
+	bar = newProgress(ctx, "sweep", -1)
 	s.Note = func(text string) { bar.close(); say("note: %s", text) }
-	s.Start = func(total int) { bar.close(); bar = newProgress("sweep", total) }
+	s.Start = func(total int) { bar.close(); bar = newProgress(ctx, "sweep", total) }
 	sum, err := s.Run(ctx, backend)
 	bar.close()
 	switch {
@@ -289,7 +284,7 @@ func sweep(ctx context.Context, s *evaluator.Sweep, backend evaluator.Backend) e
 	}
 	say("done: %d evaluations (%d made now, %d from the training log, %d already in the store); the table is %s", sum.Evaluations, sum.Evaluated,
 		sum.Recorded, sum.Evaluations-sum.Evaluated-sum.Recorded, filepath.Join(s.Dir, results.File))
-	return nil
+	return sayRuns(s)
 }
 
 // claim makes the sweep's folder, unless it is something else already.
@@ -304,18 +299,10 @@ func claim(dir string) error {
 	return os.MkdirAll(dir, 0o755)
 }
 
-// parsePolicies splits a list such as copy,recompute:samples=10,seed=3 at the commas before a policy's name.
+// parsePolicies reads a list such as copy,recompute:samples=10,seed=3.
 func parsePolicies(text string) ([]bn.Policy, error) {
-	var texts []string
-	for _, part := range strings.Split(text, ",") {
-		if len(texts) > 0 && strings.Contains(part, "=") && !strings.Contains(part, ":") {
-			texts[len(texts)-1] += "," + part
-			continue
-		}
-		texts = append(texts, part)
-	}
 	var out []bn.Policy
-	for _, t := range texts {
+	for _, t := range policyTexts(text) {
 		p, err := bn.ParsePolicy(t)
 		if err != nil {
 			return nil, fmt.Errorf("--bn: %w", err)

@@ -39,7 +39,7 @@ batch-norm statistics: the baseline. Ctrl-C, or a kill, loses nothing that was
 recorded; --resume goes on from the newest checkpoint, and on a CPU ends with the
 same bits as a run that was not interrupted.
 
-Networks: resnet8, resnet14, resnet20, resnet32, … resnet110, the CIFAR family of
+Networks: resnet8, 14, 20, 32, 44, 56, 110 and 1202, the CIFAR family of
 He et al. (2015), with width=16, stem-stride=1, shortcut=A|B.
 Data: mnist (found by itself), fashion-mnist and cifar10 (with --data-dir; cifar10 has
 norm=imagenet|cifar); train=N and val=N take the first N examples, shift=N and
@@ -138,7 +138,7 @@ func createRun(o trainOptions, net *model.Network, set *dataset.Set, device torc
 		o.name = filepath.Base(filepath.Clean(o.out))
 	}
 	return trajectory.Create(o.out, trajectory.Meta{
-		Run: o.name, Model: net.Spec, Data: set.Spec, Seed: o.config.Seed, BatchSize: o.config.BatchSize,
+		Run: o.name, Model: net.Spec, Data: set.Spec, Seed: new(o.config.Seed), BatchSize: o.config.BatchSize,
 		StepsPerEpoch: trainer.StepsPerEpoch(set.Train.N, o.config.BatchSize), Devices: []string{device.String()},
 		Software: software(), Training: training,
 	})
@@ -157,7 +157,7 @@ func train(ctx context.Context, o trainOptions, net *model.Network, set *dataset
 	engine := evaluator.NewEngine(net, device, 0, runtime.NumCPU())
 	steps := int64(o.config.Epochs) * rec.Meta.StepsPerEpoch
 	say("training %s on %s: %d parameters, %d steps in %d epochs", rec.Meta.Model, rec.Meta.Data, net.Parameters(), steps, o.config.Epochs)
-	bar := newProgress("train", int(steps))
+	bar := newProgress(ctx, "train", int(steps))
 	defer bar.close()
 	hooks := trainer.Hooks{
 		Step: func(step, _ int64, _ float64) { bar.set(int(step)) },
@@ -181,6 +181,6 @@ func train(ctx context.Context, o trainOptions, net *model.Network, set *dataset
 		return err
 	}
 	last := rec.Checkpoints[n-1]
-	say("done: %d checkpoints in %s, %.1f s of training; top-1 %.2f %% and loss %.4f on val at epoch %s", n, o.out, last.Seconds, float64(last.Metrics["val/top1"]), float64(last.Metrics["val/loss"]), trajectory.EpochName(last.Epoch))
+	say("done: %d checkpoints in %s, %.1f s of training; top-1 %.2f %% and loss %.4f on val at epoch %s", n, o.out, *last.Seconds, float64(last.Metrics["val/top1"]), float64(last.Metrics["val/loss"]), trajectory.EpochName(last.Epoch))
 	return nil
 }

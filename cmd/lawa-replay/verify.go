@@ -14,18 +14,18 @@ func newVerify() *cobra.Command {
 	var allowNonFinite bool
 	var o foreignOptions
 	c := &cobra.Command{
-		Use:   "verify RUN",
+		Use:   "verify RUN...",
 		Short: "Re-read every byte of a trajectory and compare it with what was recorded",
 		Long: `Re-read every checkpoint: its size and SHA-256 must be the recorded ones, its
 tensors must have the same names, shapes and types as the others', and their
 values must be finite. Of a folder of other programs' checkpoints, the checksums in
 the files are compared instead of digests. Every fault is printed; the exit code is 1 if there is one.`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {
 				return wrong(cmd, err)
 			}
-			return runVerify(cmd.Context(), args[0], allowNonFinite, o)
+			return runVerify(cmd.Context(), args, allowNonFinite, o)
 		},
 	}
 	c.Flags().BoolVar(&allowNonFinite, "allow-nonfinite", false, "let NaN and infinite weights pass")
@@ -33,16 +33,13 @@ the files are compared instead of digests. Every fault is printed; the exit code
 	return c
 }
 
-func runVerify(ctx context.Context, dir string, allowNonFinite bool, o foreignOptions) error {
-	t, err := openAny(dir, o)
+func runVerify(ctx context.Context, run []string, allowNonFinite bool, o foreignOptions) error {
+	t, err := openOne(run, o)
 	if err != nil {
 		return err
 	}
-	for _, w := range t.Warnings {
-		say("warning: %s", w)
-	}
 	t.Thorough()
-	bar := newProgress("verify", len(t.Checkpoints))
+	bar := newProgress(ctx, "verify", len(t.Checkpoints))
 	var faults []error
 	var bytes int64
 	for i, c := range t.Checkpoints {
@@ -66,6 +63,6 @@ func runVerify(ctx context.Context, dir string, allowNonFinite bool, o foreignOp
 	if len(faults) > 0 {
 		return fmt.Errorf("%d of %d checkpoints are not as recorded:\n%w", len(faults), len(t.Checkpoints), errors.Join(faults...))
 	}
-	say("%s: %d checkpoints, %d bytes, all as recorded", dir, len(t.Checkpoints), bytes)
+	say("%s: %d checkpoints, %d bytes, all as recorded", relative(t.Dir), len(t.Checkpoints), bytes)
 	return nil
 }

@@ -2,30 +2,38 @@
 // split and metric, as a Parquet file that pandas, polars and DuckDB read.
 //
 // It believes that a table is a view: the same evaluations give the same bytes, and a digest beside the
-// file says whether they are still those that were written.
+// file says whether they are still those that were written. A run is known by its folder, because names and
+// seeds repeat; how it was trained stands beside it, so that runs which differ in more than their seed are not
+// taken for seeds of one another. What is not known is null, never zero.
 package results
 
 import (
 	"cmp"
+	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 )
 
 // Row is one value. The Parquet columns have the names and types of the comments.
 type Row struct {
-	Run     string  // run: string
-	Seed    int64   // seed: int64
-	Scheme  string  // scheme: string, canonical spec such as lawa:k=6
-	K       int32   // k: int32, checkpoints averaged; null (here 0) where the scheme fixes none
-	Epoch   float64 // epoch: double, epochs completed at the endpoint
-	Step    int64   // step: int64, optimizer steps completed at the endpoint
-	Policy  string  // policy: string, what became of batch-norm statistics
-	Split   string  // split: string
-	Metric  string  // metric: string; loss in nats, top1 and top5 in percent
-	Value   float64 // value: double
-	StdErr  float64 // stderr: double, standard error of the mean over examples
-	N       int64   // n: int64, examples
-	Seconds float64 // seconds: double, time spent training up to the endpoint
-	Key     string  // key: string, digest of all that the value depends on
+	Run     string   // run: string, its name
+	Seed    *int64   // seed: int64; null where it is not known
+	Folder  string   // folder: string, as much of the run's path as tells it from the others of the sweep
+	Config  string   // config: string, JSON of how it was trained, without the seed; training is null where that is not known
+	Devices *int64   // devices: int64, how many it was trained on; null where that is not known
+	Scheme  string   // scheme: string, canonical spec such as lawa:k=6
+	K       int32    // k: int32, checkpoints averaged; null (here 0) where the scheme fixes none
+	Epoch   float64  // epoch: double, epochs completed at the endpoint
+	Step    *int64   // step: int64, optimizer steps completed at the endpoint; null where they are not known
+	Policy  string   // policy: string, what became of batch-norm statistics
+	Split   string   // split: string
+	Metric  string   // metric: string; loss in nats, top1 and top5 in percent
+	Value   float64  // value: double
+	StdErr  float64  // stderr: double, standard error of the mean over examples
+	N       int64    // n: int64, examples
+	Seconds *float64 // seconds: double, time spent training up to the endpoint; null where it is not known
+	Key     string   // key: string, digest of all that the value depends on
 }
 
 // Table is a sweep's rows with its provenance (JSON).
@@ -34,17 +42,134 @@ type Table struct {
 	Provenance string
 }
 
+// Run is one training run of a table.
+type Run struct {
+	Name    string
+	Seed    *int64
+	Folder  string // as in Row; "" in tables of the first version, which knew a run by name and seed
+	Config  string
+	Devices *int64
+}
+
+// RunOf is the run that a row is of.
+func (r Row) RunOf() Run { return Run{r.Run, r.Seed, r.Folder, r.Config, r.Devices} }
+
+// ID is different for different runs of a table.
+func (r Run) ID() string {
+	if r.Folder == "" {
+		return r.Name + " " + seedText(r.Seed)
+	}
+	return r.Folder
+}
+
+// Is says whether name is one by which the run may be called: its name, its folder, or both with the seed, as
+// in run/seed=2.
+func (r Run) Is(name string) bool {
+	base, seed, has := strings.Cut(name, "/seed=")
+	return name == r.Name || name == r.Folder || has && (base == r.Name || base == r.Folder) && r.Seed != nil && seed == seedText(r.Seed)
+}
+
+func seedText(seed *int64) string {
+	if seed == nil {
+		return "–"
+	}
+	return fmt.Sprint(*seed)
+}
+
+// Runs lists the table's runs, in the order in which they first appear.
+func (t *Table) Runs() []Run {
+	var out []Run
+	seen := map[string]bool{}
+	for i := range t.Rows {
+		if r := t.Rows[i].RunOf(); !seen[r.ID()] {
+			seen[r.ID()] = true
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// RunNames gives the runs the shortest names that tell them apart: their own, with the seed where that is not
+// enough, and else their folders.
+func RunNames(runs []Run) []string {
+	for _, name := range []func(Run) string{
+		func(r Run) string { return r.Name },
+		func(r Run) string { return r.Name + " (seed " + seedText(r.Seed) + ")" },
+		func(r Run) string { return r.Folder },
+	} {
+		var names []string
+		for _, r := range runs {
+			if n := name(r); !slices.Contains(names, n) {
+				names = append(names, n)
+			}
+		}
+		if len(names) == len(runs) {
+			return names
+		}
+	}
+	panic("two runs of one folder")
+}
+
+// RunList names several runs in a line: run, seeds 1, 2, 3, where only the seeds differ. More than eight are counted.
+func RunList(runs []Run) string {
+	names := RunNames(runs)
+	seeds := ""
+	for _, r := range runs {
+		if len(runs) < 2 || r.Name != runs[0].Name || r.Seed == nil {
+			seeds = ""
+			break
+		}
+		seeds += ", " + seedText(r.Seed)
+	}
+	const most = 8
+	switch {
+	case len(names) > most:
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most-1], ", "), len(names)-most+1)
+	case seeds != "" && strings.HasSuffix(names[0], ")"):
+		return runs[0].Name + ", seeds " + strings.TrimPrefix(seeds, ", ")
+	}
+	return strings.Join(names, ", ")
+}
+
+// Only is the table with those runs that the names call; each must call one at least.
+func (t *Table) Only(names []string) (*Table, error) {
+	runs := t.Runs()
+	for _, name := range names {
+		if !slices.ContainsFunc(runs, func(r Run) bool { return r.Is(name) }) {
+			return nil, fmt.Errorf("no run %q in these results, which hold %s", name, strings.Join(RunNames(runs), ", "))
+		}
+	}
+	out := &Table{Provenance: t.Provenance}
+	for _, row := range t.Rows {
+		if slices.ContainsFunc(names, row.RunOf().Is) {
+			out.Rows = append(out.Rows, row)
+		}
+	}
+	return out, nil
+}
+
+// Worker says whether a program of one's own evaluated: then a metric means what that program says.
+func (t *Table) Worker() bool {
+	var p struct {
+		Worker string `json:"worker"`
+	}
+	return json.Unmarshal([]byte(t.Provenance), &p) == nil && p.Worker != ""
+}
+
 // Point is one value of a series.
 type Point struct {
-	Epoch, Value, StdErr, Seconds float64
-	Step                          int64
+	Epoch, Value, StdErr float64
+	N                    int64
+	Step                 *int64
+	Seconds              *float64
 }
 
 // Series is one metric along the epochs, for one run, scheme, policy and split.
 type Series struct {
-	Run, Scheme, Policy string
-	K                   int
-	Points              []Point // by rising epoch
+	Run            Run
+	Scheme, Policy string
+	K              int
+	Points         []Point // by rising epoch
 }
 
 // Series groups the rows of a split and metric, in the order in which they first appear.
@@ -56,14 +181,15 @@ func (t *Table) Series(split, metric string) []*Series {
 		if r.Split != split || r.Metric != metric {
 			continue
 		}
-		key := id{r.Run, r.Scheme, r.Policy}
+		run := r.RunOf()
+		key := id{run.ID(), r.Scheme, r.Policy}
 		s := index[key]
 		if s == nil {
-			s = &Series{Run: r.Run, Scheme: r.Scheme, Policy: r.Policy, K: int(r.K)}
+			s = &Series{Run: run, Scheme: r.Scheme, Policy: r.Policy, K: int(r.K)}
 			index[key] = s
 			out = append(out, s)
 		}
-		s.Points = append(s.Points, Point{r.Epoch, r.Value, r.StdErr, r.Seconds, r.Step})
+		s.Points = append(s.Points, Point{r.Epoch, r.Value, r.StdErr, r.N, r.Step, r.Seconds})
 	}
 	for _, s := range out {
 		slices.SortStableFunc(s.Points, func(a, b Point) int { return cmp.Compare(a.Epoch, b.Epoch) })

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -13,15 +14,16 @@ import (
 func sample(n int) *Table {
 	t := &Table{Provenance: `{"software":"test"}`}
 	for i := range n {
-		t.Rows = append(t.Rows, Row{Run: "r", Seed: 3, Scheme: fmt.Sprintf("lawa:k=%d", i%17), K: int32(i % 17), Epoch: float64(i) / 3, Step: int64(i), Policy: "copy",
-			Split: "val", Metric: []string{"loss", "top1"}[i%2], Value: float64(i) * 1.1, StdErr: 0.5, N: 10000, Seconds: 1.5, Key: fmt.Sprintf("%064x", i*i)})
+		t.Rows = append(t.Rows, Row{Run: "r", Seed: new(int64(3)), Folder: "a/r", Config: `{"lr":0.1}`, Devices: new(int64(2)), Scheme: fmt.Sprintf("lawa:k=%d", i%17), K: int32(i % 17), Epoch: float64(i) / 3, Step: new(int64(i)), Policy: "copy",
+			Split: "val", Metric: []string{"loss", "top1"}[i%2], Value: float64(i) * 1.1, StdErr: 0.5, N: 10000, Seconds: new(1.5), Key: fmt.Sprintf("%064x", i*i)})
 	}
 	return t
 }
 
 func TestRoundTripAndSameBytes(t *testing.T) {
-	want := sample(5000)
+	want := sample(20000) // written in several parts
 	want.Rows[7].Value = math.Inf(1)
+	want.Rows[8].Seed, want.Rows[8].Devices, want.Rows[8].Step, want.Rows[8].Seconds = nil, nil, nil, nil
 	var first []byte
 	for i := range 5 {
 		path := filepath.Join(t.TempDir(), "results.parquet")
@@ -45,7 +47,7 @@ func TestRoundTripAndSameBytes(t *testing.T) {
 			t.Fatalf("%d rows, provenance %q", len(got.Rows), got.Provenance)
 		}
 		for i := range got.Rows {
-			if got.Rows[i] != want.Rows[i] {
+			if !reflect.DeepEqual(got.Rows[i], want.Rows[i]) {
 				t.Fatalf("row %d: %+v, wrote %+v", i, got.Rows[i], want.Rows[i])
 			}
 		}
@@ -94,6 +96,22 @@ func TestDamageIsAnError(t *testing.T) {
 	}
 }
 
+// FuzzParse reads what has the right digest, but is no table of ours.
+func FuzzParse(f *testing.F) {
+	for _, n := range []int{0, 3, 300} {
+		path := filepath.Join(f.TempDir(), "results.parquet")
+		if err := Write(path, sample(n)); err != nil {
+			f.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { _, _ = parse(data) })
+}
+
 func TestSeries(t *testing.T) {
 	table := &Table{Rows: []Row{
 		{Run: "a", Scheme: "last", Policy: "copy", Epoch: 2, Split: "val", Metric: "loss", Value: 2},
@@ -102,7 +120,51 @@ func TestSeries(t *testing.T) {
 		{Run: "b", Scheme: "last", Policy: "copy", Epoch: 1, Split: "val", Metric: "loss", Value: 4},
 	}}
 	s := table.Series("val", "loss")
-	if len(s) != 2 || len(s[0].Points) != 2 || s[0].Points[0].Value != 3 || s[1].Run != "b" {
+	if len(s) != 2 || len(s[0].Points) != 2 || s[0].Points[0].Value != 3 || s[1].Run.Name != "b" {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A table of the first version has no folders, and zeros for what is not known of an imported run: none of its rows
+// has seconds. The zero seed of a run that was trained is one.
+func TestTablesOfTheFirstVersion(t *testing.T) {
+	table, err := Read("../../testdata/results/version1.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := table.Runs()
+	if len(table.Rows) != 6 || len(runs) != 2 || runs[0].Config != "" || runs[0].Devices != nil {
+		t.Fatalf("%d rows, runs %+v", len(table.Rows), runs)
+	}
+	for _, r := range table.Rows {
+		trained := r.Run == "trained"
+		if (r.Seed != nil) != trained || (r.Seconds != nil) != trained || trained && (*r.Seed != 0 || *r.Seconds != 2*r.Epoch || *r.Step != int64(10*r.Epoch)) {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// Runs have the shortest names that tell them apart.
+func TestRunNames(t *testing.T) {
+	run := func(name string, seed int64, folder string) Run { return Run{Name: name, Seed: &seed, Folder: folder} }
+	for _, c := range []struct {
+		runs []Run
+		want string
+	}{
+		{[]Run{run("a", 1, "x/a"), run("b", 1, "x/b")}, "a, b"},
+		{[]Run{run("a", 1, "x/a"), run("a", 2, "y/a")}, "a, seeds 1, 2"},
+		{[]Run{run("a", 1, "x/a"), run("a", 1, "y/a")}, "x/a, y/a"},
+		{[]Run{run("a", 1, "x/a"), {Name: "a", Folder: "y/a"}}, "a (seed 1), a (seed –)"},
+	} {
+		if got := RunList(c.runs); got != c.want {
+			t.Errorf("%q, expected %q", got, c.want)
+		}
+	}
+	var many []Run
+	for i := range 20 {
+		many = append(many, run(fmt.Sprint("r", i), 1, ""))
+	}
+	if got := RunList(many); got != "r0, r1, r2, r3, r4, r5, r6 and 13 more" {
+		t.Errorf("%q", got)
 	}
 }

@@ -19,8 +19,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
+
+	"lawa-replay/internal/input"
 )
 
 // Protocol is the version that is spoken.
@@ -188,7 +189,7 @@ type Worker struct {
 
 // process is a running program.
 type process struct {
-	cmd   *exec.Cmd
+	group *group
 	in    io.WriteCloser
 	lines chan line
 	ended chan struct{}
@@ -236,8 +237,7 @@ func (w *Worker) Begin(ctx context.Context) (*Ready, error) {
 	w.Stop()
 	cmd := exec.Command("sh", "-c", w.Command)
 	cmd.Env = append(os.Environ(), w.Env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its children are killed with it
-	p := &process{cmd: cmd, lines: make(chan line), ended: make(chan struct{}), log: &tail{}}
+	p := &process{lines: make(chan line), ended: make(chan struct{}), log: &tail{}}
 	cmd.Stderr = p.log
 	cmd.WaitDelay = time.Second
 	var err error
@@ -248,13 +248,21 @@ func (w *Worker) Begin(ctx context.Context) (*Ready, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.group, err = newGroup(); err != nil {
+		return nil, fmt.Errorf("worker %q: %w", w.Command, err)
+	}
+	p.group.join(cmd)
 	if err := cmd.Start(); err != nil {
+		p.group.kill()
 		return nil, fmt.Errorf("worker %q: %w", w.Command, err)
 	}
 	go func() {
 		r := bufio.NewReaderSize(out, 64<<10)
 		for {
-			text, err := readLine(r)
+			text, err := input.ReadLine(r, maxLine)
+			if errors.Is(err, input.ErrLine) {
+				err = fmt.Errorf("its answer: %w", err)
+			}
 			select {
 			case p.lines <- line{text, err}:
 			case <-p.ended:
@@ -287,20 +295,6 @@ func (w *Worker) Begin(ctx context.Context) (*Ready, error) {
 		return nil, fmt.Errorf("worker %q: %w", w.Command, err)
 	}
 	return &ready, nil
-}
-
-// readLine reads up to a line feed, and no more than maxLine bytes.
-func readLine(r *bufio.Reader) ([]byte, error) {
-	var out []byte
-	for {
-		part, err := r.ReadSlice('\n')
-		if out = append(out, part...); len(out) > maxLine {
-			return nil, fmt.Errorf("it answered with a line of more than %d bytes", maxLine)
-		}
-		if err != bufio.ErrBufferFull {
-			return out, err
-		}
-	}
 }
 
 // exchange sends a message and reads one line.
@@ -414,7 +408,7 @@ func (w *Worker) kill() {
 	if p == nil {
 		return
 	}
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	p.group.kill()
 	for {
 		select {
 		case <-p.lines:

@@ -1,5 +1,13 @@
-// Package atomicfile writes files that are whole or absent: to a temporary name beside the target,
-// synced, renamed, and the folder synced, so that neither an error nor a power cut leaves half a file.
+// Package atomicfile writes files that are whole or absent: under no name or a temporary one, synced, renamed, and
+// the folder synced, so that neither an error nor a power cut leaves half a file.
+//
+// It believes that a kill may come at any moment, and that what it leaves must go without anybody's help. A file has
+// no name before it is whole where the file system can do that (O_TMPFILE). Where it cannot, its temporary name holds
+// a lock of the writer's, and the next writer in the folder removes every temporary file that nobody locks. Locks, not
+// process ids, tell who lives: they end with their process, and hold across containers that share a folder.
+//
+// It also believes that a folder's contents may be somebody else's: below a folder no symbolic link is followed for
+// writing or removing.
 package atomicfile
 
 import (
@@ -9,53 +17,68 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// Write makes path hold what f writes. If anything fails, path is as it was.
+// Write makes path hold what f writes, and its folder if it is missing. If anything fails, path is as it was.
 func Write(path string, f func(io.Writer) error) error {
 	return WriteConfirmed(path, f, func() error { return nil })
 }
 
 // WriteConfirmed is Write, but when all is on the disk, confirm has the last word: the file gets its name
 // only if that returns nil.
-func WriteConfirmed(path string, f func(io.Writer) error, confirm func() error) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+func WriteConfirmed(path string, f func(io.Writer) error, confirm func() error) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return WriteBelow(filepath.Dir(path), filepath.Base(path), f, confirm)
+}
+
+// WriteBytes is Write for content at hand.
+func WriteBytes(path string, data []byte) error {
+	return Write(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// WriteBelow is WriteConfirmed for a name below a folder, which may be several folders deep: those that are missing
+// are made, and none may be a symbolic link.
+func WriteBelow(root, name string, f func(io.Writer) error, confirm func() error) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("writing %s: %w", filepath.Join(root, name), err)
+		}
+	}()
+	dir, err := openBelow(root, filepath.Dir(name), true)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			tmp.Close()
-			os.Remove(tmp.Name())
-			err = fmt.Errorf("writing %s: %w", path, err)
-		}
-	}()
-	w := bufio.NewWriterSize(&eager{File: tmp}, 1<<20)
-	if err = f(w); err != nil {
+	defer dir.Close()
+	cleanOnce(dir)
+	tmp, err := newTemporary(dir)
+	if err != nil {
 		return err
 	}
-	if err = w.Flush(); err != nil {
+	defer tmp.discard()
+	w := bufio.NewWriterSize(&eager{File: tmp.File}, 1<<20)
+	if err := f(w); err != nil {
 		return err
 	}
-	if err = tmp.Chmod(0o644); err != nil {
+	if err := w.Flush(); err != nil {
 		return err
 	}
-	if err = tmp.Sync(); err != nil {
+	if err := tmp.Sync(); err != nil {
 		return err
 	}
-	if err = tmp.Close(); err != nil {
+	if err := confirm(); err != nil {
 		return err
 	}
-	if err = confirm(); err != nil {
+	if err := tmp.rename(filepath.Base(name)); err != nil {
 		return err
 	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	return SyncDir(filepath.Dir(path))
+	return dir.Sync()
 }
 
 // eager lets the system begin to write to the disk while more is to come, so that the sync at the end has
@@ -81,34 +104,9 @@ func (e *eager) Write(p []byte) (total int, err error) {
 	return total, err
 }
 
-// WriteBytes is Write for content at hand.
-func WriteBytes(path string, data []byte) error {
-	return Write(path, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
-}
-
-// RemoveLeftovers removes the temporary files that killed writers left in the folders. Call it only where
-// nobody else can be writing: under Lock.
-func RemoveLeftovers(dirs ...string) error {
-	for _, dir := range dirs {
-		names, err := filepath.Glob(filepath.Join(dir, ".*.tmp"))
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			if err := os.Remove(name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // SyncDir makes the names in dir last.
 func SyncDir(dir string) error {
-	d, err := os.Open(dir)
+	d, err := openBelow(dir, ".", false)
 	if err != nil {
 		return err
 	}
@@ -119,39 +117,27 @@ func SyncDir(dir string) error {
 // ErrLocked is wrapped by Lock's error when another process holds the lock.
 var ErrLocked = errors.New("another process is writing here")
 
-// OpenRegular opens a regular file for reading, and gives its size. It does not wait where there is something
-// else, such as a pipe without a writer.
-func OpenRegular(path string) (*os.File, int64, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a regular file")
-	}
-	if err != nil {
-		f.Close()
-		return nil, 0, err
-	}
-	return f, info.Size(), nil
-}
-
 // LockName is the file that Lock leaves in a folder.
 const LockName = ".lock"
 
 // Lock takes the folder's lock file, which the operating system drops when this process ends.
 func Lock(dir string) (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(dir, LockName), os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := OpenBelow(dir, LockName)
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := tryLock(f); err != nil {
 		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = ErrLocked
-		}
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	return func() { f.Close() }, nil
+}
+
+// tryLock takes an exclusive lock on an open file or folder, or fails at once.
+func tryLock(f *os.File) error {
+	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return ErrLocked
+	}
+	return err
 }

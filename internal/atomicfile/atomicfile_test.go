@@ -59,7 +59,7 @@ func TestRemoveLeftovers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := RemoveLeftovers(dir, filepath.Join(dir, "absent")); err != nil {
+	if err := RemoveLeftovers(dir, "absent"); err != nil {
 		t.Fatal(err)
 	}
 	if names, _ := os.ReadDir(dir); len(names) != 2 {

@@ -212,8 +212,18 @@ func Unknown(what, name string, known []string) error {
 	return fmt.Errorf("unknown %s %q (known: %s)", what, name, strings.Join(known, ", "))
 }
 
-// Nearest returns the word that is fewest edits away from text, if that is at most a third of its length.
+// Nearest returns the only word that begins with text, or else the word that is fewest edits away from it, if that
+// is at most a third of its length.
 func Nearest(text string, words []string) (string, bool) {
+	var longer []string
+	for _, w := range words {
+		if len(text) > 1 && strings.HasPrefix(w, text) {
+			longer = append(longer, w)
+		}
+	}
+	if len(longer) == 1 {
+		return longer[0], true
+	}
 	best, at := "", len(text)/3+2
 	for _, w := range words {
 		if d := edits(text, w); d < at {

@@ -64,6 +64,9 @@ func TestUnknownNamesTheNearest(t *testing.T) {
 	if err := Unknown("scheme", "lwaa", []string{"last", "lawa"}); !strings.Contains(err.Error(), "did you mean lawa?") {
 		t.Error(err)
 	}
+	if err := Unknown("figure", "k-sens", []string{"speedup", "k-sensitivity"}); !strings.Contains(err.Error(), "did you mean k-sensitivity?") {
+		t.Error(err)
+	}
 	if err := Unknown("scheme", "polyak", []string{"last", "lawa"}); strings.Contains(err.Error(), "did you mean") {
 		t.Error(err)
 	}

@@ -6,24 +6,24 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory/pickle"
 )
 
 // openDCP reads a folder of torch.distributed.checkpoint: .metadata is one pickle of dataclasses, which say of
 // each tensor its chunks, and of each chunk at which bytes of which .distcp file a torch.save archive of it lies
 // (torch/distributed/checkpoint/metadata.py and filesystem.py).
-func (c *Checkpoint) openDCP(o Options) error {
+func (c *Checkpoint) openDCP(dir string, o Options) error {
 	c.Format = "torch.distributed.checkpoint"
-	f, err := openFile(filepath.Join(c.Path, dcpMetadata))
+	f, err := openFile(filepath.Join(dir, dcpMetadata))
 	if err != nil {
 		return bare(err)
 	}
 	c.files = append(c.files, f)
-	root, err := pickle.NewReader(io.NewSectionReader(f, 0, f.size), f.size).Next(pickle.Options{Call: rebuild})
+	root, err := pickle.NewReader(io.NewSectionReader(f, 0, f.size), f.size, o.MaxPickle).Next(pickle.Options{Call: rebuild})
 	if err != nil {
-		return fmt.Errorf("%s: %w", dcpMetadata, err)
+		return fmt.Errorf("%s: %w", dcpMetadata, raised(err))
 	}
 	m := mapping(root)
 	if m == nil {
@@ -32,57 +32,54 @@ func (c *Checkpoint) openDCP(o Options) error {
 	tensors, _ := m.Get("state_dict_metadata")
 	storage, _ := m.Get("storage_data")
 	plan, _ := m.Get("planner_data")
-	d := &dcp{c: c, files: map[string]*file{}, items: map[string][]item{}}
+	d := &dcp{c: c, dir: dir, files: map[string]*file{}, items: map[string][]item{}}
 	if err := d.index(mapping(storage)); err != nil {
 		return fmt.Errorf("%s: %w", dcpMetadata, err)
 	}
 	// The state dict was flattened; put it back, as far as names tell, to find the model in it.
-	tree := &node{}
 	list := mapping(tensors)
 	if list == nil {
 		return fmt.Errorf("%s: no state_dict_metadata in it", dcpMetadata)
 	}
+	whole := &pickle.Dict{}
 	paths := mapping(plan)
 	for i, k := range list.Keys {
 		name, ok := k.(string)
+		if !ok {
+			continue
+		}
 		meta := mapping(list.Values[i])
-		if !ok || meta == nil {
+		if meta == nil {
+			put(whole, flattened(paths, name), &lazy{func() (any, error) { return d.object(name) }})
 			continue
 		}
-		if _, isTensor := meta.Get("chunks"); !isTensor {
-			continue
+		if _, isTensor := meta.Get("chunks"); isTensor {
+			put(whole, flattened(paths, name), d.entry(name, meta))
+		} else {
+			put(whole, flattened(paths, name), &lazy{func() (any, error) { return d.object(name) }})
 		}
-		tree.add(path(paths, name), name, meta)
 	}
-	wanted, err := tree.choose(o.Key, c)
+	out, err := c.find(whole, o)
 	if err != nil {
 		return err
 	}
-	var out []named
-	for _, w := range wanted {
-		t, err := d.tensor(w.full, w.meta)
-		if err != nil {
-			return fmt.Errorf("tensor %s: %w", w.full, err)
-		}
-		out = append(out, named{w.name, t})
-	}
-	return c.arrange(out)
+	return c.arrange(out, o)
 }
 
-// path is where a flattened name stood: the planner keeps it as a tuple of keys.
-func path(plan *pickle.Dict, name string) []string {
+// flattened is where a flattened name stood: the planner keeps it as a tuple of keys.
+func flattened(plan *pickle.Dict, name string) []string {
 	if plan != nil {
 		v, _ := plan.Get(name)
 		if t, ok := v.(pickle.Tuple); ok {
 			var out []string
 			for _, k := range t {
-				s, ok := k.(string)
+				s, ok := keyName(k)
 				if !ok {
 					return []string{name}
 				}
 				out = append(out, s)
 			}
-			if len(out) > 0 {
+			if len(out) > 0 && len(out) <= maxDepth {
 				return out
 			}
 		}
@@ -90,78 +87,18 @@ func path(plan *pickle.Dict, name string) []string {
 	return []string{name}
 }
 
-// node is a dict of the state dict that was saved.
-type node struct {
-	tensors []leaf
-	keys    []string
-	below   map[string]*node
-}
-
-type leaf struct {
-	name, full string
-	meta       *pickle.Dict
-}
-
-func (n *node) add(path []string, full string, meta *pickle.Dict) {
-	for len(path) > 1 {
-		if n.below == nil {
-			n.below = map[string]*node{}
+// put puts a value into dicts within d, by its keys. A dict takes the place of a value of its key.
+func put(d *pickle.Dict, path []string, v any) {
+	for ; len(path) > 1; path = path[1:] {
+		at, _ := d.Get(path[0])
+		next, ok := at.(*pickle.Dict)
+		if !ok {
+			next = &pickle.Dict{}
+			d.Set(path[0], next)
 		}
-		next := n.below[path[0]]
-		if next == nil {
-			next = &node{}
-			n.below[path[0]] = next
-			n.keys = append(n.keys, path[0])
-		}
-		n, path = next, path[1:]
+		d = next
 	}
-	n.tensors = append(n.tensors, leaf{path[0], full, meta})
-}
-
-// choose finds the model's tensors: under key, or in the one dict that is not an optimizer's.
-func (n *node) choose(key string, c *Checkpoint) ([]leaf, error) {
-	at := n
-	if key != "" {
-		for _, k := range strings.Split(key, ".") {
-			if at = at.below[k]; at == nil {
-				return nil, fmt.Errorf("--key %s: no %q there", key, k)
-			}
-		}
-		c.Key = key
-		return at.tensors, nil
-	}
-	found := at.candidates("")
-	switch len(found) {
-	case 0:
-		return nil, errors.New("no tensors in it but an optimizer's")
-	case 1:
-		c.Key = found[0].key
-		return found[0].node.tensors, nil
-	}
-	var names []string
-	for _, f := range found {
-		names = append(names, fmt.Sprintf("%s (%d tensors)", f.key, len(f.node.tensors)))
-	}
-	return nil, fmt.Errorf("%d state dicts in it: %s; --key says which", len(found), strings.Join(names, ", "))
-}
-
-type place struct {
-	key  string
-	node *node
-}
-
-func (n *node) candidates(key string) []place {
-	if len(n.tensors) > 0 {
-		return []place{{key, n}}
-	}
-	var out []place
-	for _, k := range n.keys {
-		if beside(k) {
-			continue
-		}
-		out = append(out, n.below[k].candidates(strings.TrimPrefix(key+"."+k, "."))...)
-	}
-	return out
+	d.Set(path[0], v)
 }
 
 // item is a chunk's archive.
@@ -173,6 +110,7 @@ type item struct {
 
 type dcp struct {
 	c     *Checkpoint
+	dir   string
 	files map[string]*file
 	items map[string][]item
 }
@@ -206,8 +144,11 @@ func (d *dcp) index(storage *pickle.Dict) error {
 		it.path, ok1 = path.(string)
 		it.offset, ok2 = offset.(int64)
 		it.length, ok3 = length.(int64)
-		if !ok1 || !ok2 || !ok3 || !filepath.IsLocal(it.path) || it.offset < 0 || it.length < 0 {
+		if !ok1 || !ok2 || !ok3 || it.offset < 0 || it.length < 0 {
 			return fmt.Errorf("%s: a storage that is not described as expected", fqn)
+		}
+		if err := input.Local(it.path); err != nil {
+			return fmt.Errorf("%s: the file that stores it: %w", fqn, err)
 		}
 		if t, _ := info.Get("transform_descriptors"); t != nil {
 			return fmt.Errorf("%s: its bytes are transformed (compressed), which is not read", fqn)
@@ -221,13 +162,39 @@ func (d *dcp) open(path string) (*file, error) {
 	if f := d.files[path]; f != nil {
 		return f, nil
 	}
-	f, err := openFile(filepath.Join(d.c.Path, path))
+	f, err := openFile(filepath.Join(d.dir, path))
 	if err != nil {
 		return nil, err
 	}
 	d.files[path] = f
 	d.c.files = append(d.c.files, f)
 	return f, nil
+}
+
+// entry is a tensor whose chunks are opened when it is wanted.
+func (d *dcp) entry(name string, meta *pickle.Dict) *tensor {
+	size, _ := meta.Get("size")
+	shape, err := sizes(size)
+	if err != nil {
+		return &tensor{fault: err.Error()}
+	}
+	return &tensor{shape: shape, load: func() (*tensor, error) { return d.tensor(name, meta) }}
+}
+
+// object reads what is no tensor, such as an epoch.
+func (d *dcp) object(name string) (any, error) {
+	if len(d.items[name]) != 1 {
+		return nil, fmt.Errorf("nothing says where %s is stored", name)
+	}
+	it := d.items[name][0]
+	f, err := d.open(it.path)
+	if err != nil {
+		return nil, err
+	}
+	if it.length > f.size || it.offset > f.size-it.length {
+		return nil, fmt.Errorf("%s: %d bytes at %d in a file of %d", it.path, it.length, it.offset, f.size)
+	}
+	return (&zipFile{file: f, start: it.offset, size: it.length}).open(Options{})
 }
 
 // tensor puts a tensor together from its chunks, which must cover it and not overlap.

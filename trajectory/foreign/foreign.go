@@ -8,6 +8,8 @@
 package foreign
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -16,21 +18,31 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"lawa-replay/internal/atomicfile"
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory/safetensors"
 )
 
 // Options of opening.
 type Options struct {
-	// Key says where the state dict stands, as in "state_dict" or "model.ema"; "" finds it where there is one.
+	// Key says where the state dict stands, as in "state_dict" or "model.ema"; "" finds it where there is one. A dict of
+	// state dicts, or several keys as in "model,generator", are one model.
 	Key string
-	// Strict refuses a pickle that names anything but tensors, containers and numbers.
+	// Strip is prefixes that are taken off the tensors' names, as in "model.", one after the other.
+	Strip []string
+	// Skip is names of tensors to leave out, or patterns of them (path.Match).
+	Skip []string
+	// Untie is names that are tensors of their own, though they share the bytes of another.
+	Untie []string
+	// Strict refuses a pickle that names anything but tensors, arrays, containers and numbers.
 	Strict bool
+	// MaxPickle is how many bytes of pickle are read, and an eighth of what they may build; 0 is pickle.MaxBytes.
+	MaxPickle int64
 }
 
 // Checkpoint is a foreign checkpoint, opened: what is in it is known, its weights are not read yet.
 type Checkpoint struct {
 	Path    string
+	Within  string            // of a folder: what in it was taken for the model, and why; "" of a file
 	Format  string            // such as "PyTorch zip", for messages
 	Key     string            // where the state dict stood; "" at the root
 	Tensors []Tensor          // arranged as a safetensors file of them is
@@ -38,14 +50,18 @@ type Checkpoint struct {
 	Shards  map[string]string // the file of each tensor, where there are several
 	Info    Info
 
-	files []*file
+	Weights    string   // which ones they are: Raw, EMA, Average, or "" where nothing tells
+	WeightsWhy string   // what tells
+	Notes      []string // what people should know: what was left out, joined, or cannot be averaged
+
+	files  []*file
+	opened string // the file or folder within Path
 }
 
-// Info is what stands beside the weights.
-type Info struct {
-	Epoch, Step *float64           // as recorded, in the recorder's own way of counting
-	Lightning   bool               // written by Lightning, which counts epochs from 0
-	Numbers     map[string]float64 // other numbers at the root, by their keys
+func (c *Checkpoint) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(c.Notes, text) {
+		c.Notes = append(c.Notes, text)
+	}
 }
 
 // Tensor is one tensor. Begin and End are its place in the data section of the arranged file.
@@ -76,16 +92,17 @@ type record struct {
 	hollow   bool // its bytes were never written
 }
 
-// file is a file in use. It counts what is read of it.
+// file is a file in use, or bytes in memory. It counts what is read of it.
 type file struct {
 	path string
 	f    *os.File
+	data []byte // in place of f
 	size int64
 	read atomic.Int64
 }
 
 func openFile(path string) (*file, error) {
-	f, size, err := atomicfile.OpenRegular(path)
+	f, size, err := input.Open(path, input.Any)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +111,9 @@ func openFile(path string) (*file, error) {
 
 // ReadAt implements io.ReaderAt.
 func (f *file) ReadAt(p []byte, off int64) (int, error) {
+	if f.f == nil {
+		return bytes.NewReader(f.data).ReadAt(p, off)
+	}
 	n, err := f.f.ReadAt(p, off)
 	f.read.Add(int64(n))
 	return n, err
@@ -157,54 +177,39 @@ func (c *Checkpoint) Layout() []safetensors.Tensor {
 	return out
 }
 
-// The names of the files by which a folder is known to be one checkpoint, best first.
-const dcpMetadata = ".metadata"
-
-var (
-	indexNames  = []string{"model.safetensors.index.json", "pytorch_model.bin.index.json"}
-	singleNames = []string{"model.safetensors", "pytorch_model.bin"}
-)
-
-// IsCheckpoint says whether a folder is one checkpoint, rather than a folder of them.
-func IsCheckpoint(dir string) bool {
-	for _, name := range slices.Concat([]string{dcpMetadata}, indexNames, singleNames) {
-		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode().IsRegular() {
-			return true
-		}
-	}
-	return false
-}
-
 func (c *Checkpoint) open(o Options) error {
 	info, err := os.Stat(c.Path)
 	if err != nil {
 		return bare(err)
 	}
+	c.opened = c.Path
 	if !info.IsDir() {
-		if strings.HasSuffix(c.Path, ".index.json") {
-			return c.openShards(c.Path, o)
-		}
-		return c.openOne(c.Path, o)
+		return c.openFile(c.Path, o)
 	}
-	exists := func(name string) bool {
-		_, err := os.Stat(filepath.Join(c.Path, name))
-		return err == nil
+	path, why, err := Within(c.Path)
+	var none *NotOne
+	if errors.As(err, &none) && none.Reason == "" && len(none.Files) == 1 {
+		path, why, err = filepath.Join(c.Path, none.Files[0]), none.Files[0]+", the only file that may hold weights", nil
 	}
-	defer c.trainerState()
-	if exists(dcpMetadata) {
-		return c.openDCP(o)
+	switch {
+	case errors.As(err, &none):
+		return errors.New(strings.TrimPrefix(none.Error(), c.Path+": "))
+	case err != nil:
+		return bare(err)
 	}
-	for _, name := range indexNames {
-		if exists(name) {
-			return c.openShards(filepath.Join(c.Path, name), o)
-		}
+	c.Within, c.opened = why, path
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return c.openDCP(path, o)
 	}
-	for _, name := range singleNames {
-		if exists(name) {
-			return c.openOne(filepath.Join(c.Path, name), o)
-		}
+	return c.openFile(path, o)
+}
+
+// openFile opens a checkpoint that is one file, or an index of shards.
+func (c *Checkpoint) openFile(path string, o Options) error {
+	if strings.HasSuffix(path, ".index.json") {
+		return c.openShards(path, o)
 	}
-	return fmt.Errorf("a folder without %s, %s, %s or %s: it is no checkpoint", dcpMetadata, indexNames[0], singleNames[0], singleNames[1])
+	return c.openOne(path, o)
 }
 
 // bare is err without its path, which the caller says.
@@ -222,7 +227,7 @@ func (c *Checkpoint) openOne(path string, o Options) error {
 	if err != nil {
 		return err
 	}
-	return c.arrange(tensors)
+	return c.arrange(tensors, o)
 }
 
 // list reads one file's list of tensors.
@@ -235,28 +240,33 @@ func (c *Checkpoint) list(path string, o Options) ([]named, error) {
 	if f.size == 0 {
 		return nil, errors.New("the file is empty")
 	}
-	head := make([]byte, min(f.size, 512))
+	head := make([]byte, min(f.size, sniffed))
 	if _, err := f.ReadAt(head, 0); err != nil {
 		return nil, bare(err)
 	}
+	safe := len(head) > 8 && head[8] == '{' && binary.LittleEndian.Uint64(head) <= safetensors.MaxHeader
+	if !safe {
+		if what := notCheckpoint(f, head); what != "" {
+			return nil, errors.New(what)
+		}
+	}
 	switch {
+	case safe:
 	case strings.HasPrefix(string(head), "PK"):
-		c.Format = "PyTorch zip"
+		c.Format = zipFormat
 		z := &zipFile{file: f, start: 0, size: f.size}
 		root, err := z.open(o)
 		if err != nil {
 			return nil, err
 		}
-		return c.find(root, o.Key)
-	case head[0] == 0x80 && !strings.HasSuffix(path, ".safetensors"):
-		c.Format = "PyTorch legacy"
-		root, err := openLegacy(f, o)
+		return c.find(root, o)
+	case head[0] == 0x80 && !strings.HasSuffix(path, ".safetensors") || pickledText(string(head)):
+		var root any
+		root, c.Format, err = openLegacy(f, o)
 		if err != nil {
 			return nil, err
 		}
-		return c.find(root, o.Key)
-	case len(head) > 262 && string(head[257:262]) == "ustar":
-		return nil, errors.New("a tar archive: PyTorch wrote such files before 0.1.10; load and save it with a current one")
+		return c.find(root, o)
 	}
 	c.Format = "safetensors"
 	if o.Key != "" {
@@ -287,109 +297,4 @@ func fromSafetensors(f *file, h *safetensors.Header, c *Checkpoint) []named {
 		}
 	}
 	return out
-}
-
-func (c *Checkpoint) tie(alias, kept string) {
-	if c.Tied == nil {
-		c.Tied = map[string]string{}
-	}
-	c.Tied[alias] = kept
-}
-
-// named is a tensor of a state dict.
-type named struct {
-	name string
-	t    *tensor
-}
-
-// tensor is what a file says of a tensor.
-type tensor struct {
-	dtype safetensors.DType
-	shape []int64
-	parts []part
-	fault string // why its bytes are not its values
-}
-
-// slack is by how much a checkpoint's tensors may be larger than its files: tensors may be expanded.
-const slack = 64 << 20
-
-// arrange takes over the tensors: prefixes stripped, tied ones once, in the order of the arranged file.
-func (c *Checkpoint) arrange(tensors []named) error {
-	if len(tensors) == 0 {
-		return errors.New("it holds no tensors")
-	}
-	prefix := wrappers(tensors)
-	ties, shards := c.Tied, c.Shards // by the names in the files
-	c.Tied, c.Shards = nil, nil
-	for alias, kept := range ties {
-		c.tie(strings.TrimPrefix(alias, prefix), strings.TrimPrefix(kept, prefix))
-	}
-	type place struct {
-		record         *record
-		offset         int64
-		dtype          safetensors.DType
-		shape, strides string
-	}
-	first := map[place]string{}
-	seen := map[string]bool{}
-	var layout []safetensors.Tensor
-	parts := map[string][]part{}
-	total, limit := int64(0), c.FileBytes()+slack
-	for _, n := range tensors {
-		name := strings.TrimPrefix(n.name, prefix)
-		if seen[name] {
-			return fmt.Errorf("two tensors are called %s", name)
-		}
-		seen[name] = true
-		if n.t.fault != "" {
-			return fmt.Errorf("tensor %s: %s", name, n.t.fault)
-		}
-		entry := safetensors.Tensor{Name: name, DType: n.t.dtype, Shape: n.t.shape}
-		size, err := entry.ByteSize()
-		if err != nil {
-			return fmt.Errorf("tensor %s: %w", name, err)
-		}
-		if p := n.t.parts; len(p) == 1 && size > 0 {
-			at := place{p[0].record, p[0].offset, n.t.dtype, fmt.Sprint(n.t.shape), fmt.Sprint(p[0].strides)}
-			if kept, tied := first[at]; tied {
-				c.tie(name, kept)
-				continue
-			}
-			first[at] = name
-		}
-		if size > limit-total {
-			return fmt.Errorf("tensor %s: %s is more than the files hold", name, entry)
-		}
-		total += size
-		layout = append(layout, entry)
-		parts[name] = n.t.parts
-		if file, ok := shards[n.name]; ok {
-			if c.Shards == nil {
-				c.Shards = map[string]string{}
-			}
-			c.Shards[name] = file
-		}
-	}
-	for _, t := range safetensors.Arrange(layout) {
-		c.Tensors = append(c.Tensors, Tensor{t, parts[t.Name]})
-	}
-	return nil
-}
-
-// wrappers is the prefix that every name has from what the model was wrapped in: DistributedDataParallel's
-// "module." and torch.compile's "_orig_mod.".
-func wrappers(tensors []named) string {
-	prefix := ""
-	for {
-		found := ""
-		for _, p := range []string{"module.", "_orig_mod."} {
-			if !slices.ContainsFunc(tensors, func(n named) bool { return !strings.HasPrefix(n.name, prefix+p) }) {
-				found = p
-			}
-		}
-		if found == "" {
-			return prefix
-		}
-		prefix += found
-	}
 }

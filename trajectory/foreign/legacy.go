@@ -14,16 +14,62 @@ import (
 var legacyMagic, _ = new(big.Int).SetString("1950a86a20f9469cfc6c", 16)
 
 // openLegacy reads a legacy file: five pickles (magic number, version, machine, object, keys of the storages),
-// then each storage in the order of the keys: its number of elements as an int64, and their bytes.
-func openLegacy(f *file, o Options) (any, error) {
-	r := pickle.NewReader(io.NewSectionReader(f, 0, f.size), f.size)
-	magic, err := r.Next(pickle.Options{})
+// then each storage in the order of the keys: its number of elements as an int64, and their bytes. Any other pickle is
+// read as one that pickle.dump wrote.
+func openLegacy(f *file, o Options) (root any, format string, err error) {
+	r := pickle.NewReader(io.NewSectionReader(f, 0, f.size), f.size, o.MaxPickle)
+	magic, err := r.Next(pickle.Options{Call: rebuild})
+	if m, ok := magic.(*big.Int); err != nil || !ok || m.Cmp(legacyMagic) != 0 {
+		root, err := openPlain(f, o)
+		return root, "Python pickle", err
+	}
+	root, err = legacyObject(f, r, o)
+	return root, "PyTorch legacy", raised(err)
+}
+
+// openPlain reads one pickle. Tensors in it have their storages as legacy files within.
+func openPlain(f *file, o Options) (any, error) {
+	r := pickle.NewReader(io.NewSectionReader(f, 0, f.size), f.size, o.MaxPickle)
+	root, err := r.Next(pickle.Options{Strict: o.Strict, Call: func(g pickle.Global, args pickle.Tuple) (any, bool, error) {
+		if g != (pickle.Global{Module: "torch.storage", Name: "_load_from_bytes"}) {
+			return rebuild(g, args)
+		}
+		if len(args) != 1 {
+			return nil, true, errors.New("a storage without its bytes")
+		}
+		data, ok := contentOf(args[0])
+		if !ok {
+			return nil, true, errors.New("a storage without its bytes")
+		}
+		v, err := storageOfBytes(data)
+		return v, true, err
+	}})
 	if err != nil {
-		return nil, fmt.Errorf("it starts as a pickle does, but: %w", err)
+		return nil, fmt.Errorf("it starts as a pickle does, but: %w", raised(err))
 	}
-	if m, ok := magic.(*big.Int); !ok || m.Cmp(legacyMagic) != 0 {
-		return nil, errors.New("a pickle that torch.save did not write (a plain pickle.dump, as it seems): there are no tensors in it that can be read")
+	return root, nil
+}
+
+// storageOfBytes reads a storage that is pickled as the legacy file of it.
+func storageOfBytes(data []byte) (any, error) {
+	f := &file{path: "a storage within the pickle", data: data, size: int64(len(data))}
+	r := pickle.NewReader(io.NewSectionReader(f, 0, f.size), f.size, 0)
+	magic, err := r.Next(pickle.Options{})
+	if m, ok := magic.(*big.Int); err != nil || !ok || m.Cmp(legacyMagic) != 0 {
+		return nil, errors.New("a storage whose bytes torch.save did not write")
 	}
+	root, err := legacyObject(f, r, Options{Strict: true})
+	if err != nil {
+		return nil, fmt.Errorf("a storage within: %w", err)
+	}
+	if s, ok := root.(*storage); ok {
+		return s, nil
+	}
+	return nil, errors.New("a storage that is none")
+}
+
+// legacyObject reads a legacy file behind its magic number.
+func legacyObject(f *file, r *pickle.Reader, o Options) (any, error) {
 	version, err := r.Next(pickle.Options{Strict: true})
 	if err != nil {
 		return nil, err

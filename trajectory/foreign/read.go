@@ -234,7 +234,7 @@ func (c *Checkpoint) Mapped() (paths []string, places []Place, ok bool) {
 			return nil, nil, false
 		}
 		p := t.parts[0]
-		if p.strides != nil || p.at != nil || p.record.deflated {
+		if p.strides != nil || p.at != nil || p.record.deflated || p.record.file.data != nil {
 			return nil, nil, false
 		}
 		i := slices.Index(paths, p.record.file.path)

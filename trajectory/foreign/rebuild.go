@@ -22,18 +22,15 @@ func (s *storage) element() int64 { return max(1, int64(s.dtype.Size())) }
 // bytes is its size, from its first element on.
 func (s *storage) bytes() int64 { return s.count * s.element() }
 
-// complex128 has no name in safetensors; it is known here, to be refused where it is needed.
-const complex128 safetensors.DType = "complex128"
-
 var storageTypes = map[string]safetensors.DType{
 	"FloatStorage": "F32", "DoubleStorage": "F64", "HalfStorage": "F16", "BFloat16Storage": "BF16", "LongStorage": "I64", "IntStorage": "I32",
-	"ShortStorage": "I16", "CharStorage": "I8", "ByteStorage": "U8", "BoolStorage": "BOOL", "ComplexFloatStorage": "C64", "UntypedStorage": "",
+	"ShortStorage": "I16", "CharStorage": "I8", "ByteStorage": "U8", "BoolStorage": "BOOL", "ComplexFloatStorage": "C64", "ComplexDoubleStorage": "C128", "UntypedStorage": "",
 }
 
 // dtypes by their names in torch, for _rebuild_tensor_v3.
 var dtypes = map[string]safetensors.DType{
 	"float32": "F32", "float": "F32", "float64": "F64", "double": "F64", "float16": "F16", "half": "F16", "bfloat16": "BF16", "int64": "I64", "long": "I64",
-	"int32": "I32", "int": "I32", "int16": "I16", "short": "I16", "int8": "I8", "uint8": "U8", "bool": "BOOL", "complex64": "C64", "cfloat": "C64",
+	"int32": "I32", "int": "I32", "int16": "I16", "short": "I16", "int8": "I8", "uint8": "U8", "bool": "BOOL", "complex64": "C64", "cfloat": "C64", "complex128": "C128", "cdouble": "C128",
 	"uint16": "U16", "uint32": "U32", "uint64": "U64", "float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2", "float8_e8m0fnu": "F8_E8M0",
 	"float8_e4m3fnuz": "F8_E4M3FNUZ", "float8_e5m2fnuz": "F8_E5M2FNUZ",
 }
@@ -62,12 +59,7 @@ func storageOf(class any, count int64) (*storage, error) {
 	d, ok := storageTypes[g.Name]
 	width := int64(max(1, d.Size()))
 	if !ok {
-		if g.Name != "ComplexDoubleStorage" {
-			d = safetensors.DType(g.Name) // an error where a tensor of it is needed
-			width = 16
-		} else {
-			d, width = complex128, 16
-		}
+		d, width = safetensors.DType(g.Name), 16 // an error where a tensor of it is needed
 	}
 	if count < 0 || count > 1<<62/width {
 		return nil, fmt.Errorf("a storage of %d elements", count)
@@ -112,6 +104,9 @@ func rebuild(f pickle.Global, args pickle.Tuple) (any, bool, error) {
 			v = pickle.Tuple{}
 		}
 	default:
+		if numpyGlobal(f) { // data, which array and numpyScalar read
+			return &pickle.Object{Class: f, Args: args}, true, nil
+		}
 		return nil, false, nil
 	}
 	return v, true, err

@@ -4,28 +4,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"path/filepath"
 	"slices"
-)
 
-// maxIndex bounds an index file, in bytes.
-const maxIndex = 64 << 20
+	"lawa-replay/internal/input"
+)
 
 // openShards reads model.safetensors.index.json (or that of .bin files) and the shards that it names.
 func (c *Checkpoint) openShards(path string, o Options) error {
-	f, err := openFile(path)
+	text, err := input.ReadFile(path, input.Text)
 	if err != nil {
-		return bare(err)
-	}
-	defer f.f.Close()
-	if f.size > maxIndex {
-		return fmt.Errorf("an index of %d bytes; at most %d", f.size, maxIndex)
-	}
-	text, err := io.ReadAll(io.NewSectionReader(f, 0, f.size))
-	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", filepath.Base(path), bare(err))
 	}
 	var index struct {
 		WeightMap map[string]string          `json:"weight_map"`
@@ -39,15 +29,15 @@ func (c *Checkpoint) openShards(path string, o Options) error {
 	}
 	files := map[string]bool{}
 	for name, shard := range index.WeightMap {
-		if !filepath.IsLocal(shard) {
-			return fmt.Errorf("%s: tensor %s lies in %q, outside of the folder", filepath.Base(path), name, shard)
+		if err := input.Local(shard); err != nil {
+			return fmt.Errorf("%s: the file of tensor %s: %w", filepath.Base(path), name, err)
 		}
 		files[shard] = true
 	}
 	var tensors []named
 	c.Shards = map[string]string{}
 	for _, shard := range slices.Sorted(maps.Keys(files)) {
-		list, err := c.list(filepath.Join(filepath.Dir(path), shard), Options{Strict: o.Strict})
+		list, err := c.list(filepath.Join(filepath.Dir(path), shard), Options{Strict: o.Strict, MaxPickle: o.MaxPickle})
 		if err != nil {
 			return fmt.Errorf("%s: %w", shard, err)
 		}
@@ -76,5 +66,5 @@ func (c *Checkpoint) openShards(path string, o Options) error {
 	if o.Key != "" {
 		return errors.New("--key: a sharded checkpoint has no keys")
 	}
-	return c.arrange(tensors)
+	return c.arrange(tensors, o)
 }

@@ -2,423 +2,228 @@ package foreign
 
 import (
 	"cmp"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"math"
-	"math/big"
-	"os"
-	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"lawa-replay/trajectory/pickle"
-	"lawa-replay/trajectory/safetensors"
 )
 
-// maxDepth is how deep objects are looked into: pickles may be cyclic.
-const maxDepth = 32
-
-// find finds the state dict under key, or where there is one, and what stands beside it.
-func (c *Checkpoint) find(root any, key string) ([]named, error) {
+// find finds the state dict under the key, or where there is one, and what stands beside it.
+func (c *Checkpoint) find(root any, o Options) ([]named, error) {
 	c.Info = infoOf(root)
-	if key != "" {
-		at := root
-		for _, k := range strings.Split(key, ".") {
-			if key == "." { // the root
-				break
-			}
-			d := mapping(at)
-			next, ok := any(nil), false
-			if d != nil {
-				next, ok = d.Get(k)
-			}
-			if !ok {
-				return nil, fmt.Errorf("--key %s: no %q there; %s", key, k, describe(at))
-			}
-			at = next
-		}
-		tensors, fault := stateDict(at)
-		if len(tensors) == 0 {
-			if fault == nil {
-				fault = fmt.Errorf("no tensors there; %s", describe(at))
-			}
-			return nil, fmt.Errorf("--key %s: %w", key, fault)
-		}
-		c.Key = key
-		return tensors, fault
+	f := &finder{root: mapping(root), arrays: map[*pickle.Object]*tensor{}}
+	if o.Key != "" {
+		return c.under(f, root, o.Key)
 	}
-	found := candidates(root, "", 0, map[any]bool{})
+	found := f.search(root)
 	switch len(found) {
 	case 0:
-		return nil, fmt.Errorf("no state dict in it: %s", describe(root))
+		text := describe(root)
+		if len(f.passed) > 0 {
+			text += "; under " + few(f.passed, 5) + " no model is looked for"
+		}
+		if len(f.lists) > 0 {
+			text += "; under " + few(f.lists, 5) + " stand tensors in a list, without names"
+		}
+		return nil, fmt.Errorf("no state dict in it: %s", text)
 	case 1:
-		c.Key = found[0].key
-		return stateDict(found[0].value)
+		return c.take(f, found[0])
 	}
-	var list []string
-	for _, f := range found {
-		tensors, _ := stateDict(f.value)
-		list = append(list, fmt.Sprintf("%s (%d tensors)", cmp.Or(f.key, "."), len(tensors)))
-	}
-	return nil, fmt.Errorf("%d state dicts in it: %s; --key says which", len(found), strings.Join(list, ", "))
+	return nil, f.ask(found)
 }
 
-// candidate is a place where a state dict stands.
-type candidate struct {
-	key   string
-	value any
-}
-
-// Under keys with such words in them, or of such names, stand tensors that are not the model's.
-var (
-	besideWords = []string{"optim", "sched", "scaler", "callback", "hyper", "random", "train_iterator", "meters", "criterion", "extra_state"}
-	besideNames = []string{"amp", "args", "cfg", "config", "rng", "rng_state", "loops"}
-)
-
-// beside says whether a key is one of those.
-func beside(key string) bool {
-	key = strings.ToLower(key)
-	return slices.Contains(besideNames, key) || slices.ContainsFunc(besideWords, func(w string) bool { return strings.Contains(key, w) })
-}
-
-// candidates are the state dicts in v. Single numbers among other things, such as a best accuracy, do not make
-// one of a mapping that holds better ones.
-func candidates(v any, key string, depth int, seen map[any]bool) []candidate {
-	d := mapping(v)
-	if d == nil || depth > 4 || seen[v] {
-		return nil
-	}
-	seen[v] = true
-	tensors, _ := stateDict(v)
-	if o, ok := v.(*pickle.Object); ok && o.Dict == nil && len(tensors) > 0 {
-		return []candidate{{key, v}}
-	}
-	var out []candidate
-	for i, k := range d.Keys {
-		name, ok := k.(string)
-		if !ok || beside(name) {
-			continue
+// ask is the error where there are several state dicts: what each is said to hold, as far as that is known.
+func (f *finder) ask(found []candidate) error {
+	var list, keys, whys []string
+	known := false
+	for _, c := range found {
+		text := fmt.Sprintf("%s (%d tensors", cmp.Or(c.key, "."), len(c.tensors))
+		if weights, _ := f.weights(c.key); weights != "" {
+			text += ", " + describeWeights(weights)
+			known = true
+			if _, why := f.framework(c.key); why != "" && !slices.Contains(whys, why) {
+				whys = append(whys, why)
+			}
 		}
-		out = append(out, candidates(d.Values[i], strings.TrimPrefix(key+"."+name, "."), depth+1, seen)...)
+		list, keys = append(list, text+")"), append(keys, c.key)
 	}
-	if len(tensors) > 0 && len(out) == 0 || slices.ContainsFunc(tensors, func(n named) bool { return len(n.t.shape) > 0 }) {
-		out = append(out, candidate{key, v})
+	text := fmt.Sprintf("%d state dicts in it: %s; ", len(found), few(list, 12))
+	if len(whys) > 0 {
+		text += strings.Join(whys, ", ") + "; "
 	}
-	return out
-}
-
-// mapping is what a value holds by keys: a dict, a subclass of one, or an object's attributes.
-func mapping(v any) *pickle.Dict {
-	switch v := v.(type) {
-	case *pickle.Dict:
-		return v
-	case *pickle.Object:
-		if v.Dict != nil {
-			return v.Dict
-		}
-		if d, ok := v.State.(*pickle.Dict); ok {
-			return d
+	text += "--key says which"
+	if !known && !slices.Contains(keys, "") && len(keys) < 5 {
+		text += fmt.Sprintf(", or several that are one model: --key %s", strings.Join(keys, ","))
+		if parent := shared(keys); parent != "" {
+			text += fmt.Sprintf(", or %s for all in it", parent)
 		}
 	}
-	return nil
+	return errors.New(text)
 }
 
-// stateDict lists the tensors of a state dict: a mapping with tensors in it by name, or a whole module. The
-// error is of a tensor that is there, but cannot be read.
-func stateDict(v any) ([]named, error) {
-	w := &walk{}
-	return w.stateDict(v, 0)
+// shared is the key of the dict in which all of these stand; "" if there is none.
+func shared(keys []string) string {
+	at := strings.Split(keys[0], ".")
+	at = at[:len(at)-1]
+	for _, k := range keys[1:] {
+		other := strings.Split(k, ".")
+		n := 0
+		for n < len(at) && n < len(other)-1 && at[n] == other[n] {
+			n++
+		}
+		at = at[:n]
+	}
+	return strings.Join(at, ".")
 }
 
-// walk bounds how much is looked at: a module may hold another many times over, at every level.
-type walk struct{ visits int }
+// take takes a candidate, and notes what it leaves out.
+func (c *Checkpoint) take(f *finder, found candidate) ([]named, error) {
+	c.Key = found.key
+	c.Weights, c.WeightsWhy = f.weights(found.key)
+	aside := slices.DeleteFunc(slices.Clone(f.aside), func(k string) bool { return k == c.Info.EpochKey || k == c.Info.StepKey })
+	if len(aside) > 0 {
+		c.note("left out, beside the state dict%s: %s", underKey(found.key), few(aside, 5))
+	}
+	if out := leftOut(found.value, found.key == ""); len(out) > 0 {
+		c.note("left out of the state dict%s, as no tensors with a name: %s", underKey(found.key), few(out, 5))
+	}
+	return c.withoutOptimizer(found.tensors), nil
+}
 
-var errTooMany = errors.New("a module of more than 100,000 modules")
+// withoutOptimizer leaves out the entries of an optimizer that stand flat beside the model's, as OLMo-core stores them.
+func (c *Checkpoint) withoutOptimizer(tensors []named) []named {
+	var model []named
+	for _, n := range tensors {
+		if head, _, below := strings.Cut(n.name, "."); !below || !slices.Contains([]string{"optim", "optimizer"}, head) {
+			model = append(model, n)
+		}
+	}
+	if n := len(tensors) - len(model); n > 0 && len(model) > 0 {
+		c.note("left out: %d tensors of the optimizer, optim.…", n)
+		return model
+	}
+	return tensors
+}
 
-func (w *walk) stateDict(v any, depth int) ([]named, error) {
-	d := mapping(v)
-	if d == nil || depth > maxDepth {
-		return nil, nil
+func underKey(key string) string {
+	if key == "" {
+		return ""
 	}
-	if w.visits++; w.visits > 100_000 {
-		return nil, errTooMany
-	}
-	if o, ok := v.(*pickle.Object); ok && o.Dict == nil {
-		return w.module(o, d, depth)
-	}
+	return " " + key
+}
+
+// under takes the state dict at a key; all of those in a dict of them; or, of several keys with commas between them,
+// all of these as one model. The names of several get the key's last word and a dot in front, as those of nested
+// modules have.
+func (c *Checkpoint) under(f *finder, root any, key string) ([]named, error) {
+	keys := strings.Split(key, ",")
 	var out []named
-	var fault error
-	for i, k := range d.Keys {
-		name, ok := k.(string)
-		if !ok {
-			return nil, nil
+	for _, k := range keys {
+		at, err := lookUp(root, k)
+		if err != nil {
+			return nil, fmt.Errorf("--key %s: %w", key, err)
 		}
-		switch t := d.Values[i].(type) {
-		case *tensor:
-			out = append(out, named{name, t})
-		case *pickle.Object:
-			if g, ok := t.Class.(pickle.Global); ok && strings.HasPrefix(g.Module, "torch._") && strings.HasPrefix(g.Name, "_rebuild_") && fault == nil {
-				fault = fmt.Errorf("tensor %s is made by %v, which is not read (sparse, quantised and other tensors without plain bytes are not)", name, g)
-			}
+		tensors, err := c.at(f, at, k)
+		if err != nil {
+			return nil, fmt.Errorf("--key %s: %w", key, err)
 		}
-	}
-	return out, fault
-}
-
-// module lists the tensors of a module that was saved whole: its parameters, its persistent buffers, and those
-// of its modules; or, of a scripted one, the tensors among its attributes.
-func (w *walk) module(o *pickle.Object, d *pickle.Dict, depth int) ([]named, error) {
-	var out []named
-	add := func(prefix string, v any) error {
-		tensors, err := w.stateDict(v, depth+1)
-		for _, t := range tensors {
-			if out = append(out, named{prefix + t.name, t.t}); len(out) > 1<<18 {
-				return errTooMany
-			}
+		if len(keys) == 1 {
+			out = tensors
+			break
 		}
-		return err
-	}
-	modules, eager := d.Get("_modules")
-	if eager {
-		var skip []any
-		if s, ok := d.Get("_non_persistent_buffers_set"); ok {
-			if l, ok := s.(*pickle.List); ok {
-				skip = l.Items
-			}
-		}
-		for _, key := range []string{"_parameters", "_buffers"} {
-			v, _ := d.Get(key)
-			from := mapping(v)
-			if from == nil {
-				continue
-			}
-			for i, k := range from.Keys {
-				name, ok1 := k.(string)
-				t, ok2 := from.Values[i].(*tensor)
-				if ok1 && ok2 && !slices.ContainsFunc(skip, func(v any) bool { return v == any(name) }) {
-					out = append(out, named{name, t})
-				}
-			}
-		}
-		from := mapping(modules)
-		if from == nil {
-			return out, nil
-		}
-		for i, k := range from.Keys {
-			if name, ok := k.(string); ok {
-				if err := add(name+".", from.Values[i]); err != nil {
-					return nil, err
-				}
-			}
-		}
-		return out, nil
-	}
-	if g, ok := o.Class.(pickle.Global); !ok || !strings.HasPrefix(g.Module, "__torch__") {
-		return nil, nil
-	}
-	for i, k := range d.Keys {
-		name, ok := k.(string)
-		if !ok {
-			continue
-		}
-		switch v := d.Values[i].(type) {
-		case *tensor:
-			out = append(out, named{name, v})
-		case *pickle.Object:
-			if err := add(name+".", v); err != nil {
-				return nil, err
-			}
+		prefix := k[strings.LastIndex(k, ".")+1:] + "."
+		for _, n := range tensors {
+			out = append(out, named{prefix + n.name, n.t})
 		}
 	}
+	if len(keys) > 1 {
+		c.note("%s are taken as one model: each name begins with its key's last word", strings.Join(keys, " and "))
+	}
+	c.Key = key
+	c.Weights, c.WeightsWhy = f.weights(keys[0])
 	return out, nil
 }
 
-// describe says what a value holds, one level deep: values may be cyclic, and large.
-func describe(v any) string {
-	d := mapping(v)
-	if d == nil {
-		switch v.(type) {
-		case *tensor:
-			return "it is a tensor without a name"
-		case *pickle.List, pickle.Tuple:
-			return "it is a list, not a dict of tensors by name"
-		}
-		return "it is no dict"
+// at lists the tensors of what stands at a key.
+func (c *Checkpoint) at(f *finder, v any, key string) ([]named, error) {
+	if key == "." {
+		key = ""
 	}
+	f.visits = 0
+	tensors, err := f.stateDict(v, 0)
+	if err != nil {
+		return nil, err
+	}
+	if len(tensors) > 0 {
+		return c.take(f, candidate{key, v, tensors})
+	}
+	found := f.search(v)
+	for i := range found {
+		if weights, _ := byWords(words(found[i].key)); weights != "" && len(found) > 1 { // not two parts of one model
+			for j := range found {
+				found[j].key = join(key, found[j].key)
+			}
+			return nil, f.ask(found)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, fmt.Errorf("no tensors there; %s", describe(v))
+	case 1:
+		c.note("the state dict of %s stands under %s", key, join(key, found[0].key))
+		return c.take(f, found[0])
+	}
+	var out []named
 	var keys []string
-	for _, k := range d.Keys {
-		if s, ok := k.(string); ok {
-			if len(s) > 60 {
-				s = s[:60] + "…"
-			}
-			keys = append(keys, s)
+	for _, in := range found {
+		for _, n := range in.tensors {
+			out = append(out, named{in.key + "." + n.name, n.t})
 		}
-		if len(keys) == 12 {
-			keys = append(keys, "…")
-			break
-		}
+		keys = append(keys, in.key)
 	}
-	if len(keys) == 0 {
-		return "it has no keys"
-	}
-	return "its keys are " + strings.Join(keys, ", ")
+	c.note("%s of %s are taken as one model: each name begins with its dict's", few(keys, 8), key)
+	return out, nil
 }
 
-// infoOf reads the numbers beside the weights.
-func infoOf(root any) Info {
-	info := Info{Numbers: map[string]float64{}}
-	d := mapping(root)
-	if d == nil {
-		return info
+func join(key, below string) string { return strings.Trim(key+"."+below, ".") }
+
+// lookUp finds what stands under a key, a.b.c. Keys may have dots in them: the longest that is there counts.
+func lookUp(root any, key string) (any, error) {
+	if key == "." {
+		return root, nil
 	}
-	for i, k := range d.Keys {
-		if name, ok := k.(string); ok {
-			if v, ok := number(d.Values[i]); ok && len(info.Numbers) < 1000 {
-				info.Numbers[name] = v
+	at, rest := root, strings.Split(key, ".")
+	for len(rest) > 0 {
+		d := mapping(at)
+		n := len(rest)
+		for ; n > 0 && d != nil; n-- {
+			if v, ok := entry(d, strings.Join(rest[:n], ".")); ok {
+				at = v
+				break
 			}
 		}
-	}
-	_, info.Lightning = d.Get("pytorch-lightning_version")
-	at := func(names ...string) *float64 {
-		for _, n := range names {
-			if v, ok := info.Numbers[n]; ok {
-				return &v
-			}
+		if n == 0 || d == nil {
+			return nil, fmt.Errorf("no %q there; %s", rest[0], describe(at))
 		}
-		return nil
+		rest = rest[n:]
 	}
-	info.Epoch = at("epoch", "epochs", "last_epoch")
-	info.Step = at("global_step", "step", "steps", "iteration", "iter", "num_updates", "global_steps")
-	// fairseq: extra_state.train_iterator.epoch is the one that comes next where none of it was trained on.
-	extra, _ := d.Get("extra_state")
-	if e := mapping(extra); e != nil {
-		if v, _ := e.Get("val_loss"); info.Numbers != nil {
-			if n, ok := number(v); ok {
-				info.Numbers["val_loss"] = n
-			}
-		}
-		iterator, _ := e.Get("train_iterator")
-		if it := mapping(iterator); it != nil && info.Epoch == nil {
-			v, _ := it.Get("epoch")
-			within, _ := it.Get("iterations_in_epoch")
-			if n, ok := number(v); ok {
-				if w, ok := number(within); ok && w == 0 && n > 1 {
-					n--
-				}
-				info.Epoch = &n
-			}
-		}
-	}
-	history, _ := d.Get("optimizer_history")
-	if l, ok := history.(*pickle.List); ok && len(l.Items) > 0 && info.Step == nil {
-		if last := mapping(l.Items[len(l.Items)-1]); last != nil {
-			v, _ := last.Get("num_updates")
-			if n, ok := number(v); ok {
-				info.Step = &n
-			}
-		}
-	}
-	return info
+	return at, nil
 }
 
-// number is a value as a number: an integer, a float, or a numpy scalar of either.
-func number(v any) (float64, bool) {
-	switch v := v.(type) {
-	case int64:
-		return float64(v), true
-	case float64:
+// entry finds what stands under a key, which may be an integer's digits.
+func entry(d *pickle.Dict, key string) (any, bool) {
+	if v, ok := d.Get(key); ok {
 		return v, true
-	case *big.Int:
-		f, _ := new(big.Float).SetInt(v).Float64()
-		return f, true
-	case *pickle.Object:
-		return numpyScalar(v)
 	}
-	return 0, false
-}
-
-// numpyScalar reads numpy.core.multiarray.scalar(dtype('f8'), b'…').
-func numpyScalar(o *pickle.Object) (float64, bool) {
-	g, ok := o.Class.(pickle.Global)
-	if !ok || g.Name != "scalar" || g.Module != "numpy.core.multiarray" && g.Module != "numpy._core.multiarray" || len(o.Args) != 2 {
-		return 0, false
+	n, err := strconv.ParseInt(key, 10, 64)
+	if err != nil || strconv.FormatInt(n, 10) != key {
+		return nil, false
 	}
-	dtype, ok := o.Args[0].(*pickle.Object)
-	if !ok || len(dtype.Args) == 0 {
-		return 0, false
+	if i := slices.Index(d.Keys, any(n)); i >= 0 {
+		return d.Values[i], true
 	}
-	code, _ := dtype.Args[0].(string)
-	var data []byte
-	switch v := o.Args[1].(type) {
-	case []byte:
-		data = v
-	case *pickle.Object: // protocol 2: _codecs.encode('…', 'latin1')
-		if g, ok := v.Class.(pickle.Global); ok && g == (pickle.Global{Module: "_codecs", Name: "encode"}) && len(v.Args) > 0 {
-			text, _ := v.Args[0].(string)
-			for _, r := range text {
-				if r > 255 {
-					return 0, false
-				}
-				data = append(data, byte(r))
-			}
-		}
-	}
-	le := binary.LittleEndian
-	switch {
-	case code == "f8" && len(data) == 8:
-		return math.Float64frombits(le.Uint64(data)), true
-	case code == "f4" && len(data) == 4:
-		return float64(math.Float32frombits(le.Uint32(data))), true
-	case code == "f2" && len(data) == 2:
-		return float64(safetensors.FromF16(le.Uint16(data))), true
-	case code == "i8" && len(data) == 8:
-		return float64(int64(le.Uint64(data))), true
-	case code == "i4" && len(data) == 4:
-		return float64(int32(le.Uint32(data))), true
-	}
-	return 0, false
-}
-
-// trainerState reads what HuggingFace's Trainer leaves in a checkpoint's folder.
-func (c *Checkpoint) trainerState() {
-	f, err := os.Open(filepath.Join(c.Path, "trainer_state.json"))
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, 64<<20))
-	if err != nil {
-		return
-	}
-	var state struct {
-		Epoch *float64         `json:"epoch"`
-		Step  *float64         `json:"global_step"`
-		Log   []map[string]any `json:"log_history"`
-	}
-	if json.Unmarshal(text, &state) != nil {
-		return
-	}
-	if c.Info.Numbers == nil {
-		c.Info.Numbers = map[string]float64{}
-	}
-	if state.Epoch != nil {
-		c.Info.Epoch = state.Epoch
-	}
-	if state.Step == nil {
-		return
-	}
-	c.Info.Step = state.Step
-	for _, line := range state.Log {
-		if line["step"] != *state.Step {
-			continue
-		}
-		for k, v := range line {
-			if n, ok := v.(float64); ok && k != "step" && k != "epoch" {
-				c.Info.Numbers[k] = n
-			}
-		}
-	}
+	return nil, false
 }

@@ -2,6 +2,8 @@ package foreign
 
 import (
 	"archive/zip"
+	"bytes"
+	"cmp"
 	"compress/flate"
 	"errors"
 	"fmt"
@@ -11,6 +13,9 @@ import (
 
 	"lawa-replay/trajectory/pickle"
 )
+
+// zipFormat is what the format is called.
+const zipFormat = "PyTorch zip"
 
 // zipFile is what torch.save has written since 1.6: a zip archive with a pickle, data.pkl, and one record for
 // each storage, data/0, data/1, … It may lie within a file (as in .distcp).
@@ -25,8 +30,10 @@ type zipFile struct {
 // open reads the directory and the pickle.
 func (z *zipFile) open(o Options) (any, error) {
 	r, err := zip.NewReader(io.NewSectionReader(z.file, z.start, z.size), z.size)
-	if err != nil {
-		return nil, fmt.Errorf("it starts as a zip archive does, but: %w (cut short, as a rule)", err)
+	if errors.Is(err, zip.ErrFormat) {
+		return nil, fmt.Errorf("a zip archive that is cut short: %d bytes, and no directory at their end; the download, the copy or the save did not finish", z.size)
+	} else if err != nil {
+		return nil, fmt.Errorf("it starts as a zip archive does, but: %w", err)
 	}
 	z.entries, z.storages = map[string]*zip.File{}, map[string]*record{}
 	pickles := 0
@@ -39,6 +46,9 @@ func (z *zipFile) open(o Options) (any, error) {
 			z.prefix = prefix
 			pickles++
 		}
+	}
+	if pickles == 0 {
+		return nil, errors.New(zipArchive(r.File))
 	}
 	if pickles != 1 {
 		return nil, fmt.Errorf("a zip archive with %d records called data.pkl: torch.save writes one", pickles)
@@ -53,19 +63,28 @@ func (z *zipFile) open(o Options) (any, error) {
 		}
 	}
 	main := z.entries[z.prefix+"data.pkl"]
-	if main.UncompressedSize64 > pickle.MaxBytes {
-		return nil, fmt.Errorf("data.pkl claims %d bytes; at most %d are read", main.UncompressedSize64, int64(pickle.MaxBytes))
+	most := cmp.Or(o.MaxPickle, pickle.MaxBytes)
+	if main.UncompressedSize64 > uint64(most) {
+		return nil, fmt.Errorf("data.pkl: %w: it has %d bytes, at most %d are read (--max-pickle raises that)", pickle.ErrLimit, main.UncompressedSize64, most)
 	}
-	text, err := z.content(main, pickle.MaxBytes)
+	text, err := z.content(main, most)
 	if err != nil {
 		return nil, err
 	}
-	p := pickle.NewReader(strings.NewReader(string(text)), int64(len(text)))
+	p := pickle.NewReader(bytes.NewReader(text), int64(len(text)), most)
 	root, err := p.Next(pickle.Options{Persistent: func(id any) (any, error) { return z.persistent(id, main.CRC32 != 0) }, Call: rebuild, Strict: o.Strict})
 	if err != nil {
-		return nil, fmt.Errorf("data.pkl: %w", err)
+		return nil, fmt.Errorf("data.pkl: %w", raised(err))
 	}
 	return root, nil
+}
+
+// raised is err with what to do about a limit.
+func raised(err error) error {
+	if errors.Is(err, pickle.ErrLimit) {
+		return fmt.Errorf("%w (--max-pickle raises that)", err)
+	}
+	return err
 }
 
 // record finds the bytes of an entry.

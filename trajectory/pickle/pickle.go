@@ -23,11 +23,11 @@ import (
 
 // Limits of what one pickle may hold.
 const (
-	MaxBytes  = 64 << 20  // read
-	MaxBudget = 512 << 20 // bytes of the objects built, roughly
-	maxMarks  = 4096      // nested
-	maxLong   = 1 << 10   // bytes of one integer
-	maxLine   = 4 << 10   // bytes of one line of the text opcodes
+	MaxBytes = 64 << 20 // read, where no other limit is given
+	budget   = 8        // times that, in bytes of the objects built, roughly
+	maxMarks = 4096     // nested
+	maxLong  = 1 << 10  // bytes of one integer
+	maxLine  = 4 << 10  // bytes of one line of the text opcodes
 )
 
 // What a value is: nil, bool, int64, *big.Int, float64, string, []byte, Tuple, *List, *Dict, Global, *Object,
@@ -65,8 +65,8 @@ func (d *Dict) Get(key string) (any, bool) {
 	return nil, false
 }
 
-// set puts a value under a key; a string key that was there keeps its place.
-func (d *Dict) set(key, value any) {
+// Set puts a value under a key; a string key that was there keeps its place.
+func (d *Dict) Set(key, value any) {
 	if s, ok := key.(string); ok {
 		if i, had := d.index[s]; had {
 			d.Values[i] = value
@@ -96,21 +96,38 @@ type Reader struct {
 	left   int64 // bytes that the source still holds, or that may still be read
 	read   int64
 	budget int64
+	limit  int64
+	capped bool // the source holds more than the limit
 }
 
-// NewReader reads from r, which holds size bytes. The limits are for all its pickles together.
-func NewReader(r io.Reader, size int64) *Reader {
-	return &Reader{bufio.NewReaderSize(r, 64<<10), min(size, MaxBytes), 0, MaxBudget}
+// NewReader reads from r, which holds size bytes, at most limit of them (0: MaxBytes). The limits are for all its
+// pickles together.
+func NewReader(r io.Reader, size, limit int64) *Reader {
+	if limit <= 0 {
+		limit = MaxBytes
+	}
+	limit = min(limit, math.MaxInt64/budget)
+	return &Reader{bufio.NewReaderSize(r, 64<<10), min(size, limit), 0, budget * limit, limit, size > limit}
 }
 
 // Offset is the number of bytes that the pickles read so far take.
 func (r *Reader) Offset() int64 { return r.read }
 
 var (
-	errCut    = errors.New("the pickle is cut short, or longer than 64 MiB")
-	errBudget = errors.New("the pickle builds more than 512 MiB of objects")
-	errStack  = errors.New("the pickle takes more from its stack than it put there")
+	errCut   = errors.New("the pickle is cut short")
+	errStack = errors.New("the pickle takes more from its stack than it put there")
 )
+
+// ErrLimit is in the errors of pickles that are larger, or build more, than is read: a greater limit may help.
+var ErrLimit = errors.New("more than is read of a pickle")
+
+// cut is the error of a pickle that goes on beyond what may be read.
+func (r *Reader) cut() error {
+	if r.capped {
+		return fmt.Errorf("%w: at most %d MiB", ErrLimit, r.limit>>20)
+	}
+	return errCut
+}
 
 // Next reads one pickle.
 func (r *Reader) Next(o Options) (any, error) {
@@ -142,7 +159,7 @@ func (m *machine) fail(err error) {
 // pay takes bytes from the budget.
 func (m *machine) pay(n int) {
 	if m.budget -= int64(n); m.budget < 0 {
-		m.fail(errBudget)
+		m.fail(fmt.Errorf("%w: it builds more than %d MiB of objects", ErrLimit, budget*m.limit>>20))
 	}
 }
 
@@ -193,12 +210,12 @@ func (m *machine) popMark() []any {
 
 func (m *machine) byte() byte {
 	if m.left < 1 {
-		m.fail(errCut)
+		m.fail(m.cut())
 		return 0
 	}
 	b, err := m.r.ReadByte()
 	if err != nil {
-		m.fail(cut(err))
+		m.fail(short(err))
 		return 0
 	}
 	m.left--
@@ -206,7 +223,7 @@ func (m *machine) byte() byte {
 	return b
 }
 
-func cut(err error) error {
+func short(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return errCut
 	}
@@ -219,7 +236,7 @@ func (m *machine) bytes(n uint64) []byte {
 		return nil
 	}
 	if n > uint64(m.left) {
-		m.fail(fmt.Errorf("%d bytes are claimed where %d are left: %w", n, m.left, errCut))
+		m.fail(fmt.Errorf("%d bytes are claimed where %d are left: %w", n, m.left, m.cut()))
 		return nil
 	}
 	m.pay(int(n))
@@ -227,7 +244,7 @@ func (m *machine) bytes(n uint64) []byte {
 	for uint64(len(out)) < n && m.err == nil {
 		part := make([]byte, min(n-uint64(len(out)), 1<<20))
 		if _, err := io.ReadFull(m.r, part); err != nil {
-			m.fail(cut(err))
+			m.fail(short(err))
 			return nil
 		}
 		if out == nil {
@@ -272,6 +289,15 @@ func (m *machine) text(n uint64) {
 		return
 	}
 	m.push(string(b))
+}
+
+// str reads Python 2's str: text where it is some, and bytes where it is not.
+func (m *machine) str(n uint64) {
+	if b := m.bytes(n); utf8.Valid(b) {
+		m.push(string(b))
+	} else {
+		m.push(b)
+	}
 }
 
 // long reads a two's complement little-endian integer of n bytes.
@@ -422,7 +448,7 @@ func (m *machine) pairs(d *Dict, from any) {
 
 func (m *machine) set(d *Dict, key, value any) {
 	m.pay(64)
-	d.set(key, value)
+	d.Set(key, value)
 }
 
 func (m *machine) setItems(on any, items []any) {
@@ -599,10 +625,14 @@ func (m *machine) step(op byte) {
 		m.push(unescape(text[1 : len(text)-1]))
 	case opUnicode:
 		m.push(unescape(m.line()))
-	case opBinString, opBinUnicode: // the first is Python 2's str: text wherever it matters here
+	case opBinUnicode:
 		m.text(m.unsigned(4))
-	case opShortBinString, opShortBinUnicode:
+	case opShortBinUnicode:
 		m.text(m.unsigned(1))
+	case opBinString:
+		m.str(m.unsigned(4))
+	case opShortBinString:
+		m.str(m.unsigned(1))
 	case opBinUnicode8:
 		m.text(m.unsigned(8))
 	case opBinBytes:

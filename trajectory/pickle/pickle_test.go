@@ -3,6 +3,7 @@ package pickle
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"math"
 	"math/big"
 	"os"
@@ -15,7 +16,7 @@ import (
 )
 
 func load(text string, o Options) (any, error) {
-	return NewReader(strings.NewReader(text), int64(len(text))).Next(o)
+	return NewReader(strings.NewReader(text), int64(len(text)), 0).Next(o)
 }
 
 // TestValues reads what Python's pickle.dumps writes (and, for the text opcodes, what its documentation says).
@@ -156,8 +157,27 @@ func TestHostile(t *testing.T) {
 	}
 }
 
+// A limit bounds what is read and built, and a pickle beyond it says so.
+func TestLimit(t *testing.T) {
+	text := "\x80\x03](" + strings.Repeat("G?\xf8\x00\x00\x00\x00\x00\x00", 300_000) + "e."
+	for limit, want := range map[int64]string{0: "", 4 << 20: "", 2 << 20: "at most 2 MiB", 1 << 20: "at most 1 MiB"} {
+		v, err := NewReader(strings.NewReader(text), int64(len(text)), limit).Next(Options{})
+		if want == "" && (err != nil || len(v.(*List).Items) != 300_000) || want != "" && (!errors.Is(err, ErrLimit) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("limit of %d bytes: %v, expected …%s…", limit, err, want)
+		}
+	}
+}
+
+// Python 2's str is text, or bytes where it is none.
+func TestPython2(t *testing.T) {
+	v, err := load("\x80\x02U\x02abU\x02\x00\xff\x86.", Options{})
+	if err != nil || !reflect.DeepEqual(v, Tuple{"ab", []byte{0, 255}}) {
+		t.Errorf("%#v, %v", v, err)
+	}
+}
+
 func TestSeveralInARow(t *testing.T) {
-	r := NewReader(strings.NewReader("\x80\x02K\x01.\x80\x02K\x02.rest"), 14)
+	r := NewReader(strings.NewReader("\x80\x02K\x01.\x80\x02K\x02.rest"), 14, 0)
 	for i := range 2 {
 		if v, err := r.Next(Options{}); err != nil || v != int64(i+1) {
 			t.Errorf("%v, %v", v, err)
@@ -173,7 +193,7 @@ func FuzzPickle(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r := NewReader(bytes.NewReader(data), int64(len(data)))
+		r := NewReader(bytes.NewReader(data), int64(len(data)), 0)
 		for {
 			if _, err := r.Next(Options{Persistent: func(any) (any, error) { return nil, nil }}); err != nil {
 				return

@@ -26,7 +26,7 @@ func Arrange(tensors []Tensor) []Tensor {
 }
 
 // EncodeHeader returns the length and the header of a file with these tensors, arranged; the data section
-// that must follow starts at a multiple of 64 bytes.
+// that must follow starts at a multiple of 64 bytes. Whether a file may hold them, Holds says.
 func EncodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
 	type entry struct {
 		DType   DType    `json:"dtype"`
@@ -56,6 +56,9 @@ func EncodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 	}
 	seen := map[string]bool{}
 	for _, t := range tensors {
+		if t.Name == "__metadata__" {
+			return nil, fmt.Errorf("a tensor is called %s, which the format keeps for itself", t.Name)
+		}
 		if seen[t.Name] {
 			return nil, fmt.Errorf("two tensors are called %s", t.Name)
 		}
@@ -80,6 +83,9 @@ func EncodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 
 // Write writes a whole file: the header for the arranged tensors, then data, which is the data section.
 func Write(w io.Writer, tensors []Tensor, metadata map[string]string, data []byte) error {
+	if err := Holds(tensors); err != nil {
+		return err
+	}
 	if n := len(tensors); n > 0 && tensors[n-1].End != int64(len(data)) {
 		return fmt.Errorf("%d bytes of data for tensors that end at %d", len(data), tensors[n-1].End)
 	}

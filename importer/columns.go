@@ -1,0 +1,161 @@
+package importer
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"lawa-replay/trajectory"
+)
+
+// splits are the words by which logs name them.
+var splits = map[string]string{"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "eval": "val", "dev": "val", "cv": "val", "test": "test"}
+
+// accuracies are the names of top-1 and top-5 accuracy.
+var accuracies = map[string]string{"acc": "top1", "accuracy": "top1", "acc1": "top1", "top1": "top1", "top-1": "top1", "acc@1": "top1", "prec1": "top1", "prec@1": "top1", "top1_acc": "top1",
+	"accuracy_top1": "top1", "accuracy_top-1": "top1", "acc5": "top5", "top5": "top5", "top-5": "top5", "acc@5": "top5", "prec5": "top5", "prec@5": "top5", "top5_acc": "top5", "accuracy_top5": "top5"}
+
+// metricName is the name that a trajectory gives a column or key, if it is one that is kept: lr, seconds, or
+// split/metric. split is "" where the name does not say which.
+func metricName(key string) (split, metric string, known bool) {
+	key = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(key)), " ", "_")
+	switch key {
+	case "lr", "learning_rate", "base_lr", "lr-sgd", "lr-adam", "lr-adamw":
+		return "", "lr", true
+	case "seconds", "time", "elapsed", "wall_time", "train_runtime", "_runtime", "total_time", "elapsed_time":
+		return "", "seconds", true
+	case "loss":
+		return "", "loss", true
+	}
+	if top := accuracies[key]; top != "" {
+		return "", top, true
+	}
+	split, rest, ok := strings.Cut(key, "/")
+	if !ok {
+		split, rest, ok = strings.Cut(key, "_")
+	}
+	s, is := splits[split]
+	rest = strings.TrimSuffix(rest, "_epoch") // Lightning: the mean over the epoch
+	if !ok || !is || rest == "" {
+		return "", "", false
+	}
+	if top := accuracies[rest]; top != "" {
+		rest = top
+	}
+	return s, rest, true
+}
+
+// column is what one column of a log, or a number beside the weights, is kept as.
+type column struct {
+	name  string  // lr, seconds, or split/metric; "" if it is not kept
+	scale float64 // 100 where fractions become percent
+}
+
+// understand decides what the columns are kept as: each name once, the same at every run. The notes say what was guessed
+// and what is left out.
+func (t *table) understand() ([]column, []string) {
+	out := make([]column, len(t.columns))
+	taken := map[string]int{}
+	validated := slices.ContainsFunc(t.columns, func(c string) bool { split, _, _ := metricName(c); return split == "val" || split == "test" })
+	var notes, left []string
+	// Names that say their split go first.
+	for pass := range 2 {
+		for i, c := range t.columns {
+			split, metric, known := metricName(c)
+			if !known {
+				if pass == 0 {
+					left = append(left, c)
+				}
+				continue
+			}
+			bare := split == "" && metric != "lr" && metric != "seconds"
+			if bare != (pass == 1) {
+				continue
+			}
+			name := metric
+			switch {
+			case bare && (metric == "loss" || validated):
+				name = "train/" + metric
+			case bare:
+				name = "val/" + metric
+				notes = append(notes, fmt.Sprintf("%s is taken for that of validation (%s)", c, name))
+			case split != "":
+				name = split + "/" + metric
+			}
+			if metric == "seconds" && !t.elapses(i) {
+				notes = append(notes, fmt.Sprintf("%s is not the time since the beginning, for it does not rise: it is left out", c))
+				continue
+			}
+			if j, twice := taken[name]; twice {
+				own := name[:strings.Index(name+"/", "/")] + "/" + strings.ToLower(strings.TrimSpace(c))
+				notes = append(notes, fmt.Sprintf("%s and %s are both %s: the first is, the other is kept as %s", t.columns[j], c, name, own))
+				name = own
+				if _, again := taken[name]; again {
+					continue
+				}
+			}
+			taken[name] = i
+			out[i] = column{name, 1}
+			if t.fraction(i) && (strings.HasSuffix(name, "top1") || strings.HasSuffix(name, "top5") || strings.Contains(name, "acc")) {
+				out[i].scale = 100
+				notes = append(notes, fmt.Sprintf("%s is a fraction: it is kept in percent", c))
+			}
+		}
+	}
+	if len(left) > 0 {
+		notes = append(notes, "columns that are not kept, for their names do not say a split: "+strings.Join(atMost(left, 8), ", "))
+	}
+	return out, notes
+}
+
+// elapses says whether a column rises from row to row, as the time since the beginning does.
+func (t *table) elapses(column int) bool {
+	last, first := math.Inf(-1), math.NaN()
+	for _, r := range t.rows {
+		v, ok := r.at(column)
+		switch {
+		case !ok || math.IsNaN(v):
+			continue
+		case v < last || v < 0 || v > 1e9: // or a date
+			return false
+		case math.IsNaN(first):
+			first = v
+		}
+		last = v
+	}
+	return last > first || len(t.rows) == 1
+}
+
+// fraction says whether all numbers of a column lie between 0 and 1.
+func (t *table) fraction(column int) bool {
+	some := false
+	for _, r := range t.rows {
+		v, ok := r.at(column)
+		if !ok || math.IsNaN(v) {
+			continue
+		}
+		if v < 0 || v > 1 {
+			return false
+		}
+		some = some || v > 0
+	}
+	return some
+}
+
+// logged puts a row's numbers where they belong: the learning rate, the seconds, or a metric by its split.
+func (f *Found) logged(r row, columns []column) {
+	for _, l := range r.values {
+		c, v := columns[l.column], l.value
+		finite := !math.IsNaN(v) && !math.IsInf(v, 0)
+		switch {
+		case c.name == "":
+		case c.name == "lr" && finite:
+			f.LR = &v
+		case c.name == "seconds" && finite:
+			f.Seconds = &v
+		case c.name != "lr" && c.name != "seconds":
+			f.Metrics[c.name] = trajectory.Number(v * c.scale)
+		}
+	}
+}

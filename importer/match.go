@@ -1,0 +1,306 @@
+package importer
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"lawa-replay/trajectory"
+)
+
+// readLog gives the checkpoints what a training log says of their step, or epoch.
+func (u *Understood) readLog(o Options) error {
+	t, err := openLog(o.Log)
+	if err != nil {
+		return err
+	}
+	m, err := u.match(t, o.LogOffset)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.Log, err)
+	}
+	columns, notes := t.understand()
+	matched := 0
+	rows := make([]*row, len(u.Checkpoints)) // the last one of each
+	index := m.index(t.rows)
+	for i := range u.Checkpoints {
+		f := &u.Checkpoints[i]
+		for _, j := range index.of(f) {
+			rows[i] = &t.rows[j]
+			f.logged(*rows[i], columns)
+		}
+		if rows[i] != nil {
+			matched++
+		}
+	}
+	for _, n := range append(t.notes, notes...) {
+		u.note("%s: %s", o.Log, n)
+	}
+	u.note("%s", u.example(o.Log, m, rows))
+	if n := len(u.Checkpoints); matched < n {
+		u.note("%s has rows for %d of %d checkpoints", o.Log, matched, n)
+	}
+	return nil
+}
+
+// example shows which rows the first and the last checkpoint were given.
+func (u *Understood) example(path string, m matching, rows []*row) string {
+	text := fmt.Sprintf("%s is matched by %s", path, m)
+	describe := func(i int) string {
+		f, r := u.Checkpoints[i], rows[i]
+		var parts []string
+		if !math.IsNaN(r.epoch) {
+			parts = append(parts, "epoch "+plain(r.epoch))
+		}
+		if !math.IsNaN(r.step) {
+			parts = append(parts, "step "+plain(r.step))
+		}
+		what := f.label + " has the row of " + strings.Join(parts, ", ")
+		for _, name := range []string{"val/loss", "val/top1", "train/loss"} {
+			if v, ok := f.Metrics[name]; ok {
+				return what + fmt.Sprintf(" (%s %.5g)", name, float64(v))
+			}
+		}
+		return what
+	}
+	firstOf := slices.IndexFunc(rows, func(r *row) bool { return r != nil })
+	last := len(rows) - 1
+	for rows[last] == nil {
+		last--
+	}
+	text += ": " + describe(firstOf)
+	if last != firstOf {
+		text += "; " + describe(last)
+	}
+	return text
+}
+
+// matching is how a log's rows belong to checkpoints: by step or by epoch, with a number added to the row's.
+type matching struct {
+	bySteps bool
+	shift   float64
+}
+
+func (m matching) String() string {
+	what := "epoch"
+	if m.bySteps {
+		what = "step"
+	}
+	switch {
+	case m.shift == 0:
+		return what
+	case m.shift > 0:
+		return fmt.Sprintf("%s, which the log counts from 0 (%s is added)", what, plain(m.shift))
+	}
+	return fmt.Sprintf("%s (%s is added to the log's)", what, plain(m.shift))
+}
+
+// rowIndex finds the rows of a checkpoint: logs may have a row for each step.
+type rowIndex struct {
+	matching
+	rows []row
+	by   map[int64][]int // rows of about the same number
+}
+
+// perUnit is how finely the index tells epochs apart: neighbours of less than the slack may share a place.
+const perUnit = 0.5 / trajectory.EpochSlack
+
+func (m matching) value(r row) float64 {
+	if m.bySteps {
+		return r.step + m.shift
+	}
+	return r.epoch + m.shift
+}
+
+func (m matching) index(rows []row) rowIndex {
+	x := rowIndex{m, rows, map[int64][]int{}}
+	for i, r := range rows {
+		if v := m.value(r); !math.IsNaN(v) && math.Abs(v) < 1e12 {
+			at := int64(math.Round(v * perUnit))
+			x.by[at] = append(x.by[at], i)
+		}
+	}
+	return x
+}
+
+// of lists the rows of a checkpoint, in their order.
+func (x rowIndex) of(f *Found) []int {
+	want := f.Epoch
+	if x.bySteps {
+		want = float64(f.Step)
+	}
+	var out []int
+	if math.Abs(want) < 1e12 {
+		for at := int64(math.Round(want*perUnit)) - 1; at <= int64(math.Round(want*perUnit))+1; at++ {
+			for _, i := range x.by[at] {
+				if v := x.value(x.rows[i]); v == want || !x.bySteps && math.Abs(v-want) < trajectory.EpochSlack {
+					out = append(out, i)
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// covers counts the checkpoints that have a row.
+func (m matching) covers(rows []row, checkpoints []Found) int {
+	index, n := m.index(rows), 0
+	for i := range checkpoints {
+		if len(index.of(&checkpoints[i])) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// match finds how the rows belong to the checkpoints: by step where both have steps, otherwise by epoch, as the log
+// counts itself or as the checkpoints do. A log that fits two ways is a question.
+func (u *Understood) match(t *table, given *float64) (matching, error) {
+	spans := spanOf(t.rows)
+	var ways [2][]matching // by step, by epoch
+	switch {
+	case u.StepsUnknown || !spans.steps:
+	case given != nil:
+		ways[0] = []matching{{true, *given}}
+	case spans.firstStep == 0: // counts from 0
+		ways[0] = []matching{{true, 1}, {true, 0}}
+	case spans.firstStep == 1:
+		ways[0] = []matching{{true, 0}}
+	default:
+		ways[0] = []matching{{true, 0}, {true, 1}}
+	}
+	switch {
+	case !spans.epochs:
+	case given != nil:
+		ways[1] = []matching{{false, *given}}
+	default:
+		for _, shift := range u.epochShifts(spans) {
+			ways[1] = append(ways[1], matching{false, shift})
+		}
+	}
+	best, most, n := matching{}, 0, len(u.Checkpoints)
+	for by, list := range ways {
+		var full []matching
+		for _, m := range list {
+			c := m.covers(t.rows, u.Checkpoints)
+			if c > most {
+				best, most = m, c
+			}
+			if c == n {
+				full = append(full, m)
+			}
+		}
+		if by == 0 && len(full) == 2 && spans.firstStep == 0 {
+			full = full[:1] // its first row says how it counts
+		}
+		switch len(full) {
+		case 0:
+		case 1:
+			return full[0], nil
+		default:
+			return matching{}, u.twoWays(t, full)
+		}
+	}
+	if most == 0 {
+		return matching{}, fmt.Errorf("none of its %d rows is of an epoch or step of the checkpoints (epochs %s, steps %s)", len(t.rows), spans.text(true), spans.text(false))
+	}
+	return best, nil
+}
+
+// twoWays is the question.
+func (u *Understood) twoWays(t *table, ways []matching) error {
+	last := &u.Checkpoints[len(u.Checkpoints)-1]
+	var lines []string
+	for _, m := range ways {
+		if of := m.index(t.rows).of(last); len(of) > 0 {
+			r := t.rows[of[len(of)-1]]
+			what, v := "epoch", r.epoch
+			if m.bySteps {
+				what, v = "step", r.step
+			}
+			lines = append(lines, fmt.Sprintf("  --log-offset %s: %s has the row of %s %s", plain(m.shift), last.label, what, plain(v)))
+		}
+	}
+	return fmt.Errorf("%w: the log fits the checkpoints in %d ways, counted from 0 or from 1:\n%s", errAsk, len(ways), strings.Join(lines, "\n"))
+}
+
+// span is from where to where a log counts.
+type span struct {
+	epochs, steps         bool
+	firstEpoch, lastEpoch float64
+	firstStep, lastStep   float64
+	fractions             bool // of epochs
+}
+
+func spanOf(rows []row) span {
+	s := span{firstEpoch: math.Inf(1), lastEpoch: math.Inf(-1), firstStep: math.Inf(1), lastStep: math.Inf(-1)}
+	for _, r := range rows {
+		if !math.IsNaN(r.epoch) {
+			s.epochs = true
+			s.firstEpoch, s.lastEpoch = min(s.firstEpoch, r.epoch), max(s.lastEpoch, r.epoch)
+			s.fractions = s.fractions || r.epoch != math.Trunc(r.epoch)
+		}
+		if !math.IsNaN(r.step) {
+			s.steps = true
+			s.firstStep, s.lastStep = min(s.firstStep, r.step), max(s.lastStep, r.step)
+		}
+	}
+	return s
+}
+
+func (s span) text(epochs bool) string {
+	switch {
+	case epochs && s.epochs:
+		return plain(s.firstEpoch) + " to " + plain(s.lastEpoch)
+	case !epochs && s.steps:
+		return plain(s.firstStep) + " to " + plain(s.lastStep)
+	}
+	return "none"
+}
+
+// epochShifts are what may have to be added to a log's epochs: what was added to the checkpoints' own, as written by the
+// same program; 1 where the log counts from 0; and −1 where it counts from 1, and the checkpoints from 0.
+func (u *Understood) epochShifts(s span) []float64 {
+	if s.fractions { // of epochs completed
+		return []float64{0}
+	}
+	var out []float64
+	add := func(v float64) {
+		if !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	if s.firstEpoch == 0 {
+		add(1)
+	}
+	add(u.offset)
+	if s.firstEpoch == 1 {
+		add(0)
+	}
+	if s.firstEpoch == 1 && u.Checkpoints[0].Epoch == 0 && u.offset == 0 {
+		add(-1)
+	}
+	return out
+}
+
+// beside gives the checkpoints the numbers that lie in their own files.
+func (u *Understood) beside(all []opened) {
+	t := &table{}
+	for _, a := range all {
+		r := row{epoch: math.NaN(), step: math.NaN()}
+		var names []string
+		for k := range a.c.Info.Numbers {
+			names = append(names, k)
+		}
+		slices.Sort(names)
+		for _, k := range names {
+			t.put(&r, k, a.c.Info.Numbers[k])
+		}
+		t.rows = append(t.rows, r)
+	}
+	columns, _ := t.understand()
+	for i := range u.Checkpoints {
+		u.Checkpoints[i].logged(t.rows[i], columns)
+	}
+}

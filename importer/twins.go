@@ -1,0 +1,253 @@
+package importer
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"lawa-replay/trajectory"
+	"lawa-replay/trajectory/foreign"
+)
+
+// maxCompared is how many bytes of weights are read at most to tell whether checkpoints that stand beside a series are
+// copies of it. Checksums in the files, where there are some, tell it without reading.
+const maxCompared = 1 << 30
+
+// comparer tells whether checkpoints hold the same weights.
+type comparer struct {
+	o       foreign.Options
+	read    int64
+	digests map[string][sha256.Size]byte
+	prints  map[string]string // by path; "" where the file has no checksums
+}
+
+func (c *comparer) fingerprint(a *foreign.Checkpoint) string {
+	p, known := c.prints[a.Path]
+	if !known {
+		p, _ = a.Fingerprint()
+		if c.prints == nil {
+			c.prints = map[string]string{}
+		}
+		c.prints[a.Path] = p
+	}
+	return p
+}
+
+// same says whether a and b hold the same tensors with the same bytes; unsure, that too much had to be read.
+func (c *comparer) same(a, b *foreign.Checkpoint) (same, unsure bool) {
+	if x, err := os.Stat(a.Path); err == nil {
+		if y, err := os.Stat(b.Path); err == nil && os.SameFile(x, y) {
+			return true, false
+		}
+	}
+	if a.Bytes() != b.Bytes() {
+		return false, false
+	}
+	if x, y := c.fingerprint(a), c.fingerprint(b); x != "" && y != "" {
+		return x == y, false
+	}
+	if trajectory.SameTensors(a.Layout(), b.Layout()) != nil {
+		return false, false
+	}
+	x, ok := c.digest(a)
+	if !ok {
+		return false, true
+	}
+	y, ok := c.digest(b)
+	return ok && x == y, !ok
+}
+
+func (c *comparer) digest(a *foreign.Checkpoint) (sum [sha256.Size]byte, ok bool) {
+	if sum, ok := c.digests[a.Path]; ok {
+		return sum, true
+	}
+	if c.read += a.Bytes(); c.read > maxCompared {
+		return sum, false
+	}
+	again, err := foreign.Open(a.Path, c.o)
+	if err != nil {
+		return sum, false
+	}
+	defer again.Close()
+	hash := sha256.New()
+	if again.Stream(func(_ *foreign.Tensor, data []byte) error { hash.Write(data); return nil }) != nil {
+		return sum, false
+	}
+	hash.Sum(sum[:0])
+	if c.digests == nil {
+		c.digests = map[string][sha256.Size]byte{}
+	}
+	c.digests[a.Path] = sum
+	return sum, true
+}
+
+// leftOut is a checkpoint that is not of the series.
+type leftOut struct {
+	item
+	name name
+	why  string
+	c    *foreign.Checkpoint // nil where it cannot be read
+	copy string              // of which one it is a copy
+}
+
+// look opens what was left out and finds what it is a copy of.
+func (l *leftOut) look(all []opened, o Options, cmp *comparer) {
+	c, err := foreign.Open(l.path, o.Options)
+	if err != nil {
+		return
+	}
+	c.Close()
+	l.c = c
+	// Likely ones first: of the same epoch, then the last.
+	order := make([]*opened, 0, len(all))
+	for i := len(all) - 1; i >= 0; i-- {
+		order = append(order, &all[i])
+	}
+	likely := func(a *opened) bool {
+		return l.name.epoch == a.name.epoch || of(c.Info.Epoch) == of(a.c.Info.Epoch) || of(c.Info.Step) == of(a.c.Info.Step)
+	}
+	slices.SortStableFunc(order, func(a, b *opened) int {
+		switch {
+		case likely(a) == likely(b):
+			return 0
+		case likely(a):
+			return -1
+		}
+		return 1
+	})
+	for _, a := range order {
+		if !said(inEpoch(a), of(c.Info.Epoch)) || !said(inStep(a), of(c.Info.Step)) {
+			continue
+		}
+		if same, _ := cmp.same(c, a.c); same {
+			l.copy = a.base()
+			return
+		}
+	}
+}
+
+// alone says of which epoch it is, where no checkpoint of the series is of that one.
+func (l *leftOut) alone(all []opened) string {
+	if l.c == nil || l.copy != "" {
+		return ""
+	}
+	for _, k := range []struct {
+		what string
+		own  float64
+		of   clock
+	}{{"epoch", l.name.epoch, nameEpoch}, {"epoch", of(l.c.Info.Epoch), inEpoch}, {"step", of(l.c.Info.Step), inStep}} {
+		if math.IsNaN(k.own) {
+			continue
+		}
+		has := slices.ContainsFunc(all, func(a opened) bool { return k.of(&a) == k.own })
+		if !has && slices.ContainsFunc(all, func(a opened) bool { return !math.IsNaN(k.of(&a)) }) {
+			return fmt.Sprintf("it is of %s %s, of which there is no other: name the files to take it", k.what, plain(k.own))
+		}
+		return ""
+	}
+	return ""
+}
+
+// report says what was left out, and why.
+func (u *Understood) report(left []leftOut, all []opened) {
+	reasons := map[string][]string{}
+	var order []string
+	add := func(why, label string) {
+		if reasons[why] == nil {
+			order = append(order, why)
+		}
+		reasons[why] = append(reasons[why], label)
+	}
+	for _, l := range left {
+		switch alone := l.alone(all); {
+		case l.copy != "":
+			add("the weights of "+l.copy+" once more", l.label)
+		case alone != "":
+			add(l.why+"; "+alone, l.label)
+		default:
+			add(l.why, l.label)
+		}
+	}
+	var parts []string
+	for _, why := range order {
+		labels := reasons[why]
+		text := strings.Join(labels[:min(len(labels), 4)], ", ")
+		if n := len(labels); n > 4 {
+			text += fmt.Sprintf(" and %d more", n-4)
+		}
+		parts = append(parts, text+" ("+why+")")
+	}
+	if len(parts) > 0 {
+		u.note("left out: %s", strings.Join(parts, "; "))
+	}
+}
+
+// said says whether two files may be of the same epoch, or step: they say the same, or one says nothing.
+func said(a, b float64) bool { return a == b || math.IsNaN(a) || math.IsNaN(b) }
+
+// withoutCopies leaves out series whose checkpoints are all copies of the largest one's: files saved twice.
+func (o Options) withoutCopies(items []item, clash *seriesError) (map[int]leftOut, error) {
+	main := slices.MaxFunc(clash.list, func(a, b *series) int { return len(a.items) - len(b.items) })
+	cmp := &comparer{o: o.Options}
+	var all []opened
+	for n, i := range main.items {
+		c, err := foreign.Open(items[i].path, o.Options)
+		if err != nil {
+			return nil, clash
+		}
+		c.Close()
+		all = append(all, opened{item: items[i], name: main.name(n, items[i].label), c: c, of: main})
+	}
+	out := map[int]leftOut{}
+	for _, s := range clash.list {
+		if s == main {
+			continue
+		}
+		for n, i := range s.items {
+			l := leftOut{item: items[i], name: s.name(n, items[i].label), why: "a copy"}
+			if l.look(all, o, cmp); l.copy == "" {
+				return nil, clash
+			}
+			out[i] = l
+		}
+	}
+	return out, nil
+}
+
+// distinct leaves out checkpoints that hold the weights of another one of the same epoch or step: the best one under a name
+// of its own, a file saved twice. Those that were named on their own stay.
+func (o Options) distinct(all []opened, left []leftOut, compare *comparer) ([]opened, []leftOut) {
+	when := func(a *opened) [2]float64 {
+		e, s := a.name.epoch, a.name.step
+		if o.Numbers == "inside" || a.name.none() {
+			e, s = inEpoch(a), inStep(a)
+		}
+		return [2]float64{e, s}
+	}
+	var out []opened
+	for i := range all {
+		a := all[i]
+		at := slices.IndexFunc(out, func(b opened) bool {
+			if x, y := when(&a), when(&b); !alike(x[0], y[0]) || !alike(x[1], y[1]) || math.IsNaN(x[0]) && math.IsNaN(x[1]) {
+				return false
+			}
+			same, _ := compare.same(a.c, b.c)
+			return same
+		})
+		if at < 0 || a.named {
+			out = append(out, a)
+			continue
+		}
+		if kept := out[at]; !kept.named && twin(kept.label) != "" && twin(a.label) == "" { // keep the plain one
+			out[at], a = a, kept
+		}
+		left = append(left, leftOut{item: a.item, name: a.name, why: "a copy", c: a.c, copy: out[at].base()})
+	}
+	return out, left
+}
+
+// alike compares numbers of which either may be unknown.
+func alike(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
