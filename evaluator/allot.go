@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -114,46 +111,32 @@ func (e *Engine) fit(ctx context.Context, j job, l *loaded) (int64, error) {
 	return c.bytes(a, bnBatch), nil
 }
 
-// measure runs a few examples through the network with weights of zero, and watches the memory. each is the time for
-// one example by one thread.
+// measure runs a few examples through the network with weights of zero, and counts what it allocates. each is the time
+// for one example by one thread.
 func (e *Engine) measure(ctx context.Context, split *dataset.Resident) (c cost, each time.Duration, err error) {
 	err = torch.Worker(1, false, func() error {
-		in, err := e.Net.On(e.Device, false)
-		if err != nil {
+		var in *model.Instance
+		var err error
+		if c.model, _, err = torch.Metered(func() error {
+			in, err = e.Net.On(e.Device, false)
+			return err
+		}); err != nil {
 			return err
 		}
 		defer in.Free()
-		c.model = 4 * e.Net.Floats()
-		forward := func(n int) (int64, time.Duration, error) {
-			n = min(n, split.N)
-			began := time.Now()
-			peak, err := peakMemory(func() error { return pass(in, split, n) })
-			return peak, time.Since(began), err
-		}
-		before := anonymousMemory()
-		var few, more int64
-		var took time.Duration
 		n := 1
 		for range 3 { // TorchScript optimizes itself in the first two
-			if _, took, err = forward(n); err != nil || ctx.Err() != nil {
+			began := time.Now()
+			_, peak, err := torch.Metered(func() error { return pass(in, split, n) })
+			if err != nil || ctx.Err() != nil {
 				return errors.Join(err, ctx.Err())
 			}
-		}
-		if n = 4; took < 5*time.Millisecond {
-			n = 32
-		}
-		if few, _, err = forward(n); err != nil {
-			return err
-		}
-		if more, took, err = forward(2 * n); err != nil {
-			return err
-		}
-		a, b := min(n, split.N), min(2*n, split.N)
-		each = took / time.Duration(b)
-		if b > a {
-			c.example = max(0, more-few) / int64(b-a)
-		} else {
-			c.example = max(0, more-before) / int64(b)
+			each, c.example = time.Since(began)/time.Duration(n), peak/int64(n)
+			if each < 5*time.Millisecond {
+				n = min(32, split.N)
+			} else {
+				n = min(4, split.N)
+			}
 		}
 		return nil
 	})
@@ -247,40 +230,4 @@ func (e *Engine) speed(a allotment, split *dataset.Resident) (float64, error) {
 	}
 	all.Wait()
 	return best, errors.Join(errs...)
-}
-
-// peakMemory is the most memory that this process has while f runs, but for what files stand behind.
-func peakMemory(f func() error) (int64, error) {
-	stop, done := make(chan struct{}), make(chan struct{})
-	most := anonymousMemory()
-	go func() {
-		defer close(done)
-		for {
-			most = max(most, anonymousMemory())
-			select {
-			case <-stop:
-				return
-			case <-time.After(500 * time.Microsecond):
-			}
-		}
-	}()
-	err := f()
-	close(stop)
-	<-done
-	return most, err
-}
-
-// anonymousMemory reads /proc/self/statm; where there is none it is 0.
-func anonymousMemory() int64 {
-	text, err := os.ReadFile("/proc/self/statm")
-	fields := strings.Fields(string(text))
-	if err != nil || len(fields) < 3 {
-		return 0
-	}
-	resident, err1 := strconv.ParseInt(fields[1], 10, 64)
-	shared, err2 := strconv.ParseInt(fields[2], 10, 64)
-	if err1 != nil || err2 != nil {
-		return 0
-	}
-	return (resident - shared) * int64(os.Getpagesize())
 }
