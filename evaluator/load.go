@@ -174,7 +174,7 @@ func faults(net *model.Network, tensors []safetensors.Tensor, tied map[string]st
 // load puts weights, which Match, into an instance, by name.
 func load(in *model.Instance, w weights) error {
 	have := bareNamed(in.Network, w.tensors, w.tied)
-	flat := make([]float32, in.Floats())
+	buffer := make([]float32, min(in.Floats(), 1<<20)) // some at a time: all of them would be as large as the network
 	for _, e := range in.Entries {
 		if e.Role == model.Counter {
 			continue
@@ -194,7 +194,14 @@ func load(in *model.Instance, w weights) error {
 			}
 			continue
 		}
-		safetensors.Decode(flat[e.Offset:e.Offset+e.Elements()], t.DType, data[t.Begin:t.End])
+		size := int64(t.DType.Size())
+		for at, n := int64(0), e.Elements(); at < n; at += int64(len(buffer)) {
+			part := buffer[:min(n-at, int64(len(buffer)))]
+			safetensors.Decode(part, t.DType, data[t.Begin+at*size:t.Begin+(at+int64(len(part)))*size])
+			if err := in.Load(e.Offset+at, part); err != nil {
+				return err
+			}
+		}
 	}
-	return in.Load(0, flat)
+	return nil
 }

@@ -7,6 +7,7 @@ package input
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -50,13 +51,17 @@ func Open(path string, limit int64) (*os.File, int64, error) {
 
 // ReadFile reads a regular file of at most limit bytes.
 func ReadFile(path string, limit int64) ([]byte, error) {
-	f, _, err := Open(path, limit)
+	f, n, err := Open(path, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	// It may grow meanwhile, and what /proc holds has no size.
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	// It may grow meanwhile, and what /proc holds has no size. As large as it is said to be, the buffer need not grow,
+	// which would leave several times as much behind.
+	var all bytes.Buffer
+	all.Grow(int(n) + bytes.MinRead)
+	_, err = all.ReadFrom(io.LimitReader(f, limit+1))
+	data := all.Bytes()
 	if err == nil && int64(len(data)) > limit {
 		err = wrong(path, fmt.Errorf("more than %s, which are read at most", size(limit)))
 	}

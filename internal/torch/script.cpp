@@ -1,14 +1,30 @@
 // TorchScript modules, over the same handles as shim.cpp.
 #include "guarded.h"
 
+#include <caffe2/serialize/read_adapter_interface.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
 
 #include <cstring>
+#include <malloc.h>
 #include <map>
-#include <sstream>
+#include <memory>
 
 namespace {
+
+// An archive in memory, read where it lies: a stream would copy all of it first.
+struct Archive : caffe2::serialize::ReadAdapterInterface {
+  const char *data;
+  size_t bytes;
+  Archive(const void *data, size_t bytes) : data(static_cast<const char *>(data)), bytes(bytes) {}
+  size_t size() const override { return bytes; }
+  size_t read(uint64_t pos, void *buf, size_t n, const char *) const override {
+    if (pos >= bytes) return 0;
+    n = std::min<size_t>(n, bytes - pos);
+    std::memcpy(buf, data + pos, n);
+    return n;
+  }
+};
 
 // Norm is a submodule with running statistics.
 struct Norm {
@@ -57,7 +73,7 @@ char *lr_script_load(lr_module *out, const void *data, int64_t size, int device)
   return guarded([&] {
     // What a graph is optimised into depends on the calls before; every worker would warm up anew.
     torch::jit::setGraphExecutorOptimize(false);
-    std::istringstream in(std::string(static_cast<const char *>(data), size));
+    auto in = std::make_shared<Archive>(data, size);
     auto m = std::make_unique<Module>(Module{torch::jit::load(in, device_of(device)), {}, {}});
     m->module.eval();
     for (const auto &p : m->module.named_parameters()) m->tensors[p.name] = p.value;
@@ -107,6 +123,7 @@ char *lr_script_write(lr_module m, const char *name, const void *data, int64_t b
 // Finds the submodules with running statistics; call it after the tensors are bound.
 char *lr_script_norms(lr_module m_, int *found) {
   return guarded([&] {
+    malloc_trim(0); // the tensors that Bind replaced, as large as the network
     auto &m = module_of(m_);
     m.norms.clear();
     for (const auto &sub : m.module.named_modules()) {
