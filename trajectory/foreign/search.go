@@ -85,7 +85,7 @@ func (f *finder) candidates(v any, key string, depth int, seen map[any]bool) []c
 	case len(own) == 0:
 	case len(out) > 0 && aside(own, out):
 		for _, n := range own {
-			if !n.t.single() || !hasWord(n.name, "epoch", "step", "steps", "iter", "iteration", "best", "loss", "acc") {
+			if !n.t.single() || !hasWord(n.name, "epoch", "step", "steps", "iter", "iteration") {
 				f.aside = append(f.aside, join(key, n.name))
 			}
 		}
