@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"strconv"
 	"sync"
 
@@ -77,10 +78,31 @@ func (e *Export) Plan() error {
 	return nil
 }
 
+// checkPaths makes sure that no average is written over another: of two files of weights with one name, or of epochs
+// that differ beyond the digits of a file's name.
+func (e *Export) checkPaths() error {
+	first := map[string]averaging.Request{}
+	for _, r := range e.plan.Requests {
+		path := filepath.Clean(e.Path(r.Scheme, r.Endpoint))
+		other, taken := first[path]
+		if taken && (other.Scheme.Spec() != r.Scheme.Spec() || other.Endpoint != r.Endpoint) {
+			name := func(r averaging.Request) string {
+				return fmt.Sprintf("%s at epoch %v", r.Scheme.Spec(), e.Trajectory.Checkpoints[r.Endpoint].Epoch)
+			}
+			return fmt.Errorf("%s and %s would both be written to %s: write them into folders of their own", name(other), name(r), path)
+		}
+		first[path] = r
+	}
+	return nil
+}
+
 // Run writes the files, each whole or not at all. Averages are computed in one pass over the trajectory,
 // while those before are being written.
 func (e *Export) Run(ctx context.Context) error {
 	if err := e.Plan(); err != nil {
+		return err
+	}
+	if err := e.checkPaths(); err != nil {
 		return err
 	}
 	if e.Format == Sharded {

@@ -1,8 +1,14 @@
 package export
 
 import (
+	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"lawa-replay/averaging"
+	"lawa-replay/trajectory/safetensors"
 )
 
 // TestSourceShards: the names of a source's shards are somebody else's.
@@ -18,6 +24,39 @@ func TestSourceShards(t *testing.T) {
 	} {
 		if got, err := sourceShards(shards); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, %v; expected %q", shards, got, err, want)
+		}
+	}
+}
+
+// TestNoAverageOverAnother: two files of weights of one name, and epochs that are written alike.
+func TestNoAverageOverAnother(t *testing.T) {
+	r := run(t, 2, safetensors.Tensor{Name: "a", DType: safetensors.F32, Shape: []int64{2}})
+	var schemes []averaging.Scheme
+	for _, folder := range []string{t.TempDir(), t.TempDir()} {
+		path := filepath.Join(folder, "w.csv")
+		if err := os.WriteFile(path, []byte("age,weight\n0,1\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s, err := averaging.Parse("weights:" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		schemes = append(schemes, s)
+	}
+	r.Checkpoints[0].Epoch, r.Checkpoints[1].Epoch = 1000000.25, 1000000.5
+	for _, e := range []*Export{
+		{Trajectory: r, Schemes: schemes, Endpoints: []int{0}},
+		{Trajectory: r, Schemes: schemes[:1], Endpoints: []int{0, 1}},
+	} {
+		dir := t.TempDir()
+		e.Path = func(s averaging.Scheme, endpoint int) string {
+			return filepath.Join(dir, FileName(r, s, endpoint, Safetensors))
+		}
+		if err := e.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "would both be written to") {
+			t.Errorf("%v", err)
+		}
+		if names, _ := os.ReadDir(dir); len(names) > 0 {
+			t.Errorf("written all the same: %v", names)
 		}
 	}
 }

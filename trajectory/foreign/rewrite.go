@@ -66,6 +66,18 @@ func (c *Checkpoint) Rewritten(values func(w io.Writer, t *Tensor) error) (recor
 	return records, folder, nil
 }
 
+// copy writes a record as it is: an optimizer's state may be larger than the memory.
+func (r *record) copy(w io.Writer) error {
+	sum := crc32.NewIEEE()
+	if _, err := io.CopyN(io.MultiWriter(w, sum), r.reader(), r.length); err != nil {
+		return short(err)
+	}
+	if r.checked && sum.Sum32() != r.crc {
+		return errChecksum
+	}
+	return nil
+}
+
 // rewrite writes a record with other values in the tensors that lie in it.
 func (r *record) rewrite(w io.Writer, tensors []*Tensor, values func(io.Writer, *Tensor) error) error {
 	if len(tensors) == 1 {
@@ -73,6 +85,9 @@ func (r *record) rewrite(w io.Writer, tensors []*Tensor, values func(io.Writer, 
 		if p := t.parts[0]; p.offset == 0 && p.strides == nil && t.End-t.Begin == r.length {
 			return values(w, t) // all of it
 		}
+	}
+	if len(tensors) == 0 {
+		return r.copy(w)
 	}
 	content := make([]byte, r.length)
 	if _, err := io.ReadFull(r.reader(), content); err != nil {
