@@ -187,6 +187,23 @@ func TestWorkersLoss(t *testing.T) {
 	}
 }
 
+// Of a metric whose name does not say which way is better it is said what is taken, and the choice decides.
+func TestWhichWayIsBetter(t *testing.T) {
+	size := func(r *results.Row) { r.Metric = "size" }
+	table := &results.Table{Rows: []results.Row{row("a", 1, 1, size), row("a", 1, 2, lawa, size)}}
+	for better, want := range map[string]struct {
+		higher bool
+		notes  int
+	}{"": {false, 1}, "higher": {true, 0}, "lower": {false, 0}} {
+		if s, err := Select(table, Choice{Metric: "size", Better: better}, "top1"); err != nil || s.Metric.HigherBetter != want.higher || len(s.Notes) != want.notes {
+			t.Errorf("%q: %+v, %v", better, s, err)
+		}
+	}
+	if _, err := Select(table, Choice{Better: "hihger"}, "top1"); err == nil {
+		t.Error("hihger was taken")
+	}
+}
+
 // Of a scheme that the results have with other numbers none is suggested; of a misspelt one the nearest is.
 func TestUnknownScheme(t *testing.T) {
 	table := &results.Table{Rows: []results.Row{row("a", 1, 1), row("a", 1, 2, lawa)}}

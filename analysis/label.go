@@ -98,7 +98,7 @@ func schemeLabel(text string) string {
 	case "decay":
 		return with(has("shape")+" decay", k, partial)
 	case "best":
-		return with("best "+has("n")+" by "+has("by"), partial)
+		return with("best "+has("n")+" by "+has("by"), has("order"), partial)
 	case "weights":
 		file := filepath.Base(s.Word("the file", ""))
 		if has("normalize") == "true" {

@@ -16,6 +16,7 @@ import (
 // Choice says which part of a table is looked at. What is empty is chosen, and said.
 type Choice struct {
 	Metric   string
+	Better   string // higher or lower: which way the metric is better; "" as its name says
 	Split    string
 	Policies []string // of the averages; a name such as recompute also means its only one with samples
 	Runs     []string // names or folders; nil for all
@@ -59,6 +60,14 @@ func Select(table *results.Table, o Choice, usual string) (*Selection, error) {
 		return nil, err
 	}
 	s.Metric = metric.Of(name)
+	switch {
+	case o.Better != "" && o.Better != "higher" && o.Better != "lower":
+		return nil, spec.Unknown("direction", o.Better, []string{"higher", "lower"})
+	case o.Better != "":
+		s.Metric.HigherBetter = o.Better == "higher"
+	case s.Metric.Guessed:
+		s.Notes = append(s.Notes, fmt.Sprintf("the name %s does not say whether more or less is better: less is taken for better (--better higher, or lower)", name))
+	}
 	if name == "loss" && table.Worker() {
 		s.Metric.Label, s.Metric.Unit = "loss", "" // as the worker means it
 	}
@@ -86,7 +95,7 @@ func chooseMetric(table *results.Table, name, usual string) (string, error) {
 		if !slices.Contains(known, usual) && len(known) > 0 {
 			name = known[0]
 			for _, k := range known {
-				if metric.Of(k).HigherBetter == metric.Of(usual).HigherBetter {
+				if m := metric.Of(k); !m.Guessed && m.HigherBetter == metric.Of(usual).HigherBetter {
 					name = k
 					break
 				}

@@ -78,7 +78,7 @@ func Summarize(table *results.Table, o Choice) (*Summary, error) {
 	second := &Selection{}
 	if s.Metric.Name != "loss" && slices.Contains(table.Values(func(r results.Row) string { return r.Metric }), "loss") {
 		again := o
-		again.Metric, again.Split = "loss", s.Split
+		again.Metric, again.Better, again.Split = "loss", "", s.Split
 		if second, err = Select(table, again, "loss"); err != nil {
 			return nil, err
 		}

@@ -12,13 +12,13 @@ import (
 
 var bestKind = Kind{
 	Name:     "best",
-	About:    "mean of the n best checkpoints so far, by a metric of the training log (accuracies rise, losses fall)",
+	About:    "mean of the n best checkpoints so far, by a metric of the training log (accuracies rise, losses fall; order=highest or lowest says it for others)",
 	Source:   "the usual n-best averaging of speech toolkits, such as ESPnet's",
 	Examples: []string{"best:n=5,by=val/loss"},
 	parse: func(s *spec.Spec) Scheme {
 		s.Require("n", "best:n=5,by=val/loss")
 		s.Require("by", "best:n=5,by=val/loss")
-		return Best{s.Int("n", 1, 1), s.Text("by", ""), s.Bool("partial", false)}
+		return Best{N: s.Int("n", 1, 1), By: s.Text("by", ""), Order: s.Choice("order", "", "highest", "lowest"), Partial: s.Bool("partial", false)}
 	},
 }
 
@@ -28,12 +28,16 @@ var bestKind = Kind{
 type Best struct {
 	N       int
 	By      string // as in the log: val/loss
+	Order   string // highest or lowest: which are best; "" as the name By says
 	Partial bool
 }
 
 // Spec implements Scheme.
 func (b Best) Spec() string {
 	text := fmt.Sprintf("best:n=%d,by=%s", b.N, b.By)
+	if b.Order != "" {
+		text += ",order=" + b.Order
+	}
 	if b.Partial {
 		text += ",partial=true"
 	}
@@ -43,7 +47,8 @@ func (b Best) Spec() string {
 // K implements Scheme.
 func (b Best) K() int { return b.N }
 
-// Coefficients implements Scheme. It is an error where no checkpoint has the metric.
+// Coefficients implements Scheme. It is an error where no checkpoint has the metric, and where neither its name nor
+// Order says which way it is better.
 func (b Best) Coefficients(points []Point, endpoint int) (Coefficients, error) {
 	var candidates []int
 	known := map[string]bool{}
@@ -70,6 +75,12 @@ func (b Best) Coefficients(points []Point, endpoint int) (Coefficients, error) {
 		return Coefficients{}, nil
 	}
 	m := metric.Of(b.By)
+	switch {
+	case b.Order != "":
+		m.HigherBetter = b.Order == "highest"
+	case m.Guessed:
+		return Coefficients{}, fmt.Errorf("%s: the name %s does not say whether more or less is better: add order=highest or order=lowest", b.Spec(), b.By)
+	}
 	slices.Reverse(candidates)
 	sort.SliceStable(candidates, func(x, y int) bool {
 		return m.Better(points[candidates[x]].Metrics[b.By], points[candidates[y]].Metrics[b.By])

@@ -68,6 +68,7 @@ func TestPlanNamesWhatCannotBe(t *testing.T) {
 		{points(10), "swa:start=8", 5, "swa:start=8 has no average up to epoch 6: its first is that of epoch 8"},
 		{points(10), "best:n=3,by=val/los", 5, `unknown metric in the training log "val/los"; did you mean val/loss?`},
 		{[]Point{{Epoch: 1, Step: 1}}, "best:n=1,by=val/loss", 0, "the training log holds no metrics"},
+		{[]Point{{Epoch: 1, Step: 1, Metrics: map[string]float64{"val/x": 1}}}, "best:n=1,by=val/x", 0, "add order=highest or order=lowest"},
 	} {
 		_, err := NewPlan(c.points, schemes(t, c.scheme), []int{c.endpoint}, false)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {

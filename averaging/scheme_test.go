@@ -35,7 +35,7 @@ func TestParse(t *testing.T) {
 		"last": "last", "lawa:k=6": "lawa:k=6", " lawa: k=12": "lawa:k=12", "lawa:k=6,stride=1": "lawa:k=6", "lawa:stride=2,k=6": "lawa:k=6,stride=2", "lawa:partial=true,k=3": "lawa:k=3,partial=true",
 		"swa:start=60": "swa:start=60", "swa:start=0.5,every=2": "swa:start=0.5,every=2", "ema:decay=0.90": "ema:decay=0.9", "ema:half-life=3,per=checkpoint": "ema:half-life=3",
 		"ema:debias=true,decay=.999,per=step": "ema:decay=0.999,per=step,debias=true", "exp:alpha=0.9": "exp:alpha=0.9", "exp:alpha=0.9,k=10": "exp:alpha=0.9,k=10", "exp-code:k=10,decay=0.9": "exp-code:decay=0.9,k=10",
-		"wma:k=6": "wma:k=6", "logspaced:k=6": "logspaced:k=6", "power:sigma=0.1": "power:sigma=0.1", "decay:k=10,shape=1-sqrt": "decay:shape=1-sqrt,k=10", "best:n=5,by=val/loss": "best:n=5,by=val/loss",
+		"wma:k=6": "wma:k=6", "logspaced:k=6": "logspaced:k=6", "power:sigma=0.1": "power:sigma=0.1", "decay:k=10,shape=1-sqrt": "decay:shape=1-sqrt,k=10", "best:n=5,by=val/loss": "best:n=5,by=val/loss", "best:by=val/x,n=5,order=highest": "best:n=5,by=val/x,order=highest",
 	} {
 		s, err := Parse(text)
 		if err != nil || s.Spec() != want {
@@ -288,6 +288,7 @@ func recurrences() map[string]online {
 		"decay:shape=cosine,k=7,partial=true":  memory(7, emulate(func(x float64) float64 { return (1 + math.Cos(math.Pi*x)) / 2 })),
 		"best:n=5,by=val/loss":                 best(5, "val/loss", -1),
 		"best:n=2,by=val/top1":                 best(2, "val/top1", 1),
+		"best:n=3,by=val/loss,order=highest":   best(3, "val/loss", 1),
 		"logspaced:k=1":                        memory(1, mean),
 		"logspaced:k=4": memory(1000, func(w [][]float64) []float64 {
 			n := float64(len(w))

@@ -132,9 +132,6 @@ func (h held) Write(w io.Writer, begin, end int64) error {
 // they were.
 func (e *Export) store(written Written, tensors []safetensors.Tensor, metadata map[string]string, values data, confirm func() error) error {
 	path, tied := written.Path, e.Trajectory.Meta.Tied
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
 	if e.Format != PT {
 		// As safetensors.torch.save_model says it: the name that was dropped, and the one that was kept.
 		metadata = maps.Clone(metadata)
@@ -201,6 +198,10 @@ func (e *Export) storeShards(path string, tensors []safetensors.Tensor, metadata
 	if err != nil {
 		return err
 	}
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
 	parts := map[string][]safetensors.Tensor{}
 	total := int64(0)
 	for _, t := range tensors {
@@ -213,7 +214,7 @@ func (e *Export) storeShards(path string, tensors []safetensors.Tensor, metadata
 	}
 	for _, file := range slices.Sorted(maps.Keys(parts)) {
 		write := func(out io.Writer) error { return writeSafetensors(out, parts[file], metadata, values) }
-		if err := atomicfile.WriteBelow(filepath.Dir(path), file, write, confirm); err != nil {
+		if err := atomicfile.WriteBelow(dir, file, write, confirm); err != nil {
 			return err
 		}
 	}

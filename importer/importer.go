@@ -178,9 +178,6 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 			notes[n]++
 		}
 	}
-	if averaged(first) {
-		u.note("the checkpoints hold %s: averaging them averages averages", kind(first))
-	}
 	for _, n := range slices.Sorted(maps.Keys(notes)) {
 		u.note("%s", n)
 	}

@@ -17,18 +17,11 @@ import (
 // that one sees where averaging hurts, while the loss still falls fast (Figure 4 of the paper). Unless
 // told otherwise it shows the first half of the epochs.
 func earlyPhase(table *results.Table, o Options) (*Drawing, error) {
-	if len(o.Runs) > 0 { // whose first half it is
+	if o.To == 0 {
 		var err error
-		if table, err = table.Only(o.Runs); err != nil {
+		if o.To, err = half(table, o); err != nil {
 			return nil, err
 		}
-	}
-	if o.To == 0 {
-		first, last := math.Inf(1), 0.0
-		for _, r := range table.Rows {
-			first, last = min(first, r.Epoch), max(last, r.Epoch)
-		}
-		o.To = max(o.From, first, math.Floor(last/2))
 	}
 	s, err := analysis.Select(table, o.Choice, "loss")
 	if err != nil {
@@ -84,6 +77,21 @@ func earlyPhase(table *results.Table, o Options) (*Drawing, error) {
 		cells = append(cells, cell{title: s.Title(p), draw: one})
 	}
 	return figure(d, 3.3*vg.Inch, shared, cells, caption(append(s.Basis(), bands))), nil
+}
+
+// half is the epoch at which the first half of the chosen runs ends.
+func half(table *results.Table, o Options) (float64, error) {
+	if len(o.Runs) > 0 {
+		var err error
+		if table, err = table.Only(o.Runs); err != nil {
+			return 0, err
+		}
+	}
+	first, last := math.Inf(1), 0.0
+	for _, r := range table.Rows {
+		first, last = min(first, r.Epoch), max(last, r.Epoch)
+	}
+	return max(o.From, first, math.Floor(last/2)), nil
 }
 
 // earlyCell is a panel of the metric above one of the differences.

@@ -130,15 +130,18 @@ func (p *panel) line(l line) error {
 
 // band shades the spread over runs, where all of it is finite.
 func (p *panel) band(l line) error {
-	var low, high plotter.XYs
+	var all []reach
 	for _, pt := range l.curve.Points {
 		lo, hi := l.reach(pt)
 		if math.IsNaN(lo+hi) || math.IsInf(lo, 0) || math.IsInf(hi, 0) {
 			return nil
 		}
-		y := func(v float64) float64 { return max(p.limits[2], min(p.limits[3], v)) }
-		low = append(low, plotter.XY{X: p.axis.X(pt), Y: y(lo)})
-		high = append(plotter.XYs{{X: p.axis.X(pt), Y: y(hi)}}, high...)
+		all = append(all, reach{p.axis.X(pt), lo, hi})
+	}
+	var low, high plotter.XYs
+	for _, r := range clip(all, p.limits[2], p.limits[3]) {
+		low = append(low, plotter.XY{X: r.x, Y: r.lo})
+		high = append(plotter.XYs{{X: r.x, Y: r.hi}}, high...)
 	}
 	area, err := plotter.NewPolygon(append(low, high...))
 	if err != nil {

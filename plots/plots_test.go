@@ -292,3 +292,15 @@ func TestTicks(t *testing.T) {
 		t.Errorf("epochs 1 to 4: %v", got)
 	}
 }
+
+// A band that leaves the figure is cut at its edge, not bent towards it.
+func TestBandsAreCut(t *testing.T) {
+	got := clip([]reach{{0, 2, 6}, {4, 0, 2}}, 0, 4)
+	// At x = 2 the upper edge comes in.
+	if want := []reach{{0, 2, 4}, {2, 1, 4}, {4, 0, 2}}; !slices.Equal(got, want) {
+		t.Errorf("%v, expected %v", got, want)
+	}
+	if got := clip([]reach{{0, 5, 6}, {4, 1, 2}}, 0, 4); !slices.Equal(got, []reach{{0, 4, 4}, {1, 4, 4}, {2, 3, 4}, {4, 1, 2}}) {
+		t.Errorf("%v", got)
+	}
+}

@@ -50,20 +50,9 @@ func speedup(table *results.Table, o Options) (*Drawing, error) {
 		d.Notes = append(d.Notes, how+" (--scheme names one beforehand, --choose-on SPLIT chooses it on other examples)")
 	}
 	first, last := span(axis, s.Panels)
-	lo, hi := math.Inf(1), math.Inf(-1)
-	var all []*race
-	for _, p := range s.Panels {
-		r := newRace(s, o, p)
-		from := first + (last-first)/4
-		if r.saved {
-			from = min(from, axis.X(r.saving.From))
-		}
-		a, b, err := yRange(axis, from, o, r.lines)
-		if err != nil {
-			return nil, err
-		}
-		lo, hi = min(lo, a), max(hi, b)
-		all = append(all, r)
+	all, lo, hi, err := races(s, o, axis, first, last)
+	if err != nil {
+		return nil, err
 	}
 	bands := ""
 	var cells []cell
@@ -184,6 +173,25 @@ type race struct {
 	saved   bool
 	bands   string
 	notes   []string
+}
+
+// races are those of all panels, and the y axis on which all of them can be seen.
+func races(s *analysis.Selection, o Options, axis analysis.Axis, first, last float64) (all []*race, lo, hi float64, err error) {
+	lo, hi = math.Inf(1), math.Inf(-1)
+	for _, p := range s.Panels {
+		r := newRace(s, o, p)
+		from := first + (last-first)/4
+		if r.saved {
+			from = min(from, axis.X(r.saving.From))
+		}
+		a, b, err := yRange(axis, from, o, r.lines)
+		if err != nil {
+			return nil, 0, 0, err
+		}
+		lo, hi = min(lo, a), max(hi, b)
+		all = append(all, r)
+	}
+	return all, lo, hi, nil
 }
 
 func newRace(s *analysis.Selection, o Options, p analysis.Panel) *race {

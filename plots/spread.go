@@ -2,6 +2,7 @@ package plots
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"lawa-replay/analysis"
@@ -56,7 +57,7 @@ func banded(lines []line, spread Spread) string {
 			lines[i].spread = spread
 		}
 	}
-	text := map[Spread]string{SD: "± 1 standard deviation", Range: "lowest to highest run"}[spread]
+	text := map[Spread]string{SD: "±1 standard deviation", Range: "lowest to highest run"}[spread]
 	if several > mostBands {
 		return fmt.Sprintf("band: %s of the baseline", text)
 	}
@@ -72,4 +73,32 @@ func (l line) reach(p analysis.Point) (lo, hi float64) {
 		return p.Low, p.High
 	}
 	return p.Value, p.Value
+}
+
+// reach is how far a band reaches at a place of the x axis.
+type reach struct{ x, lo, hi float64 }
+
+// clip cuts a band off where it leaves the y axis: between two points too, where its edges cross the limits.
+func clip(band []reach, lo, hi float64) []reach {
+	var out []reach
+	add := func(r reach) { out = append(out, reach{r.x, max(lo, min(hi, r.lo)), max(lo, min(hi, r.hi))}) }
+	for i, b := range band {
+		if i > 0 {
+			a := band[i-1]
+			var at []float64
+			for _, limit := range []float64{lo, hi} {
+				for _, edge := range [][2]float64{{a.lo, b.lo}, {a.hi, b.hi}} {
+					if (edge[0]-limit)*(edge[1]-limit) < 0 {
+						at = append(at, (limit-edge[0])/(edge[1]-edge[0]))
+					}
+				}
+			}
+			slices.Sort(at)
+			for _, t := range at {
+				add(reach{a.x + t*(b.x-a.x), a.lo + t*(b.lo-a.lo), a.hi + t*(b.hi-a.hi)})
+			}
+		}
+		add(b)
+	}
+	return out
 }

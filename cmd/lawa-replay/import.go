@@ -83,6 +83,7 @@ that are one checkpoint, or folders of them.
 
   .pt .pth .ckpt …    PyTorch's and Lightning's, zip and legacy, with anything beside the
                       weights. No code in them is ever run, and only the weights are read.
+  .pkl                pickles of numpy's arrays, or of tensors
   .safetensors        whole, or a folder with model.safetensors.index.json
   .metadata .distcp   folders of torch.distributed.checkpoint
   folders             as HuggingFace, PEFT, diffusers, accelerate, Lightning, DeepSpeed,

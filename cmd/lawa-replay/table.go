@@ -92,7 +92,7 @@ func printSummary(out io.Writer, s *analysis.Summary) {
 }
 
 func summaryRow(s *analysis.Summary, l analysis.Line, policy bool) table.Row {
-	row := table.Row{l.Label}
+	row := table.Row{strings.TrimSuffix(l.Label, ", new statistics")} // which is said below
 	if policy {
 		if l.Baseline {
 			row = append(row, "own")
@@ -115,7 +115,7 @@ func summaryRow(s *analysis.Summary, l analysis.Line, policy bool) table.Row {
 		}
 	}
 	if l.Beyond > 0 {
-		saved = strings.TrimPrefix(fmt.Sprintf("%s, beyond at %d", saved, l.Beyond), "–, ")
+		saved = strings.TrimPrefix(fmt.Sprintf("%s; beyond at %d", saved, l.Beyond), "–; ")
 	}
 	if !l.Baseline {
 		hurt = "none"

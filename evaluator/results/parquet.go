@@ -6,7 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strings"
+	"unique"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -73,8 +73,8 @@ func text(name string, of func(*Row) *string) column {
 	return column{
 		field:  arrow.Field{Name: name, Type: arrow.BinaryTypes.String},
 		append: func(b array.Builder, r *Row) { b.(*array.StringBuilder).Append(*of(r)) },
-		// A copy: the array's bytes may be reused.
-		read: func(a arrow.Array, i int, r *Row) { *of(r) = strings.Clone(a.(*array.String).Value(i)) },
+		// A copy, for the array's bytes may be reused; one for all rows that say the same.
+		read: func(a arrow.Array, i int, r *Row) { *of(r) = unique.Make(a.(*array.String).Value(i)).Value() },
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Write makes path hold what f writes. If anything fails, path is as it was.
+// Write makes path hold what f writes, and its folder if it is missing. If anything fails, path is as it was.
 func Write(path string, f func(io.Writer) error) error {
 	return WriteConfirmed(path, f, func() error { return nil })
 }
@@ -29,6 +29,9 @@ func Write(path string, f func(io.Writer) error) error {
 // WriteConfirmed is Write, but when all is on the disk, confirm has the last word: the file gets its name
 // only if that returns nil.
 func WriteConfirmed(path string, f func(io.Writer) error, confirm func() error) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
 	return WriteBelow(filepath.Dir(path), filepath.Base(path), f, confirm)
 }
 

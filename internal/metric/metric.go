@@ -1,6 +1,7 @@
 // Package metric knows how the metrics of this field are read: which way is better, and what an axis says.
 //
-// It believes that a metric's name says this, so that no one has to: accuracies rise, losses fall.
+// It believes that a metric's name says this, so that no one has to: accuracies rise, losses fall. Of a name that says
+// neither it says that it does not know.
 package metric
 
 import (
@@ -16,30 +17,41 @@ type Metric struct {
 	HigherBetter bool
 	Label        string // for an axis, without the split
 	Unit         string
+	Guessed      bool // the name does not say which way is better: taken for a loss
 }
 
 // rising are the words in the names of metrics of which more is better.
-var rising = []string{"top1", "top5", "acc", "acc1", "acc5", "accuracy", "f1", "auc", "auroc", "ap", "map", "iou", "miou", "bleu", "rouge", "precision", "recall", "r2", "em"}
+var rising = []string{"top1", "top5", "acc", "acc1", "acc5", "accuracy", "f1", "auc", "auroc", "ap", "map", "iou", "miou", "bleu", "chrf", "comet", "meteor", "rouge", "rouge1", "rouge2", "rougel", "precision", "recall", "r2", "em",
+	"psnr", "ssim", "dice", "mcc", "kappa", "pearson", "spearman", "reward", "return", "ndcg", "mrr", "hits", "winrate", "elo"}
+
+// falling are the words in the names of metrics of which less is better.
+var falling = []string{"loss", "perplexity", "ppl", "error", "err", "wer", "cer", "ter", "mse", "rmse", "mae", "mape", "nll", "bpc", "bpb", "bpd", "kl", "ece", "brier", "fid", "kid",
+	"lpips", "nats", "bits", "entropy", "ce", "xent", "eer", "fpr", "fnr"}
 
 // Of knows a metric by its name, which may stand behind a split's (val/top1). A name with a word such as
-// accuracy, f1 or bleu in it rises; all others are taken for losses.
+// accuracy, f1 or bleu in it rises, one with a word such as loss, error or perplexity falls; all others are taken
+// for losses, and are Guessed.
 func Of(name string) Metric {
 	name = name[strings.LastIndex(name, "/")+1:]
 	switch name {
 	case "top1":
-		return Metric{name, true, "top-1 accuracy", "%"}
+		return Metric{Name: name, HigherBetter: true, Label: "top-1 accuracy", Unit: "%"}
 	case "top5":
-		return Metric{name, true, "top-5 accuracy", "%"}
+		return Metric{Name: name, HigherBetter: true, Label: "top-5 accuracy", Unit: "%"}
 	case "mse":
-		return Metric{name, false, "mean squared error", ""}
+		return Metric{Name: name, Label: "mean squared error"}
 	case "mae":
-		return Metric{name, false, "mean absolute error", ""}
+		return Metric{Name: name, Label: "mean absolute error"}
 	case "loss":
-		return Metric{name, false, "cross-entropy", "nats"}
+		return Metric{Name: name, Label: "cross-entropy", Unit: "nats"}
 	}
 	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '_' || r == '-' || r == ' ' || r == '.' || r == '@' })
-	up := slices.ContainsFunc(words, func(w string) bool { return slices.Contains(rising, w) })
-	return Metric{name, up, name, ""}
+	has := func(list []string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(list, w) })
+	}
+	up, down := has(rising), has(falling)
+	// precision_error is an error of a precision, accuracy_loss a loss of accuracy.
+	return Metric{Name: name, HigherBetter: up && !down, Label: name, Guessed: !up && !down}
 }
 
 // Heading names the metric in a table: top-1 (%), loss, perplexity.

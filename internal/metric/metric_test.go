@@ -8,4 +8,9 @@ func TestWhichWayIsBetter(t *testing.T) {
 			t.Errorf("%s: rises %v", name, m.HigherBetter)
 		}
 	}
+	for name, guessed := range map[string]bool{"val/loss": false, "top5": false, "macro-F1": false, "word_error": false, "wer": false, "size": true, "val/x": true} {
+		if m := Of(name); m.Guessed != guessed {
+			t.Errorf("%s: guessed %v", name, m.Guessed)
+		}
+	}
 }

@@ -8,7 +8,7 @@
 package torch
 
 /*
-#cgo CXXFLAGS: -std=c++17 -O3
+#cgo CXXFLAGS: -std=c++17 -O3 -Wno-psabi
 #include "shim.h"
 #include <stdlib.h>
 */

@@ -118,6 +118,9 @@ func within(dir string, levels int) (path, why string, err error) {
 			}
 		}
 	}
+	if _, err := os.Stat(filepath.Join(dir, "saved_model.pb")); err == nil {
+		return "", "", &NotOne{Dir: dir, Reason: "a SavedModel of TensorFlow's: load it there and save the variables with safetensors.numpy.save_file"}
+	}
 	name, why := bestFile(dir, files)
 	others := slices.DeleteFunc(slices.Clone(files), func(f string) bool { return f == name || ofMany.MatchString(f) })
 	if name != "" && !slices.ContainsFunc(others, numbered) {

@@ -35,6 +35,7 @@ func TestWithin(t *testing.T) {
 		"series":                 {"epoch_1.pt epoch_2.pt", "", "epoch_1.pt, epoch_2.pt"},
 		"series beside a model":  {"epoch_1.pt epoch_2.pt model.pt", "", "3 files"},
 		"series of folders":      {"global_step1/mp_rank_00_model_states.pt global_step2/mp_rank_00_model_states.pt", "", "no file"},
+		"SavedModel":             {"saved_model.pb variables/variables.index", "", "TensorFlow"},
 		"nothing":                {"optimizer.pt README.md", "", "no file"},
 		"a link within a folder": {"model.pth", "model.pth", ""},
 	} {

@@ -19,6 +19,7 @@ type finder struct {
 	arrays map[*pickle.Object]*tensor
 	visits int
 	passed []string // keys under which no model is looked for
+	lists  []string // keys under which tensors stand in a list
 	aside  []string // tensors, and dicts of single numbers, beside the state dicts
 }
 
@@ -74,6 +75,9 @@ func (f *finder) candidates(v any, key string, depth int, seen map[any]bool) []c
 			}
 			continue
 		}
+		if l, ok := d.Values[i].(*pickle.List); ok && len(f.lists) < 16 && slices.ContainsFunc(l.Items[:min(8, len(l.Items))], func(v any) bool { return f.tensor(v) != nil }) {
+			f.lists = append(f.lists, join(key, name))
+		}
 		out = append(out, f.candidates(d.Values[i], join(key, name), depth+1, seen)...)
 	}
 	own := slices.DeleteFunc(slices.Clone(tensors), func(n named) bool { return !strings.Contains(n.name, ".") && beside(n.name) })
@@ -81,7 +85,9 @@ func (f *finder) candidates(v any, key string, depth int, seen map[any]bool) []c
 	case len(own) == 0:
 	case len(out) > 0 && aside(own, out):
 		for _, n := range own {
-			f.aside = append(f.aside, join(key, n.name))
+			if !n.t.single() || !hasWord(n.name, "epoch", "step", "steps", "iter", "iteration", "best", "loss", "acc") {
+				f.aside = append(f.aside, join(key, n.name))
+			}
 		}
 	default:
 		out = append(out, candidate{key, v, tensors})
@@ -161,7 +167,11 @@ func (f *finder) stateDict(v any, depth int) ([]named, error) {
 		if !ok {
 			continue
 		}
-		if t := f.tensor(d.Values[i]); t != nil {
+		t := f.tensor(d.Values[i])
+		if tuple, ok := d.Values[i].(pickle.Tuple); ok && len(tuple) > 0 && strings.HasSuffix(name, "._packed_params") {
+			t = &tensor{fault: "it is quantised (packed with its bias by torch.ao.nn.quantized), and cannot be averaged"}
+		}
+		if t != nil {
 			out = append(out, named{name, t})
 		}
 	}
@@ -193,6 +203,9 @@ func (f *finder) tensor(v any) *tensor {
 // unread says why a tensor of a kind that has no plain bytes is not read; "" of objects that are no tensors.
 func unread(o *pickle.Object) string {
 	g, ok := o.Class.(pickle.Global)
+	if ok && g.Name == "ShardedTensor" && strings.HasPrefix(g.Module, "torch.distributed.") {
+		return "it is a ShardedTensor: one process's share of a tensor. Save whole ones (FSDP's StateDictType.FULL_STATE_DICT), or all shares with torch.distributed.checkpoint"
+	}
 	if !ok || !strings.HasPrefix(g.Module, "torch._") || !strings.HasPrefix(g.Name, "_rebuild_") {
 		return ""
 	}
@@ -218,8 +231,8 @@ func unread(o *pickle.Object) string {
 	return fmt.Sprintf("it is made by %v, which is not read", g)
 }
 
-// leftOut names what stands in a state dict, and is no tensor. At the root numbers, texts, and what is known to stand
-// beside a model, are not spoken of.
+// leftOut names what stands in a state dict, and is no tensor. At the root numbers, texts, dicts, and what is known to
+// stand beside a model, are not spoken of, but where they have a module's name in theirs.
 func leftOut(v any, root bool) []string {
 	d := mapping(v)
 	if o, ok := v.(*pickle.Object); d == nil || ok && o.Dict == nil {
@@ -232,8 +245,13 @@ func leftOut(v any, root bool) []string {
 			name = "a key that is no text"
 		}
 		var what string
+		root := root && !strings.Contains(name, ".")
 		switch v := d.Values[i].(type) {
-		case nil, *tensor, pickle.Global:
+		case nil, pickle.Global:
+		case *tensor:
+			if !ok {
+				what = "a tensor"
+			}
 		case *pickle.Object:
 			if isArray(v) {
 				if code := notOfNumbers(v); code != "" {

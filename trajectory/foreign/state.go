@@ -25,6 +25,9 @@ func (c *Checkpoint) find(root any, o Options) ([]named, error) {
 		if len(f.passed) > 0 {
 			text += "; under " + few(f.passed, 5) + " no model is looked for"
 		}
+		if len(f.lists) > 0 {
+			text += "; under " + few(f.lists, 5) + " stand tensors in a list, without names"
+		}
 		return nil, fmt.Errorf("no state dict in it: %s", text)
 	case 1:
 		return c.take(f, found[0])
@@ -35,11 +38,13 @@ func (c *Checkpoint) find(root any, o Options) ([]named, error) {
 // ask is the error where there are several state dicts: what each is said to hold, as far as that is known.
 func (f *finder) ask(found []candidate) error {
 	var list, keys, whys []string
+	known := false
 	for _, c := range found {
 		text := fmt.Sprintf("%s (%d tensors", cmp.Or(c.key, "."), len(c.tensors))
-		if weights, why := f.weights(c.key); weights != "" {
+		if weights, _ := f.weights(c.key); weights != "" {
 			text += ", " + describeWeights(weights)
-			if !slices.Contains(whys, why) {
+			known = true
+			if _, why := f.framework(c.key); why != "" && !slices.Contains(whys, why) {
 				whys = append(whys, why)
 			}
 		}
@@ -50,7 +55,7 @@ func (f *finder) ask(found []candidate) error {
 		text += strings.Join(whys, ", ") + "; "
 	}
 	text += "--key says which"
-	if len(whys) == 0 && !slices.Contains(keys, "") && len(keys) < 5 {
+	if !known && !slices.Contains(keys, "") && len(keys) < 5 {
 		text += fmt.Sprintf(", or several that are one model: --key %s", strings.Join(keys, ","))
 		if parent := shared(keys); parent != "" {
 			text += fmt.Sprintf(", or %s for all in it", parent)
@@ -78,11 +83,12 @@ func shared(keys []string) string {
 func (c *Checkpoint) take(f *finder, found candidate) ([]named, error) {
 	c.Key = found.key
 	c.Weights, c.WeightsWhy = f.weights(found.key)
-	if len(f.aside) > 0 {
-		c.note("left out, beside the state dict%s: %s", underKey(found.key), few(f.aside, 5))
+	aside := slices.DeleteFunc(slices.Clone(f.aside), func(k string) bool { return k == c.Info.EpochKey || k == c.Info.StepKey })
+	if len(aside) > 0 {
+		c.note("left out, beside the state dict%s: %s", underKey(found.key), few(aside, 5))
 	}
 	if out := leftOut(found.value, found.key == ""); len(out) > 0 {
-		c.note("left out of the state dict%s, for they are no tensors: %s", underKey(found.key), few(out, 5))
+		c.note("left out of the state dict%s, as no tensors with a name: %s", underKey(found.key), few(out, 5))
 	}
 	return c.withoutOptimizer(found.tensors), nil
 }

@@ -22,9 +22,34 @@ func describeWeights(weights string) string {
 	return weights
 }
 
-// weights says which weights stand under a key, and what tells: frameworks that average while they train store two
-// state dicts, and some swap them. "" is not known.
+// weights says which weights stand under a key, and what tells. "" is not known.
 func (f *finder) weights(key string) (weights, why string) {
+	d := f.root
+	if d == nil {
+		return "", ""
+	}
+	if w, why := f.framework(key); w != "" {
+		return w, why
+	}
+	last := key[strings.LastIndex(key, ".")+1:]
+	if w, word := byWords(words(last)); w != "" {
+		return w, word + " stands in the key " + last
+	}
+	if w, why := f.scheduleFree(); w != "" {
+		return w, why
+	}
+	for i, k := range d.Keys {
+		if name, ok := k.(string); ok && name != key && !strings.Contains(key, ".") && !beside(name) {
+			if w, _ := byWords(words(name)); w != "" && mapping(d.Values[i]) != nil {
+				return Raw, "the average stands under " + name
+			}
+		}
+	}
+	return "", ""
+}
+
+// framework knows the frameworks that average while they train: they store two state dicts, and some swap them.
+func (f *finder) framework(key string) (weights, why string) {
 	d := f.root
 	if d == nil {
 		return "", ""
@@ -33,7 +58,6 @@ func (f *finder) weights(key string) (weights, why string) {
 		v, ok := d.Get(key)
 		return ok && v != nil
 	}
-	last := key[strings.LastIndex(key, ".")+1:]
 	meta, _ := d.Get("meta")
 	engine := false
 	if m := mapping(meta); m != nil {
@@ -60,19 +84,6 @@ func (f *finder) weights(key string) (weights, why string) {
 		return Average, "icefall's running mean of the weights of all batches"
 	case key == "ema" && has("train_args"):
 		return EMA, "Ultralytics stores no other weights"
-	}
-	if w, why := byWords(words(last)); w != "" {
-		return w, why + " stands in the key " + last
-	}
-	if w, why := f.scheduleFree(); w != "" {
-		return w, why
-	}
-	for i, k := range d.Keys {
-		if name, ok := k.(string); ok && name != key && !strings.Contains(key, ".") && !beside(name) {
-			if w, _ := byWords(words(name)); w != "" && mapping(d.Values[i]) != nil {
-				return Raw, "the average stands under " + name
-			}
-		}
 	}
 	return "", ""
 }
