@@ -1,6 +1,7 @@
 package evaluator
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -26,9 +27,19 @@ type Backend interface {
 	Provenance() map[string]any
 	// slots is how many units may wait while others are evaluated.
 	slots() int
-	// start makes g evaluate the units that arrive until the channel is closed; left counts those to come. What it
-	// returns is called when all are done.
-	start(ctx context.Context, g *errgroup.Group, units <-chan *unit, left *atomic.Int64, splits []string, policies []bn.Policy) (func(), error)
+	// start makes g evaluate the units that arrive until the channel is closed. It returns the bytes of the job's memory
+	// that it takes, and what is to be called when all are done.
+	start(ctx context.Context, g *errgroup.Group, j job) (used int64, free func(), err error)
+}
+
+// job is what a backend is started for.
+type job struct {
+	units    <-chan *unit
+	left     *atomic.Int64 // of them, those that are still to come
+	splits   []string      // that they are evaluated on
+	policies []bn.Policy
+	memory   int64             // budget for models and activations; 0 sets none
+	note     func(text string) // told what people should know of how it is done
 }
 
 // Engine evaluates weights of one network on one device, with several workers.
@@ -45,6 +56,8 @@ type Engine struct {
 	BNBatch int
 
 	renewals map[bn.Policy]*Renewal // for each policy that was asked for
+	given    bool                   // Workers was asked for
+	group    int                    // models that share a pass over the data; 0 is groupSize
 }
 
 // Renewal is the data from which a policy recomputes statistics, and what names them.
@@ -55,7 +68,7 @@ type Renewal struct {
 
 // NewEngine chooses workers: as many as asked for, or one per core on a CPU and one on a GPU.
 func NewEngine(net *model.Network, device torch.Device, workers, cores int) *Engine {
-	e := &Engine{Net: net, Device: device, Workers: workers, Threads: 1}
+	e := &Engine{Net: net, Device: device, Workers: workers, Threads: 1, given: workers > 0}
 	switch {
 	case device != torch.CPU:
 		e.Workers, e.Threads = 1, cores
@@ -215,7 +228,7 @@ type loaded struct {
 	bn     map[bn.Policy]*dataset.Resident
 }
 
-func (e *Engine) start(ctx context.Context, g *errgroup.Group, units <-chan *unit, left *atomic.Int64, splits []string, policies []bn.Policy) (func(), error) {
+func (e *Engine) start(ctx context.Context, g *errgroup.Group, j job) (int64, func(), error) {
 	l := &loaded{map[string]*dataset.Resident{}, map[string]*truth{}, map[bn.Policy]*dataset.Resident{}}
 	var made []*dataset.Resident
 	free := func() {
@@ -230,7 +243,7 @@ func (e *Engine) start(ctx context.Context, g *errgroup.Group, units <-chan *uni
 		}
 		return r, err
 	}
-	for _, name := range splits {
+	for _, name := range j.splits {
 		split, err := e.Set.Split(name)
 		if err == nil {
 			l.splits[name], err = resident(split)
@@ -240,10 +253,10 @@ func (e *Engine) start(ctx context.Context, g *errgroup.Group, units <-chan *uni
 		}
 		if err != nil {
 			free()
-			return nil, err
+			return 0, nil, err
 		}
 	}
-	for _, policy := range policies {
+	for _, policy := range j.policies {
 		if policy.Kind != bn.Recompute {
 			continue
 		}
@@ -253,15 +266,20 @@ func (e *Engine) start(ctx context.Context, g *errgroup.Group, units <-chan *uni
 		}
 		if err != nil {
 			free()
-			return nil, err
+			return 0, nil, err
 		}
+	}
+	used, err := e.fit(ctx, j, l)
+	if err != nil {
+		free()
+		return 0, nil, err
 	}
 	for range e.Workers {
 		g.Go(func() error {
-			return torch.Worker(e.Threads, false, func() error { return e.work(ctx, units, left, l) })
+			return torch.Worker(e.Threads, false, func() error { return e.work(ctx, j.units, j.left, l) })
 		})
 	}
-	return free, nil
+	return used, free, nil
 }
 
 func (e *Engine) work(ctx context.Context, units <-chan *unit, left *atomic.Int64, l *loaded) error {
@@ -302,7 +320,7 @@ func (e *Engine) next(ctx context.Context, units <-chan *unit, left *atomic.Int6
 		return nil
 	}
 	share := int(left.Load()) / (2 * e.Workers)
-	for len(group) < min(groupSize, share) {
+	for len(group) < min(cmp.Or(e.group, groupSize), share) {
 		select {
 		case u, ok := <-units:
 			if !ok {

@@ -38,7 +38,7 @@ type Sweep struct {
 	Splits         []string
 	AllowNonFinite bool
 	AllowGaps      bool
-	Memory         int64             // budget for averaging, in bytes; see averaging.Options
+	Memory         int64             // budget in bytes for averaging (see averaging.Options), and up to half of it for evaluating
 	Provenance     map[string]any    // written into the table's metadata
 	Start          func(missing int) // told how many evaluations are to be made
 	Progress       func(done, total int)
@@ -319,9 +319,13 @@ func (s *Sweep) evaluate(ctx context.Context, engine Backend, p *prepared, missi
 	left.Store(int64(len(byUnit)))
 	units := make(chan *unit, 2*engine.slots())
 	g, ctx := errgroup.WithContext(ctx)
-	free, err := engine.start(ctx, g, units, &left, s.Splits, p.policies)
+	used, free, err := engine.start(ctx, g, job{units, &left, s.Splits, p.policies, (s.Memory + 1) / 2, s.note})
 	if err != nil {
 		return err
+	}
+	options := averaging.Options{Memory: s.Memory}
+	if s.Memory > 0 {
+		options.Memory = max(1, s.Memory-used)
 	}
 	defer free()
 	total := len(missing)
@@ -338,7 +342,7 @@ func (s *Sweep) evaluate(ctx context.Context, engine Backend, p *prepared, missi
 				}
 				return false
 			}
-			err := averaging.Stream(ctx, source, s.plans[run], wanted, averaging.Options{Memory: s.Memory}, func(o *averaging.Output) error {
+			err := averaging.Stream(ctx, source, s.plans[run], wanted, options, func(o *averaging.Output) error {
 				if err := o.Verified(); err != nil { // an evaluation lasts
 					return err
 				}

@@ -32,10 +32,10 @@ func (*constant) Check([]safetensors.Tensor, map[string]string) error { return n
 func (*constant) Supports(bn.Policy) error                            { return nil }
 func (*constant) Provenance() map[string]any                          { return map[string]any{} }
 func (*constant) slots() int                                          { return 4 }
-func (c *constant) start(ctx context.Context, g *errgroup.Group, units <-chan *unit, _ *atomic.Int64, _ []string, _ []bn.Policy) (func(), error) {
+func (c *constant) start(ctx context.Context, g *errgroup.Group, j job) (int64, func(), error) {
 	for range 2 {
 		g.Go(func() error {
-			for u := range units {
+			for u := range j.units {
 				u.release()
 				for i := range u.splits {
 					c.evaluated.Add(1)
@@ -47,7 +47,7 @@ func (c *constant) start(ctx context.Context, g *errgroup.Group, units <-chan *u
 			return ctx.Err()
 		})
 	}
-	return func() {}, nil
+	return 0, func() {}, nil
 }
 
 // longRun is a trajectory of n checkpoints of a few weights.

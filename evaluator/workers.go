@@ -124,10 +124,10 @@ func (w *Workers) identity() string {
 
 func (w *Workers) slots() int { return w.Slots }
 
-func (w *Workers) start(ctx context.Context, g *errgroup.Group, units <-chan *unit, left *atomic.Int64, _ []string, _ []bn.Policy) (func(), error) {
+func (w *Workers) start(ctx context.Context, g *errgroup.Group, j job) (int64, func(), error) {
 	dir, remove, err := atomicfile.TempDir(sharedMemory())
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	g.Go(func() error {
 		failed := &failures{}
@@ -139,7 +139,7 @@ func (w *Workers) start(ctx context.Context, g *errgroup.Group, units <-chan *un
 			}
 			slots.Go(func() error {
 				defer one.Stop()
-				return w.work(ctx, one, units, left, filepath.Join(dir, strconv.Itoa(slot)+".safetensors"), failed)
+				return w.work(ctx, one, j.units, j.left, filepath.Join(dir, strconv.Itoa(slot)+".safetensors"), failed)
 			})
 		}
 		if err := slots.Wait(); err != nil {
@@ -147,7 +147,7 @@ func (w *Workers) start(ctx context.Context, g *errgroup.Group, units <-chan *un
 		}
 		return errors.Join(failed.errs...) // the others' results are kept
 	})
-	return remove, nil
+	return 0, remove, nil
 }
 
 // failures collects evaluations that failed while others go on.

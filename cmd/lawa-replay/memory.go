@@ -12,7 +12,7 @@ import (
 	"lawa-replay/internal/input"
 )
 
-const memoryHelp = "memory for averaging, such as 8GiB: within it every checkpoint is read once, and a file larger than it is written piece by piece (default: half of what is free)"
+const memoryHelp = "memory, such as 8GiB: within it every checkpoint is read once, a file larger than it is written piece by piece, and models and activations of a sweep take up to half of it (default: half of what is free)"
 
 // parseMemory reads a number of bytes such as 8GiB or 500MB; "" is half of what is free.
 func parseMemory(text string) (int64, error) {

@@ -21,7 +21,7 @@ func sample(n int) *Table {
 }
 
 func TestRoundTripAndSameBytes(t *testing.T) {
-	want := sample(5000)
+	want := sample(20000) // written in several parts
 	want.Rows[7].Value = math.Inf(1)
 	want.Rows[8].Seed, want.Rows[8].Devices, want.Rows[8].Step, want.Rows[8].Seconds = nil, nil, nil, nil
 	var first []byte

@@ -1,6 +1,8 @@
 #include "guarded.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/Allocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
 #include <torch/torch.h>
 
 #include <cmath>
@@ -293,6 +295,16 @@ LR_CLONES void sgd_step(float *__restrict p, float *__restrict g, float *__restr
   }
 }
 
+// Counts the bytes of the tensors that its thread makes and frees, oneDNN's scratch pads among them.
+struct Meter : c10::MemoryReportingInfoBase {
+  int64_t live = 0, peak = 0;
+  void reportMemoryUsage(void *, int64_t size, size_t, size_t, c10::Device) override {
+    live += size;
+    peak = std::max(peak, live);
+  }
+  bool memoryProfilingEnabled() const override { return true; }
+};
+
 } // namespace
 
 extern "C" {
@@ -332,6 +344,17 @@ int lr_cuda_name(int device, char *name, int size) {
 }
 
 void lr_free(char *message) { free(message); }
+char *lr_meter_begin(void) {
+  return guarded([] { c10::ThreadLocalDebugInfo::_push(c10::DebugInfoKind::PROFILER_STATE, std::make_shared<Meter>()); });
+}
+char *lr_meter_end(int64_t *live, int64_t *peak) {
+  return guarded([&] {
+    const auto info = c10::ThreadLocalDebugInfo::_pop(c10::DebugInfoKind::PROFILER_STATE);
+    const auto &meter = static_cast<const Meter &>(*info);
+    *live = meter.live;
+    *peak = meter.peak;
+  });
+}
 void lr_set_threads(int n) { at::set_num_threads(n); }
 char *lr_manual_seed(int64_t seed) {
   return guarded([&] { torch::manual_seed(seed); });

@@ -14,6 +14,9 @@ int lr_cuda_devices(void);
 int lr_cuda_name(int device, char *name, int size); // not 0 where there is none
 void lr_free(char *message);
 
+// Between the two, what this thread allocates for tensors on the CPU is counted.
+char *lr_meter_begin(void);
+char *lr_meter_end(int64_t *live, int64_t *peak);
 void lr_set_threads(int n);
 char *lr_manual_seed(int64_t seed);
 

@@ -101,6 +101,20 @@ func Worker(threads int, grad bool, f func() error) error {
 	return <-done
 }
 
+// Metered runs f in a Worker of one thread, and counts the bytes that it allocates for tensors on the CPU: how many more are
+// there after it than before, and at most while it runs.
+func Metered(f func() error) (live, peak int64, err error) {
+	if err := message(C.lr_meter_begin()); err != nil {
+		return 0, 0, err
+	}
+	err = f()
+	var l, p C.int64_t
+	if err2 := message(C.lr_meter_end(&l, &p)); err == nil {
+		err = err2
+	}
+	return int64(l), int64(p), err
+}
+
 // Seed sets libtorch's default generators, on every device.
 func Seed(seed int64) error { return message(C.lr_manual_seed(C.int64_t(seed))) }
 
