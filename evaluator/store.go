@@ -44,6 +44,9 @@ type place struct {
 const (
 	segmentName    = "segment-%06d.jsonl"
 	segmentPattern = "segment-*.jsonl"
+
+	segmentLimit = 64 << 20         // bytes; a segment that has grown to this is followed by another
+	maxSegment   = 4 * segmentLimit // nor is one read that is larger: its last record may be long
 )
 
 // list gives the paths of what lies in dir under names that match a pattern, sorted.
@@ -73,7 +76,7 @@ func numbered(dir, name string, there []string) string {
 // OpenStore makes the folder if it must, and finds the records in it. note is told of damaged records and of
 // evaluations of older versions.
 func OpenStore(dir string, note func(text string)) (*Store, error) {
-	s := &Store{dir: dir, limit: 64 << 20, note: note, index: map[storeKey]place{}}
+	s := &Store{dir: dir, limit: segmentLimit, note: note, index: map[storeKey]place{}}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, err
 	}
@@ -121,7 +124,7 @@ func (s *Store) findOld() error {
 
 // read takes a segment's records into the index.
 func (s *Store) read(path string) error {
-	f, _, err := input.Open(path, input.Any)
+	f, _, err := input.Open(path, maxSegment)
 	if err != nil {
 		return err
 	}
@@ -234,7 +237,7 @@ func (s *Store) ready() error {
 		return err
 	}
 	s.last, s.synced, s.end = f, time.Now(), 0
-	if f, _, err = input.Open(path, input.Any); err != nil {
+	if f, _, err = input.Open(path, maxSegment); err != nil {
 		return err
 	}
 	s.segments = append(s.segments, f)

@@ -118,11 +118,14 @@ func (o plotOptions) parse(figure string) (plots.Options, error) {
 		return out, fmt.Errorf("--choose-on and --split-half are for speedup, which chooses a scheme: %s does not", figure)
 	}
 	if o.splitHalf {
-		if o.chooseOn != "" || len(out.Schemes) > 0 {
-			return out, errors.New("--split-half chooses the scheme on one half: give neither --choose-on nor --scheme")
+		if o.chooseOn != "" {
+			return out, errors.New("--split-half chooses the scheme on the first half: give no --choose-on")
 		}
 		split := cmp.Or(out.Split, "val")
-		out.Split, out.ChooseOn = split+"-half2", split+"-half1"
+		out.Split = split + "-half2"
+		if len(out.Schemes) == 0 { // one that was named is reported on the same half, with nothing left to choose
+			out.ChooseOn = split + "-half1"
+		}
 	}
 	for _, end := range []struct {
 		text string
