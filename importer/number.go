@@ -34,6 +34,9 @@ func (o Options) byPattern(items []item) ([]name, error) {
 	return out, nil
 }
 
+// aNumber is how a pattern meets a number.
+const aNumber = `\d+(?:,\d{3})*(?:\.\d+)?`
+
 // wild are the parts of a pattern that stand for something.
 var wild = regexp.MustCompile(`\{(epoch|step)(?::[^}]*)?\}|\*|\?|#`)
 
@@ -49,13 +52,13 @@ func compile(pattern string) (*regexp.Regexp, error) {
 		case w == "*":
 			text.WriteString("[^/]*")
 		case w == "#":
-			text.WriteString(`\d+(?:\.\d+)?`)
+			text.WriteString(aNumber)
 		case w == "?":
 			text.WriteString("[^/]")
 		default:
 			what := pattern[m[2]:m[3]]
 			has[what]++
-			text.WriteString(`(?P<` + what + `>\d+(?:\.\d+)?[kKmMB]?)`)
+			text.WriteString(`(?P<` + what + `>` + aNumber + `(?:[eE]\d)?[kKmMBG]?)`)
 		}
 	}
 	text.WriteString(regexp.QuoteMeta(pattern[at:]) + "$")
@@ -81,7 +84,7 @@ func matched(re *regexp.Regexp, file string) name {
 		if group == "" {
 			continue
 		}
-		f, _ := fieldAt(m[i], 0, false)
+		f, _ := fieldAt("step_"+m[i], len("step_"), false) // as behind a word: 5m is a million
 		switch group {
 		case "epoch":
 			n.epoch = f.value
@@ -298,6 +301,9 @@ func (o Options) bare(all []opened, insides bool, u *Understood) (epoch, step cl
 	case likeSteps(all, column(j)):
 		u.note("the numbers in the names are taken for steps, for they are %s, %s, … (--pattern '%s' takes them for epochs)", plain(column(j)(&all[0])), plain(column(j)(&all[1])), all[0].pattern(j, "epoch"))
 		return nil, column(j), nil
+	case highest(all, column(j)) >= maxBare && len(all) > 1:
+		return nil, nil, fmt.Errorf("%w: numbers such as that of %s are neither likely epochs nor even steps; they may be dates:\n  --pattern '%s'  takes them for steps\n  --pattern '%s'  takes them for epochs",
+			errAsk, all[0].base(), all[0].pattern(j, "step"), all[0].pattern(j, "epoch"))
 	}
 	u.note("the numbers in the names are taken for epochs (--pattern '%s' takes them for steps)", all[0].pattern(j, "step"))
 	return column(j), nil, nil
@@ -347,20 +353,35 @@ func (o Options) oneOf(all []opened, left []int, column func(int) clock, u *Unde
 	return 0, fmt.Errorf("%w: several numbers in names such as %s may be the epoch ({step} for steps):\n%s", errAsk, all[0].base(), strings.Join(ways, "\n"))
 }
 
-// likeSteps says whether numbers look like steps rather than epochs: in the thousands, and evenly round.
+// likeSteps says whether numbers look like steps rather than epochs: in the thousands, and evenly round, as counted from
+// 1, or from 0 (4999, 9999).
 func likeSteps(all []opened, c clock) bool {
-	divisor, most := 0.0, 0.0
+	return len(all) > 1 && highest(all, c) >= 1000 && (divisor(all, c, 0) >= 50 || divisor(all, c, 1) >= 50)
+}
+
+// maxBare is up to which number one without a word is taken for an epoch.
+const maxBare = 10_000
+
+func highest(all []opened, c clock) float64 {
+	most := 0.0
 	for i := range all {
-		v := c(&all[i])
-		for a, b := divisor, math.Abs(v); ; a, b = b, math.Mod(a, b) {
+		most = max(most, c(&all[i]))
+	}
+	return most
+}
+
+// divisor is the greatest one that the numbers plus add have in common.
+func divisor(all []opened, c clock, add float64) float64 {
+	d := 0.0
+	for i := range all {
+		for a, b := d, math.Abs(c(&all[i])+add); ; a, b = b, math.Mod(a, b) {
 			if b == 0 {
-				divisor = a
+				d = a
 				break
 			}
 		}
-		most = max(most, v)
 	}
-	return len(all) > 1 && most >= 1000 && divisor >= 50
+	return d
 }
 
 // assign gives the numbers that were decided upon.
@@ -372,6 +393,9 @@ func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock)
 	case epochs != nil && (all[0].name.lightning || all[0].c.Info.Lightning):
 		offset = 1
 		u.note("Lightning counts epochs from 0: 1 is added (--epoch-offset says otherwise)")
+	case epochs != nil && steps != nil && fromZero(all, epochs, steps):
+		offset = 1
+		u.note("the steps say that the epochs are counted from 0 (%s is of epoch %s and step %s): 1 is added (--epoch-offset says otherwise)", all[0].base(), plain(epochs(&all[0])), plain(steps(&all[0])))
 	}
 	u.offset = offset
 	if steps != nil && epochs != nil && !together(all, epochs, steps) {
@@ -443,6 +467,21 @@ func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock)
 	}
 	u.StepsPerEpoch = perEpoch
 	return out, nil
+}
+
+// fromZero says whether steps show that epochs are counted from 0: they are in proportion to the epochs plus one, and not
+// to the epochs.
+func fromZero(all []opened, epochs, steps clock) bool {
+	constant := func(add float64) bool {
+		first := steps(&all[0]) / (epochs(&all[0]) + add)
+		for i := range all {
+			if e := epochs(&all[i]) + add; e != math.Trunc(e) || e <= 0 || math.Abs(steps(&all[i])/e-first) > 0.01*first {
+				return false
+			}
+		}
+		return true
+	}
+	return len(all) > 1 && constant(1) && !constant(0)
 }
 
 // outOfOrder finds two checkpoints whose steps do not rise with their epochs; 0, 0 where all do.

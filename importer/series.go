@@ -67,8 +67,8 @@ func (n name) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// lightningName is how Lightning's ModelCheckpoint names files.
-var lightningName = regexp.MustCompile(`epoch=\d+-step=\d+`)
+// lightningName is how Lightning's ModelCheckpoint names files, with a step or a metric.
+var lightningName = regexp.MustCompile(`epoch=\d+-step=\d+|(?:^|[-/])epoch=\d+(?:-.*)?\.ckpt$`)
 
 // twinWords are those of checkpoints that stand beside a series: chosen ones, the last once more, averages.
 var twinWords = map[string]string{
@@ -289,6 +289,9 @@ func (o Options) names(items []item) ([]name, []*series, error) {
 		if err := s.shards(items); err != nil {
 			return nil, nil, err
 		}
+		if list := s.settings(); list != nil {
+			return nil, nil, clash(list, items)
+		}
 	}
 	for _, s := range rest {
 		for n, i := range s.items {
@@ -406,29 +409,60 @@ func (s *series) shards(items []item) error {
 // model_fold1_epoch3, model_fold2_epoch3. nil if there is none.
 func (s *series) several(by int) []*series {
 	for f := range s.parsed[0].fields {
-		if f == by || !s.varies(f) || s.parsed[0].fields[f].counts == date || !s.all(f, func(x field) bool { return x.whole }) {
+		if f == by || !s.varies(f) || s.parsed[0].fields[f].counts == date || !s.all(f, func(x field) bool { return !math.IsNaN(x.value) }) {
 			continue
 		}
-		parts := map[float64]*series{}
-		once := true
-		for n, p := range s.parsed {
-			v := p.fields[f].value
-			if parts[v] == nil {
-				parts[v] = &series{stem: s.stem, mergers: 1}
-			}
-			q := parts[v]
-			once = once && !slices.ContainsFunc(q.parsed, func(x parsed) bool { return x.fields[by].value == p.fields[by].value })
-			q.items, q.parsed = append(q.items, s.items[n]), append(q.parsed, p)
+		out := s.parted(f)
+		if !slices.ContainsFunc(out, func(q *series) bool { return q.repeats(by) }) && len(out) < len(s.items) {
+			return out
 		}
-		if !once || len(parts) == len(s.items) {
-			continue
-		}
-		var out []*series
-		for _, v := range slices.Sorted(maps.Keys(parts)) {
-			parts[v].choose()
-			out = append(out, parts[v])
-		}
-		return out
 	}
 	return nil
+}
+
+// settings are the runs that a seed, or another setting, in the names tells apart, though no epoch of theirs repeats; nil
+// if it is one run. Where epochs repeat, that is an error of its own.
+func (s *series) settings() []*series {
+	by := max(s.epoch, s.step)
+	if by < 0 || s.repeats(by) {
+		return nil
+	}
+	for f := range s.parsed[0].fields {
+		if s.varies(f) && s.all(f, func(x field) bool { return x.counts == setting }) {
+			return s.parted(f)
+		}
+	}
+	return nil
+}
+
+// parted is the series of each value of a field.
+func (s *series) parted(f int) []*series {
+	parts := map[float64]*series{}
+	for n, p := range s.parsed {
+		v := p.fields[f].value
+		if parts[v] == nil {
+			parts[v] = &series{stem: s.stem, mergers: 1}
+		}
+		q := parts[v]
+		q.items, q.parsed = append(q.items, s.items[n]), append(q.parsed, p)
+	}
+	var out []*series
+	for _, v := range slices.Sorted(maps.Keys(parts)) {
+		parts[v].choose()
+		out = append(out, parts[v])
+	}
+	return out
+}
+
+// repeats says whether two names of the series have the same number in a field.
+func (s *series) repeats(f int) bool {
+	seen := map[float64]bool{}
+	for _, p := range s.parsed {
+		v := p.fields[f].value
+		if seen[v] {
+			return true
+		}
+		seen[v] = true
+	}
+	return false
 }
