@@ -229,17 +229,26 @@ func (o Options) number(all []opened, u *Understood) ([]numbers, error) {
 func (o Options) repeated(all []opened, c clock) error {
 	a, b := twice(all, c)
 	if of := all[a].of; of != nil && of == all[b].of {
-		for _, what := range []string{"epoch", "step"} {
-			by := of.epoch
-			if what == "step" {
-				by = of.step
-			}
-			if by < 0 || all[a].name.field(what) != c(&all[a]) {
+		name := all[a].name
+		fields := []struct {
+			at   int
+			v    float64
+			what string
+		}{{of.epoch, name.epoch, "epoch"}, {of.step, name.step, "step"}}
+		for i, v := range name.bare {
+			fields = append(fields, struct {
+				at   int
+				v    float64
+				what string
+			}{of.bare[i], v, "number"})
+		}
+		for _, f := range fields {
+			if f.at < 0 || f.v != c(&all[a]) {
 				continue
 			}
-			if list := of.several(by); list != nil {
+			if list := of.several(f.at); list != nil {
 				return &seriesError{fmt.Sprintf("%s and %s are of the same %s, %s, and of several series: --pattern says which:\n%s",
-					all[a].base(), all[b].base(), what, plain(c(&all[a])), describeAll(list)), list}
+					all[a].base(), all[b].base(), f.what, plain(f.v), describeAll(list)), list}
 			}
 		}
 	}

@@ -35,14 +35,6 @@ func (n name) none() bool {
 	return math.IsNaN(n.epoch) && math.IsNaN(n.step) && math.IsNaN(n.date) && math.IsNaN(n.clock) && len(n.bare) == 0
 }
 
-// field is its epoch or step.
-func (n name) field(what string) float64 {
-	if what == "epoch" {
-		return n.epoch
-	}
-	return n.step
-}
-
 func (n name) String() string {
 	var parts []string
 	say := func(what string, v float64) {

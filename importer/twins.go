@@ -3,6 +3,8 @@ package importer
 import (
 	"crypto/sha256"
 	"fmt"
+	"hash"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -72,11 +74,24 @@ func (c *comparer) digest(a *foreign.Checkpoint) (sum [sha256.Size]byte, ok bool
 		return sum, false
 	}
 	defer again.Close()
-	hash := sha256.New()
-	if again.Stream(func(_ *foreign.Tensor, data []byte) error { hash.Write(data); return nil }) != nil {
+	each := map[string]hash.Hash{} // of each tensor, for their order is the format's
+	if again.Stream(func(t *foreign.Tensor, data []byte) error {
+		if t == nil { // the header
+			return nil
+		}
+		if each[t.Name] == nil {
+			each[t.Name] = sha256.New()
+		}
+		each[t.Name].Write(data)
+		return nil
+	}) != nil {
 		return sum, false
 	}
-	hash.Sum(sum[:0])
+	all := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(each)) {
+		fmt.Fprintf(all, "%q %x\n", name, each[name].Sum(nil))
+	}
+	all.Sum(sum[:0])
 	if c.digests == nil {
 		c.digests = map[string][sha256.Size]byte{}
 	}
