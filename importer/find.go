@@ -31,7 +31,6 @@ type item struct {
 type search struct {
 	items []item
 	notes []string
-	own   []item // models beside a series, which are not of it
 }
 
 func (f *search) note(format string, args ...any) {
@@ -112,7 +111,6 @@ func (f *search) add(path string) error {
 		return nil
 	}
 	if l.own != "" {
-		f.own = append(f.own, item{path: l.own, folder: l.own == path})
 		f.note("%s is left out: it is a model beside the checkpoints of %s, not one of them (name it to take it alone)", relativeTo(path, l.own), path)
 	}
 	f.notes = append(f.notes, l.notes...)
