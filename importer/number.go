@@ -5,95 +5,12 @@ import (
 	"fmt"
 	"math"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"lawa-replay/trajectory/foreign"
 )
-
-// byPattern reads the names by --pattern, which decides alone.
-func (o Options) byPattern(items []item) ([]name, error) {
-	re, err := compile(o.Pattern)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]name, len(items))
-	any := false
-	for i, it := range items {
-		out[i] = matched(re, it.path)
-		any = any || !out[i].none()
-		if out[i].none() {
-			out[i].skip = "--pattern does not match its name"
-		}
-	}
-	if !any {
-		return nil, fmt.Errorf("--pattern %s matches none of the names, such as %s", o.Pattern, items[0].label)
-	}
-	return out, nil
-}
-
-// aNumber is how a pattern meets a number.
-const aNumber = `\d+(?:,\d{3})*(?:\.\d+)?`
-
-// wild are the parts of a pattern that stand for something.
-var wild = regexp.MustCompile(`\{(epoch|step)(?::[^}]*)?\}|\*|\?|#`)
-
-// compile makes a regular expression of a pattern with {epoch}, {step}, # for any number, * and ?.
-func compile(pattern string) (*regexp.Regexp, error) {
-	var text strings.Builder
-	text.WriteString("^")
-	at, has := 0, map[string]int{}
-	for _, m := range wild.FindAllStringSubmatchIndex(pattern, -1) {
-		text.WriteString(regexp.QuoteMeta(pattern[at:m[0]]))
-		at = m[1]
-		switch w := pattern[m[0]:m[1]]; {
-		case w == "*":
-			text.WriteString("[^/]*")
-		case w == "#":
-			text.WriteString(aNumber)
-		case w == "?":
-			text.WriteString("[^/]")
-		default:
-			what := pattern[m[2]:m[3]]
-			has[what]++
-			text.WriteString(`(?P<` + what + `>` + aNumber + `(?:[eE]\d)?[kKmMBG]?)`)
-		}
-	}
-	text.WriteString(regexp.QuoteMeta(pattern[at:]) + "$")
-	if len(has) == 0 {
-		return nil, fmt.Errorf("--pattern %s: want {epoch} or {step} where the number stands, as in run_{epoch}.pt; # stands for a number, * for anything", pattern)
-	}
-	if has["epoch"] > 1 || has["step"] > 1 {
-		return nil, fmt.Errorf("--pattern %s: {epoch} and {step} may stand in it once each", pattern)
-	}
-	return regexp.Compile(text.String())
-}
-
-// matched matches the last elements of a path, as many as the pattern has.
-func matched(re *regexp.Regexp, file string) name {
-	n := nothing()
-	elements := strings.Split(strings.ReplaceAll(file, `\`, "/"), "/")
-	k := min(len(elements), strings.Count(strings.ReplaceAll(re.String(), "[^/]", ""), "/")+1)
-	m := re.FindStringSubmatch(strings.Join(elements[len(elements)-k:], "/"))
-	if m == nil {
-		return n
-	}
-	for i, group := range re.SubexpNames() {
-		if group == "" {
-			continue
-		}
-		f, _ := fieldAt("step_"+m[i], len("step_"), false) // as behind a word: 5m is a million
-		switch group {
-		case "epoch":
-			n.epoch = f.value
-		case "step":
-			n.step = f.value
-		}
-	}
-	return n
-}
 
 // dateText writes a date of a name.
 func dateText(seconds float64) string {
@@ -118,49 +35,6 @@ func of(p *float64) float64 {
 type numbers struct {
 	epoch float64
 	step  int64
-}
-
-// clock reads one kind of number of a checkpoint; NaN where it has none.
-type clock func(*opened) float64
-
-func nameEpoch(a *opened) float64 { return a.name.epoch }
-func nameStep(a *opened) float64  { return a.name.step }
-func inEpoch(a *opened) float64   { return of(a.c.Info.Epoch) }
-func inStep(a *opened) float64    { return of(a.c.Info.Step) }
-
-// known says whether every checkpoint has it.
-func known(all []opened, c clock) bool {
-	for i := range all {
-		if math.IsNaN(c(&all[i])) {
-			return false
-		}
-	}
-	return true
-}
-
-// every says whether every checkpoint has it, each another one.
-func every(all []opened, c clock) bool {
-	a, _ := twice(all, c)
-	return a < 0 && known(all, c)
-}
-
-// twice finds two checkpoints with the same; −1 if there are none.
-func twice(all []opened, c clock) (int, int) {
-	seen := map[float64]int{}
-	for i := range all {
-		v := c(&all[i])
-		if j, ok := seen[v]; ok {
-			return j, i
-		}
-		seen[v] = i
-	}
-	return -1, -1
-}
-
-// together says whether two clocks rise together.
-func together(all []opened, a, b clock) bool {
-	i, j := outOfOrder(all, a, b)
-	return i == j
 }
 
 // number decides where epochs and steps come from, for all checkpoints alike.
@@ -362,37 +236,6 @@ func (o Options) oneOf(all []opened, left []int, column func(int) clock, u *Unde
 	return 0, fmt.Errorf("%w: several numbers in names such as %s may be the epoch ({step} for steps):\n%s", errAsk, all[0].base(), strings.Join(ways, "\n"))
 }
 
-// likeSteps says whether numbers look like steps rather than epochs: in the thousands, and evenly round, as counted from
-// 1, or from 0 (4999, 9999).
-func likeSteps(all []opened, c clock) bool {
-	return len(all) > 1 && highest(all, c) >= 1000 && (divisor(all, c, 0) >= 50 || divisor(all, c, 1) >= 50)
-}
-
-// maxBare is up to which number one without a word is taken for an epoch.
-const maxBare = 10_000
-
-func highest(all []opened, c clock) float64 {
-	most := 0.0
-	for i := range all {
-		most = max(most, c(&all[i]))
-	}
-	return most
-}
-
-// divisor is the greatest one that the numbers plus add have in common.
-func divisor(all []opened, c clock, add float64) float64 {
-	d := 0.0
-	for i := range all {
-		for a, b := d, math.Abs(c(&all[i])+add); ; a, b = b, math.Mod(a, b) {
-			if b == 0 {
-				d = a
-				break
-			}
-		}
-	}
-	return d
-}
-
 // assign gives the numbers that were decided upon.
 func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock) ([]numbers, error) {
 	offset := 0.0
@@ -478,32 +321,6 @@ func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock)
 	return out, nil
 }
 
-// fromZero says whether steps show that epochs are counted from 0: they are in proportion to the epochs plus one, and not
-// to the epochs.
-func fromZero(all []opened, epochs, steps clock) bool {
-	constant := func(add float64) bool {
-		first := steps(&all[0]) / (epochs(&all[0]) + add)
-		for i := range all {
-			if e := epochs(&all[i]) + add; e != math.Trunc(e) || e <= 0 || math.Abs(steps(&all[i])/e-first) > 0.01*first {
-				return false
-			}
-		}
-		return true
-	}
-	return len(all) > 1 && constant(1) && !constant(0)
-}
-
-// outOfOrder finds two checkpoints whose steps do not rise with their epochs; 0, 0 where all do.
-func outOfOrder(all []opened, epochs, steps clock) (int, int) {
-	order := byClock(all, epochs)
-	for i := 1; i < len(order); i++ {
-		if !(steps(&all[order[i-1]]) < steps(&all[order[i]])) {
-			return order[i-1], order[i]
-		}
-	}
-	return 0, 0
-}
-
 // base is how messages call a checkpoint.
 func (a *opened) base() string {
 	if a.label != "" {
@@ -518,14 +335,4 @@ func (a *opened) pattern(j int, what string) string {
 		return "name_{" + what + "}.pt"
 	}
 	return a.of.pattern(a.of.bare[j], what)
-}
-
-// byClock is the order of the checkpoints by a clock.
-func byClock(all []opened, c clock) []int {
-	order := make([]int, len(all))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(c(&all[a]), c(&all[b])) })
-	return order
 }
