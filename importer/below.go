@@ -111,7 +111,7 @@ func (f *search) beside(dir string, l *listed, series []site) error {
 		models = append(models, relativeTo(dir, i.path))
 	}
 	f.note("the checkpoints are those of %s", series[0].dir)
-	f.note("left out: %s of %s, beside them and without a number (name them to take them)", strings.Join(atMost(models, 4), ", "), dir)
+	f.note("left out: %s above them, for no number is in the name (name it to take it alone)", strings.Join(atMost(models, 4), ", "))
 	return f.add(series[0].dir)
 }
 
@@ -155,7 +155,7 @@ func (f *search) below(dir string, top *listed) error {
 		return fmt.Errorf("%w are known in %s; name the files, or a pattern of them:\n%s", ErrNoCheckpoints, dir, strings.Join(atMost(list, 10), "\n"))
 	}
 	if others := otherPrograms(dir); len(others) > 0 {
-		return fmt.Errorf("%w that are read in %s; it holds\n%s", ErrNoCheckpoints, dir, strings.Join(others, "\n"))
+		return fmt.Errorf("%w in %s that can be read; it holds\n%s", ErrNoCheckpoints, dir, strings.Join(others, "\n"))
 	}
 	return fmt.Errorf("%w in %s, nor in folders up to %d levels below it: no files ending in %s, and no folders with model.safetensors, .metadata or another framework's name of the model",
 		ErrNoCheckpoints, dir, maxLevels, strings.Join(endings, ", "))

@@ -89,6 +89,9 @@ func (f *search) add(path string) error {
 	if trajectory.Exists(path) {
 		return fmt.Errorf("%s is a trajectory already: sweep, average, inspect and verify take it as it is", path)
 	}
+	if is, err := f.hub(path); is || err != nil {
+		return err
+	}
 	l, err := listFolder(path)
 	if err != nil {
 		return err
@@ -301,10 +304,12 @@ func (f *search) label() {
 	}
 	for n := range f.items {
 		i := &f.items[n]
-		if info, err := os.Stat(i.path); err == nil {
+		if info, err := os.Stat(i.path); err == nil && i.label == "" {
 			i.folder = info.IsDir()
 		}
-		i.label = filepath.ToSlash(relativeTo(shared, clean(*i)))
+		if i.label == "" {
+			i.label = filepath.ToSlash(relativeTo(shared, clean(*i)))
+		}
 	}
 	slices.SortStableFunc(f.items, func(a, b item) int { return natural(a.label, b.label) })
 	f.items = slices.CompactFunc(f.items, func(a, b item) bool { return clean(a) == clean(b) })

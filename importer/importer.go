@@ -161,7 +161,7 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 	notes := map[string]int{}
 	for i, a := range all {
 		if err := sameKind(first, a.c); err != nil {
-			return nil, fmt.Errorf("%s: %w: %d of %d checkpoints differ so from %s: name those that are alike, or leave tensors out with --skip", a.path, err, unlike(all), len(all), all[0].base())
+			return nil, fmt.Errorf("%s: %w: %d of %d differ so from %s: name those that are alike, or leave tensors out with --skip", a.path, err, unlike(all), len(all), all[0].base())
 		}
 		if averaged(a.c) != averaged(first) {
 			return nil, fmt.Errorf("%s holds %s, %s %s: --key says which of their state dicts to take", a.base(), kind(a.c), all[0].base(), kind(first))

@@ -16,7 +16,7 @@ import (
 
 // lay writes checkpoints of one network, each with weights of its own: "NAME" or "NAME = SEED", where equal seeds are equal
 // weights. A name that ends in / is a folder with model.safetensors in it; other endings than .safetensors are fine too,
-// for what a file is does not depend on its name. "NAME < TEXT" writes a file of text.
+// for what a file is does not depend on its name. "NAME < TEXT" writes a file of text, "NAME > TARGET" a link.
 func lay(t testing.TB, names ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -28,6 +28,12 @@ func lay(t testing.TB, names ...string) string {
 			if _, err := fmt.Sscan(s, &seed); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if link, target, ok := strings.Cut(name, " > "); ok {
+			if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+				t.Fatal(err)
+			}
+			continue
 		}
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if strings.HasSuffix(name, "/") {
@@ -146,6 +152,8 @@ func TestLayouts(t *testing.T) {
 		"MLflow":                 {files: []string{"artifacts/model_1/data/model.pth", "artifacts/model_2/data/model.pth"}, want: []string{"artifacts/model_1/data/model.pth 1", "artifacts/model_2/data/model.pth 2"}},
 		"Hydra":                  {files: []string{"outputs/2024-01-05/10-10-10/logs/version_0/checkpoints/epoch_1.pt"}, want: []string{"outputs/2024-01-05/10-10-10/logs/version_0/checkpoints/epoch_1.pt 1"}},
 		"left aside, once":       {files: []string{"step_1/model.pt", "step_1/train.pt < x", "step_2/model.pt", "step_2/train.pt < x"}, want: []string{"step_1/model.pt 1/1", "step_2/model.pt 2/2"}, notes: []string{"of step_1, step_2: model.pt, it is called model; left aside: train.pt"}},
+		"a hub's cache":          {files: []string{"snapshots/0123abcd/model.safetensors", "snapshots/4567abcd/model.safetensors", "snapshots/89abcdef/model.safetensors", "refs/step1000 < 4567abcd", "refs/step2000 < 0123abcd", "refs/main < 0123abcd"}, want: []string{"snapshots/4567abcd 1/1000", "snapshots/0123abcd 2/2000"}, notes: []string{"main (the weights of step2000 once more)", "snapshot 89abcdef is left out"}},
+		"a link to nothing":      {files: []string{"epoch_1.pt", "epoch_2.pt", "epoch_3.pt > nowhere.pt"}, want: []string{"epoch_1.pt 1", "epoch_2.pt 2"}, notes: []string{"epoch_3.pt is left out: a link to a file that is not there"}},
 		"a folder in a folder":   {files: []string{"epoch_1/model/pytorch_model.bin", "epoch_2/model/pytorch_model.bin"}, want: []string{"epoch_1/model/pytorch_model.bin 1", "epoch_2/model/pytorch_model.bin 2"}, quiet: true},
 	} {
 		t.Run(about, func(t *testing.T) {

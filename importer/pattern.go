@@ -15,7 +15,9 @@ func (o Options) byPattern(items []item) ([]name, error) {
 	out := make([]name, len(items))
 	any := false
 	for i, it := range items {
-		out[i] = matched(re, it.path)
+		if out[i] = matched(re, it.path); out[i].none() {
+			out[i] = matched(re, it.label) // a revision's
+		}
 		any = any || !out[i].none()
 		if out[i].none() {
 			out[i].skip = "--pattern does not match its name"
