@@ -193,7 +193,8 @@ func listFolder(dir string) (*listed, error) {
 			return !i.folder && filepath.Dir(i.path) == dir || strings.HasPrefix(own, filepath.Join(dir, i.entry)+string(filepath.Separator)) || sameNumber(dir, i.entry)
 		})
 		l.own, l.why = own, why
-		if l.items = series; !isSeries(series) {
+		_, err := os.Stat(filepath.Join(dir, "modules.json")) // sentence-transformers' parts, 1_Pooling, 2_Dense, …
+		if l.items = series; err == nil || !isSeries(series) {
 			l.own, l.items, l.notes = modelPath(dir, own), nil, nil
 			return l, nil
 		}

@@ -152,6 +152,7 @@ func TestLayouts(t *testing.T) {
 		"MLflow":                 {files: []string{"artifacts/model_1/data/model.pth", "artifacts/model_2/data/model.pth"}, want: []string{"artifacts/model_1/data/model.pth 1", "artifacts/model_2/data/model.pth 2"}},
 		"Hydra":                  {files: []string{"outputs/2024-01-05/10-10-10/logs/version_0/checkpoints/epoch_1.pt"}, want: []string{"outputs/2024-01-05/10-10-10/logs/version_0/checkpoints/epoch_1.pt 1"}},
 		"left aside, once":       {files: []string{"step_1/model.pt", "step_1/train.pt < x", "step_2/model.pt", "step_2/train.pt < x"}, want: []string{"step_1/model.pt 1/1", "step_2/model.pt 2/2"}, notes: []string{"of step_1, step_2: model.pt, it is called model; left aside: train.pt"}},
+		"sentence-transformers":  {files: []string{"model.safetensors", "modules.json < []", "2_Dense/model.safetensors", "3_Dense/model.safetensors"}, want: []string{". 1"}},
 		"a hub's cache":          {files: []string{"snapshots/0123abcd/model.safetensors", "snapshots/4567abcd/model.safetensors", "snapshots/89abcdef/model.safetensors", "refs/step1000 < 4567abcd", "refs/step2000 < 0123abcd", "refs/main < 0123abcd"}, want: []string{"snapshots/4567abcd 1/1000", "snapshots/0123abcd 2/2000"}, notes: []string{"main (the weights of step2000 once more)", "snapshot 89abcdef is left out"}},
 		"a link to nothing":      {files: []string{"epoch_1.pt", "epoch_2.pt", "epoch_3.pt > nowhere.pt"}, want: []string{"epoch_1.pt 1", "epoch_2.pt 2"}, notes: []string{"epoch_3.pt is left out: a link to a file that is not there"}},
 		"a folder in a folder":   {files: []string{"epoch_1/model/pytorch_model.bin", "epoch_2/model/pytorch_model.bin"}, want: []string{"epoch_1/model/pytorch_model.bin 1", "epoch_2/model/pytorch_model.bin 2"}, quiet: true},
@@ -353,6 +354,7 @@ func TestColumns(t *testing.T) {
 		"rows that differ":             {"epoch,val_loss\n1,5\n2,6\n2,7\n", "val/loss=7", "the last counts: val/loss (6, 7)"},
 		"the header once more":         {"epoch,val_loss\n1,5\nepoch,val_loss\n2,6\n", "val/loss=6", "line 3 is the header once more"},
 		"not of all":                   {"epoch,loss,val_loss\n1,5,\n2,7,8\n", "train/loss=7 val/loss=8", "not in the rows of all checkpoints: val/loss for 1 of 2"},
+		"nothing kept":                 {"epoch,foo\n1,5\n2,6\n", "", "none of its columns is kept"},
 		"before the first epoch":       {"epoch,val_loss\n-1,9\n0,5\n1,6\n", "val/loss=6", "counts from 0"},
 		"Lightning's means":            {"epoch,train_loss_step,train_loss_epoch\n1,9,3\n2,9,4\n", "train/loss=4 train/loss_step=9", ""},
 	} {

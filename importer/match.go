@@ -53,6 +53,9 @@ func (u *Understood) readLog(o Options) error {
 	if matched < n {
 		u.note("%s has rows for %d of %d checkpoints", o.Log, matched, n)
 	}
+	if !slices.ContainsFunc(columns, func(c column) bool { return c.name != "" }) {
+		u.note("%s: none of its columns is kept", o.Log)
+	}
 	var fewer []string
 	for _, c := range columns {
 		if c.name != "" && given[c.name] < matched {
