@@ -281,6 +281,7 @@ func TestLogOrigin(t *testing.T) {
 	}{
 		"Lightning, by step":  {lightning, "epoch,step,train_loss,val_loss\n0,99,,1\n0,99,5,\n1,199,,2\n1,199,4,\n2,299,,3\n2,299,3,\n", defaults, []float64{1, 2, 3}, "", "counts from 0"},
 		"Lightning, by epoch": {lightning, rows(0, 2), defaults, []float64{0, 1, 2}, "", "first"},
+		"the rest by epoch":   {lightning, `{"epoch":1,"iter":100,"mode":"train","loss":9}{"epoch":1,"iter":7,"mode":"val","loss":1}{"epoch":2,"iter":200,"mode":"train","loss":9}{"epoch":2,"iter":7,"mode":"val","loss":2}{"epoch":3,"iter":300,"mode":"train","loss":9}{"epoch":3,"iter":7,"mode":"val","loss":3}`, defaults, []float64{1, 2, 3}, "", "no row of val/loss has a checkpoint's step: matched by epoch"},
 		"by step":             {lightning, "step,val_loss\n50,9\n100,1\n150,9\n200,2\n250,9\n300,3\n", defaults, []float64{1, 2, 3}, "", "matched by step:"},
 		"both from 1":         {fromOne, rows(1, 3), defaults, []float64{1, 2, 3}, "", "matched by epoch:"},
 		"log from 0":          {fromOne, rows(0, 2), defaults, []float64{0, 1, 2}, "", "counts from 0"},

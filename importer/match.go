@@ -48,6 +48,9 @@ func (u *Understood) readLog(o Options) error {
 	for _, n := range append(t.notes, notes...) {
 		u.note("%s: %s", o.Log, n)
 	}
+	if m.bySteps {
+		u.restByEpoch(t, columns, given, o)
+	}
 	u.note("%s", u.example(o.Log, m, rows))
 	n := len(u.Checkpoints)
 	if matched < n {
@@ -72,6 +75,50 @@ func (u *Understood) readLog(o Options) error {
 		u.note("%s: several rows of one checkpoint differ, and the last counts: %s", o.Log, strings.Join(atMost(slices.Sorted(maps.Values(several)), 8), ", "))
 	}
 	return nil
+}
+
+// restByEpoch matches columns by epoch of which no row has a checkpoint's step, if there is one way to: rows of validation
+// may count their own batches, as MMCV's do. It adds to given.
+func (u *Understood) restByEpoch(t *table, columns []column, given map[string]int, o Options) {
+	rest := &table{columns: t.columns}
+	for _, r := range t.rows {
+		r.values = slices.DeleteFunc(slices.Clone(r.values), func(l logged) bool {
+			name := columns[l.column].name
+			return name == "" || name == "seconds" || given[name] > 0
+		})
+		if len(r.values) > 0 && !math.IsNaN(r.epoch) {
+			rest.rows = append(rest.rows, r)
+		}
+	}
+	spans := spanOf(rest.rows)
+	if !spans.epochs || o.LogOffset != nil {
+		return
+	}
+	var full []matching
+	for _, shift := range u.epochShifts(spans) {
+		if m := (matching{false, shift}); m.covers(rest.rows, u.Checkpoints) == len(u.Checkpoints) {
+			full = append(full, m)
+		}
+	}
+	if len(full) != 1 {
+		return
+	}
+	index := full[0].index(rest.rows)
+	added := map[string]int{}
+	for i := range u.Checkpoints {
+		has := map[string]bool{}
+		for _, j := range index.of(&u.Checkpoints[i]) {
+			u.Checkpoints[i].logged(rest.rows[j], columns)
+			for _, l := range rest.rows[j].values {
+				has[columns[l.column].name] = true
+			}
+		}
+		for name := range has {
+			added[name]++
+		}
+	}
+	maps.Copy(given, added)
+	u.note("%s: no row of %s has a checkpoint's step: matched by %s", o.Log, strings.Join(atMost(slices.Sorted(maps.Keys(added)), 8), ", "), full[0])
 }
 
 // example shows which rows the first and the last checkpoint were given.
