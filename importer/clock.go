@@ -92,7 +92,7 @@ func fromZero(all []opened, epochs, steps clock) bool {
 		}
 		return true
 	}
-	return len(all) > 1 && constant(1) && !constant(0)
+	return constant(1) && !constant(0)
 }
 
 // outOfOrder finds two checkpoints whose steps do not rise with their epochs; 0, 0 where all do.

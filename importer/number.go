@@ -245,7 +245,7 @@ func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock)
 	case epochs != nil && (all[0].name.lightning || all[0].c.Info.Lightning):
 		offset = 1
 		u.note("Lightning counts epochs from 0: 1 is added (--epoch-offset says otherwise)")
-	case epochs != nil && steps != nil && fromZero(all, epochs, steps):
+	case epochs != nil && steps != nil && !o.watching && fromZero(all, epochs, steps): // one by one it would not be known
 		offset = 1
 		u.note("the steps say that the epochs are counted from 0 (%s is of epoch %s and step %s): 1 is added (--epoch-offset says otherwise)", all[0].base(), plain(epochs(&all[0])), plain(steps(&all[0])))
 	}

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"hash"
@@ -109,7 +110,7 @@ type leftOut struct {
 }
 
 // look opens what was left out and finds what it is a copy of.
-func (l *leftOut) look(all []opened, o Options, cmp *comparer) {
+func (l *leftOut) look(all []opened, o Options, compare *comparer) {
 	c, err := foreign.Open(l.path, o.Options)
 	if err != nil {
 		return
@@ -137,7 +138,7 @@ func (l *leftOut) look(all []opened, o Options, cmp *comparer) {
 		if !said(inEpoch(a), of(c.Info.Epoch)) || !said(inStep(a), of(c.Info.Step)) {
 			continue
 		}
-		if same, _ := cmp.same(c, a.c); same {
+		if same, _ := compare.same(c, a.c); same {
 			l.copy = a.base()
 			return
 		}
@@ -176,8 +177,14 @@ func (u *Understood) report(left []leftOut, all []opened) {
 		}
 		reasons[why] = append(reasons[why], label)
 	}
+	copies := map[string]bool{} // of how many others
+	for _, l := range left {
+		copies[l.copy] = copies[l.copy] || l.copy != ""
+	}
 	for _, l := range left {
 		switch alone := l.alone(all); {
+		case l.copy != "" && len(copies) > 5:
+			add("each the weights of another once more, such as "+left[slices.IndexFunc(left, func(l leftOut) bool { return l.copy != "" })].copy, l.label)
 		case l.copy != "":
 			add("the weights of "+l.copy+" once more", l.label)
 		case alone != "":
@@ -205,8 +212,10 @@ func said(a, b float64) bool { return a == b || math.IsNaN(a) || math.IsNaN(b) }
 
 // withoutCopies leaves out series whose checkpoints are all copies of the largest one's: files saved twice.
 func (o Options) withoutCopies(items []item, clash *seriesError) (map[int]leftOut, error) {
-	main := slices.MaxFunc(clash.list, func(a, b *series) int { return len(a.items) - len(b.items) })
-	cmp := &comparer{o: o.Options}
+	main := slices.MaxFunc(clash.list, func(a, b *series) int { // of equal ones that with the plainer name, without -v1
+		return cmp.Or(len(a.items)-len(b.items), len(b.stem)-len(a.stem))
+	})
+	compare := &comparer{o: o.Options}
 	var all []opened
 	for n, i := range main.items {
 		c, err := foreign.Open(items[i].path, o.Options)
@@ -223,7 +232,7 @@ func (o Options) withoutCopies(items []item, clash *seriesError) (map[int]leftOu
 		}
 		for n, i := range s.items {
 			l := leftOut{item: items[i], name: s.name(n, items[i].label), why: "a copy"}
-			if l.look(all, o, cmp); l.copy == "" {
+			if l.look(all, o, compare); l.copy == "" {
 				return nil, clash
 			}
 			out[i] = l
