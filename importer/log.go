@@ -15,14 +15,15 @@ import (
 	"lawa-replay/internal/input"
 )
 
-// maxLog bounds a training log, in bytes.
-const maxLog = 256 << 20
+// maxLog bounds a training log, in bytes. Its numbers take up to eight times as much memory.
+const maxLog = 128 << 20
 
 // table is a training log: rows of numbers under the columns' names.
 type table struct {
 	columns []string // in the order in which they first appear
 	rows    []row
 	notes   []string
+	index   map[string]int    // of the columns
 	words   map[string]string // by column, the first text in it that is no number
 }
 
@@ -50,10 +51,14 @@ func (r row) at(column int) (float64, bool) {
 
 // put sets a row's number in a column of that name, which is made if it must be.
 func (t *table) put(r *row, name string, v float64) {
-	i := slices.Index(t.columns, name)
-	if i < 0 {
+	i, known := t.index[name]
+	if !known {
+		if t.index == nil {
+			t.index = map[string]int{}
+		}
 		i = len(t.columns)
 		t.columns = append(t.columns, name)
+		t.index[name] = i
 	}
 	r.values = append(r.values, logged{i, v})
 }
