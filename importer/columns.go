@@ -63,83 +63,88 @@ type column struct {
 	scale float64 // 100 where fractions become percent
 }
 
+// naming gives columns their names, each once.
+type naming struct {
+	*table
+	out    []column
+	taken  map[string]int // by name, the column
+	filled []int          // in how many rows a column is
+	notes  []string
+}
+
+// give gives a column a name. Of two for one name the column with more rows has it, the first of equal ones, and the other
+// keeps a name of its own.
+func (n *naming) give(i int, name string) {
+	j, twice := n.taken[name]
+	if !twice {
+		n.taken[name], n.out[i] = i, column{name, 1}
+		return
+	}
+	has, other, why := j, i, "comes first"
+	if n.filled[i] > n.filled[j] { // as HuggingFace's loss beside train_loss, the mean of all, at the end
+		has, other, why = i, j, "has more rows"
+	}
+	own := name[:strings.Index(name+"/", "/")] + "/" + strings.ToLower(strings.TrimSpace(n.columns[other]))
+	if _, again := n.taken[own]; again || own == name {
+		own += "_2"
+	}
+	n.notes = append(n.notes, fmt.Sprintf("%s and %s are both %s: %s is, for it %s; the other is kept as %s", n.columns[j], n.columns[i], name, n.columns[has], why, own))
+	n.taken[name], n.out[has], n.out[other] = has, column{name, 1}, column{}
+	if _, again := n.taken[own]; !again {
+		n.taken[own], n.out[other] = other, column{own, 1}
+	}
+}
+
 // understand decides what the columns are kept as: each name once, the same at every run. The notes say what was guessed
 // and what is left out.
 func (t *table) understand() ([]column, []string) {
-	out := make([]column, len(t.columns))
-	taken := map[string]int{}
-	validated := slices.ContainsFunc(t.columns, func(c string) bool { split, _, _ := metricName(c); return split == "val" || split == "test" })
-	var notes, left []string
-	filled := make([]int, len(t.columns))
+	n := &naming{table: t, out: make([]column, len(t.columns)), taken: map[string]int{}, filled: make([]int, len(t.columns))}
 	for _, r := range t.rows {
 		for _, l := range r.values {
-			filled[l.column]++
+			n.filled[l.column]++
 		}
 	}
+	validated := slices.ContainsFunc(t.columns, func(c string) bool { split, _, _ := metricName(c); return split == "val" || split == "test" })
+	var left []string
 	// Names that say their split go first.
 	for pass := range 2 {
 		for i, c := range t.columns {
 			split, metric, known := metricName(c)
-			if !known {
+			bare := split == "" && metric != "lr" && metric != "seconds"
+			switch {
+			case !known:
 				if pass == 0 && c != "" {
 					left = append(left, c)
 				}
-				continue
-			}
-			bare := split == "" && metric != "lr" && metric != "seconds"
-			if bare != (pass == 1) {
-				continue
-			}
-			name := metric
-			switch {
+			case bare != (pass == 1):
+			case metric == "seconds" && !t.elapses(i):
+				n.notes = append(n.notes, fmt.Sprintf("%s is not the time since the beginning, for it does not rise: it is left out", c))
 			case bare && (metric == "loss" || validated):
-				name = "train/" + metric
+				n.give(i, "train/"+metric)
 			case bare:
-				name = "val/" + metric
-				notes = append(notes, fmt.Sprintf("%s is taken for that of validation (%s)", c, name))
+				n.notes = append(n.notes, fmt.Sprintf("%s is taken for that of validation (val/%s)", c, metric))
+				n.give(i, "val/"+metric)
 			case split != "":
-				name = split + "/" + metric
+				n.give(i, split+"/"+metric)
+			default:
+				n.give(i, metric)
 			}
-			if metric == "seconds" && !t.elapses(i) {
-				notes = append(notes, fmt.Sprintf("%s is not the time since the beginning, for it does not rise: it is left out", c))
-				continue
-			}
-			mine := i
-			if j, twice := taken[name]; twice {
-				has, other := j, i
-				if filled[i] > filled[j] { // as HuggingFace's loss beside train_loss, the mean of all, at the end
-					has, other = i, j
-				}
-				own := name[:strings.Index(name+"/", "/")] + "/" + strings.ToLower(strings.TrimSpace(t.columns[other]))
-				if _, again := taken[own]; again || own == name {
-					own += "_2"
-				}
-				notes = append(notes, fmt.Sprintf("%s and %s are both %s: %s is, for it %s; the other is kept as %s", t.columns[j], c, name, t.columns[has],
-					map[bool]string{true: "has more rows", false: "comes first"}[has == i], own))
-				taken[name], out[has] = has, column{name, 1}
-				name, mine = own, other
-				if _, again := taken[name]; again {
-					continue
-				}
-			}
-			taken[name] = mine
-			out[mine] = column{name, 1}
 		}
 	}
 	for i, c := range t.columns {
-		name := out[i].name
+		name := n.out[i].name
 		if t.fraction(i) && (strings.HasSuffix(name, "top1") || strings.HasSuffix(name, "top5") || strings.Contains(name, "acc")) {
-			out[i].scale = 100
-			notes = append(notes, fmt.Sprintf("%s is a fraction: it is kept in percent", c))
+			n.out[i].scale = 100
+			n.notes = append(n.notes, fmt.Sprintf("%s is a fraction: it is kept in percent", c))
 		}
 	}
 	if only := t.onlyWords(); len(only) > 0 {
-		notes = append(notes, "columns without numbers: "+strings.Join(atMost(only, 8), ", "))
+		n.notes = append(n.notes, "columns without numbers: "+strings.Join(atMost(only, 8), ", "))
 	}
 	if len(left) > 0 {
-		notes = append(notes, "columns that are not kept, for their names do not say a split: "+strings.Join(atMost(left, 8), ", "))
+		n.notes = append(n.notes, "columns that are not kept, for their names do not say a split: "+strings.Join(atMost(left, 8), ", "))
 	}
-	return out, notes
+	return n.out, n.notes
 }
 
 // elapses says whether a column rises from row to row, as the time since the beginning does.

@@ -389,3 +389,25 @@ func TestColumns(t *testing.T) {
 		}
 	}
 }
+
+// TestCopyInAnotherOrder: a copy is one in whatever order its file has the tensors, as formats differ in that.
+func TestCopyInAnotherOrder(t *testing.T) {
+	dir := t.TempDir()
+	one, two := safetensors.Tensor{Name: "a", DType: safetensors.F32, Shape: []int64{1}}, safetensors.Tensor{Name: "b", DType: safetensors.F32, Shape: []int64{1}}
+	for name, c := range map[string]struct {
+		tensors []safetensors.Tensor
+		data    string
+	}{"epoch_1.pt": {[]safetensors.Tensor{one, two}, "aaaabbbb"}, "epoch_1.safetensors": {[]safetensors.Tensor{two, one}, "bbbbaaaa"}, "epoch_2.pt": {[]safetensors.Tensor{one, two}, "bbbbaaaa"}} {
+		f, err := os.Create(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(safetensors.Write(f, safetensors.Arrange(c.tensors), nil, []byte(c.data)), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, notes, err := told(t, []string{dir}, dir, Options{})
+	if err != nil || !slices.Equal(list, []string{"epoch_1.pt 1", "epoch_2.pt 2"}) || !strings.Contains(notes, "epoch_1.safetensors (the weights of epoch_1.pt once more)") {
+		t.Errorf("%q, %q, %v", list, notes, err)
+	}
+}

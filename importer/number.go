@@ -104,17 +104,14 @@ func (o Options) repeated(all []opened, c clock) error {
 	a, b := twice(all, c)
 	if of := all[a].of; of != nil && of == all[b].of {
 		name := all[a].name
-		fields := []struct {
+		type counted struct {
 			at   int
 			v    float64
 			what string
-		}{{of.epoch, name.epoch, "epoch"}, {of.step, name.step, "step"}}
+		}
+		fields := []counted{{of.epoch, name.epoch, "epoch"}, {of.step, name.step, "step"}}
 		for i, v := range name.bare {
-			fields = append(fields, struct {
-				at   int
-				v    float64
-				what string
-			}{of.bare[i], v, "number"})
+			fields = append(fields, counted{of.bare[i], v, "number"})
 		}
 		for _, f := range fields {
 			if f.at < 0 || f.v != c(&all[a]) {
