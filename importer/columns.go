@@ -19,7 +19,11 @@ var accuracies = map[string]string{"acc": "top1", "accuracy": "top1", "acc1": "t
 // metricName is the name that a trajectory gives a column or key, if it is one that is kept: lr, seconds, or
 // split/metric. split is "" where the name does not say which.
 func metricName(key string) (split, metric string, known bool) {
-	key = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(key)), " ", "_")
+	key = strings.ToLower(strings.TrimSpace(key))
+	for _, unit := range []string{"(%)", "[%]", "%"} {
+		key = strings.TrimSpace(strings.TrimSuffix(key, unit))
+	}
+	key = strings.ReplaceAll(key, " ", "_")
 	switch key {
 	case "lr", "learning_rate", "base_lr", "lr-sgd", "lr-adam", "lr-adamw":
 		return "", "lr", true
@@ -36,12 +40,19 @@ func metricName(key string) (split, metric string, known bool) {
 		split, rest, ok = strings.Cut(key, "_")
 	}
 	s, is := splits[split]
+	if i := strings.LastIndexAny(key, "/_"); !is && i > 0 { // loss_val
+		s, is = splits[key[i+1:]]
+		ok, rest = true, key[:i]
+	}
 	rest = strings.TrimSuffix(rest, "_epoch") // Lightning: the mean over the epoch
 	if !ok || !is || rest == "" {
 		return "", "", false
 	}
 	if top := accuracies[rest]; top != "" {
 		rest = top
+	}
+	if s == "train" && (rest == "lr" || rest == "learning_rate") {
+		return "", "lr", true
 	}
 	return s, rest, true
 }
@@ -59,12 +70,18 @@ func (t *table) understand() ([]column, []string) {
 	taken := map[string]int{}
 	validated := slices.ContainsFunc(t.columns, func(c string) bool { split, _, _ := metricName(c); return split == "val" || split == "test" })
 	var notes, left []string
+	filled := make([]int, len(t.columns))
+	for _, r := range t.rows {
+		for _, l := range r.values {
+			filled[l.column]++
+		}
+	}
 	// Names that say their split go first.
 	for pass := range 2 {
 		for i, c := range t.columns {
 			split, metric, known := metricName(c)
 			if !known {
-				if pass == 0 {
+				if pass == 0 && c != "" {
 					left = append(left, c)
 				}
 				continue
@@ -87,21 +104,37 @@ func (t *table) understand() ([]column, []string) {
 				notes = append(notes, fmt.Sprintf("%s is not the time since the beginning, for it does not rise: it is left out", c))
 				continue
 			}
+			mine := i
 			if j, twice := taken[name]; twice {
-				own := name[:strings.Index(name+"/", "/")] + "/" + strings.ToLower(strings.TrimSpace(c))
-				notes = append(notes, fmt.Sprintf("%s and %s are both %s: the first is, the other is kept as %s", t.columns[j], c, name, own))
-				name = own
+				has, other := j, i
+				if filled[i] > filled[j] { // as HuggingFace's loss beside train_loss, the mean of all, at the end
+					has, other = i, j
+				}
+				own := name[:strings.Index(name+"/", "/")] + "/" + strings.ToLower(strings.TrimSpace(t.columns[other]))
+				if _, again := taken[own]; again || own == name {
+					own += "_2"
+				}
+				notes = append(notes, fmt.Sprintf("%s and %s are both %s: %s is, for it %s; the other is kept as %s", t.columns[j], c, name, t.columns[has],
+					map[bool]string{true: "has more rows", false: "comes first"}[has == i], own))
+				taken[name], out[has] = has, column{name, 1}
+				name, mine = own, other
 				if _, again := taken[name]; again {
 					continue
 				}
 			}
-			taken[name] = i
-			out[i] = column{name, 1}
-			if t.fraction(i) && (strings.HasSuffix(name, "top1") || strings.HasSuffix(name, "top5") || strings.Contains(name, "acc")) {
-				out[i].scale = 100
-				notes = append(notes, fmt.Sprintf("%s is a fraction: it is kept in percent", c))
-			}
+			taken[name] = mine
+			out[mine] = column{name, 1}
 		}
+	}
+	for i, c := range t.columns {
+		name := out[i].name
+		if t.fraction(i) && (strings.HasSuffix(name, "top1") || strings.HasSuffix(name, "top5") || strings.Contains(name, "acc")) {
+			out[i].scale = 100
+			notes = append(notes, fmt.Sprintf("%s is a fraction: it is kept in percent", c))
+		}
+	}
+	if only := t.onlyWords(); len(only) > 0 {
+		notes = append(notes, "columns without numbers: "+strings.Join(atMost(only, 8), ", "))
 	}
 	if len(left) > 0 {
 		notes = append(notes, "columns that are not kept, for their names do not say a split: "+strings.Join(atMost(left, 8), ", "))

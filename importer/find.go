@@ -23,13 +23,14 @@ type item struct {
 	label  string // by which it is numbered and sorted: its name, with those of folders above as far as they differ
 	folder bool   // the label is that of a folder
 	named  bool   // it was named on its own: it is never left out
+	entry  string // of a listed folder: the name in it of the file, or of the folder in which it lies; "" otherwise
+	single bool   // the only file in a folder, under a name that models do not have
 }
 
 // search is what paths were found to name.
 type search struct {
 	items []item
 	notes []string
-	own   []item // models beside a series, which are not of it
 }
 
 func (f *search) note(format string, args ...any) {
@@ -88,9 +89,19 @@ func (f *search) add(path string) error {
 	if trajectory.Exists(path) {
 		return fmt.Errorf("%s is a trajectory already: sweep, average, inspect and verify take it as it is", path)
 	}
+	if is, err := f.hub(path); is || err != nil {
+		return err
+	}
 	l, err := listFolder(path)
 	if err != nil {
 		return err
+	}
+	if !isSeries(l.items) {
+		if places, err := seriesBelow(path, l); err != nil {
+			return err
+		} else if len(places) > 0 {
+			return f.beside(path, l, places)
+		}
 	}
 	switch {
 	case len(l.items) == 0 && l.own == "":
@@ -103,7 +114,6 @@ func (f *search) add(path string) error {
 		return nil
 	}
 	if l.own != "" {
-		f.own = append(f.own, item{path: l.own, folder: l.own == path})
 		f.note("%s is left out: it is a model beside the checkpoints of %s, not one of them (name it to take it alone)", relativeTo(path, l.own), path)
 	}
 	f.notes = append(f.notes, l.notes...)
@@ -139,14 +149,19 @@ func listFolder(dir string) (*listed, error) {
 		l.own, l.why = own, why
 		return l, nil
 	}
+	aside := map[string][]string{} // folders, by what of them is left aside
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
 		info, err := os.Stat(path) // follows links
 		switch {
-		case err != nil || strings.HasPrefix(e.Name(), "."):
+		case strings.HasPrefix(e.Name(), "."):
+		case err != nil:
+			if isFile(e.Name()) {
+				l.notes = append(l.notes, fmt.Sprintf("%s is left out: %v", path, cause(err)))
+			}
 		case !info.IsDir():
 			if isFile(e.Name()) && foreign.MayBeWeights(e.Name()) && path != own {
-				l.items = append(l.items, item{path: path})
+				l.items = append(l.items, item{path: path, entry: e.Name()})
 			}
 		case trajectory.Exists(path):
 			l.runs = append(l.runs, path)
@@ -155,14 +170,14 @@ func listFolder(dir string) (*listed, error) {
 			var none *foreign.NotOne
 			switch {
 			case err == nil:
-				l.items = append(l.items, item{path: modelPath(path, model), folder: true})
+				l.items = append(l.items, item{path: modelPath(path, model), folder: true, entry: e.Name()})
 				if strings.Contains(why, leftAside) {
-					l.notes = append(l.notes, fmt.Sprintf("of %s: %s", e.Name(), why))
+					aside[why] = append(aside[why], e.Name())
 				}
 			case !errors.As(err, &none):
 				return nil, err
 			case len(none.Files) == 1 && none.Reason == "" && !holdsFolders(path):
-				l.items = append(l.items, item{path: filepath.Join(path, none.Files[0])})
+				l.items = append(l.items, item{path: filepath.Join(path, none.Files[0]), entry: e.Name(), single: true})
 			case len(none.Files) > 0 || none.Reason != "":
 				l.unknown = append(l.unknown, none)
 			default:
@@ -170,13 +185,17 @@ func listFolder(dir string) (*listed, error) {
 			}
 		}
 	}
+	for _, why := range slices.Sorted(maps.Keys(aside)) {
+		l.notes = append(l.notes, fmt.Sprintf("of %s: %s", strings.Join(atMost(aside[why], 2), ", "), why))
+	}
 	if own != "" {
 		series := slices.DeleteFunc(slices.Clone(l.items), func(i item) bool {
-			return !i.folder && filepath.Dir(i.path) == dir || i.path == own || strings.HasPrefix(own, i.path+string(filepath.Separator))
+			return !i.folder && filepath.Dir(i.path) == dir || strings.HasPrefix(own, filepath.Join(dir, i.entry)+string(filepath.Separator)) || sameNumber(dir, i.entry)
 		})
 		l.own, l.why = own, why
-		if l.items = series; !isSeries(series) {
-			l.own, l.items, l.unknown, l.notes = modelPath(dir, own), nil, nil, nil
+		_, err := os.Stat(filepath.Join(dir, "modules.json")) // sentence-transformers' parts, 1_Pooling, 2_Dense, …
+		if l.items = series; err == nil || !isSeries(series) {
+			l.own, l.items, l.notes = modelPath(dir, own), nil, nil
 			return l, nil
 		}
 	} else if none != nil && none.Reason != "" && len(l.items) == 0 {
@@ -188,21 +207,22 @@ func listFolder(dir string) (*listed, error) {
 // leftAside is how foreign.Within speaks of the files that it did not take.
 const leftAside = "left aside"
 
-// isSeries says whether folders beside a model are numbered like checkpoints: by a word, or several alike.
+// isSeries says whether files and folders are numbered like checkpoints: by a word, or several alike.
 func isSeries(items []item) bool {
-	stems := map[string]int{}
+	var list []item
 	for _, i := range items {
-		p := parseName(folderOf(i), true)
-		for _, f := range p.fields {
-			switch {
-			case f.counts == epochs || f.counts == steps:
-				return true
-			case f.counts == something && f.whole:
-				stems[p.stem]++
-			}
-		}
+		list = append(list, item{label: i.entry, folder: i.entry != filepath.Base(i.path) || i.folder})
 	}
-	return slices.ContainsFunc(slices.Collect(maps.Values(stems)), func(n int) bool { return n > 1 })
+	return slices.ContainsFunc(group(list), func(s *series) bool {
+		return s.epoch >= 0 || s.step >= 0 || len(s.items) > 1 && s.numbered()
+	})
+}
+
+// sameNumber says whether a folder is called as the one in it, such as DeepSpeed's checkpoint-500/global_step500: that is
+// a part of it.
+func sameNumber(dir, entry string) bool {
+	a, b := parseName(filepath.Base(dir), true).fields, parseName(entry, true).fields
+	return len(a) == 1 && len(b) == 1 && a[0].value == b[0].value && b[0].counts == steps
 }
 
 // modelPath is how the model of a folder is referred to: as the folder, where that is enough to find it again.
@@ -225,23 +245,24 @@ func (l *listed) passedOver() error {
 	}
 	stems := map[string]bool{}
 	for _, i := range l.items {
-		stems[parseName(folderOf(i), true).stem] = true
+		stems[parseName(i.entry, true).stem] = true
 	}
 	for _, u := range l.unknown {
 		if stems[parseName(filepath.Base(u.Dir), true).stem] {
 			return fmt.Errorf("%w: name the files, or a pattern of them such as '%s'", u, filepath.Join(filepath.Dir(u.Dir), "*", cmp.Or(first(u.Files), "model.pt")))
 		}
+	}
+	if len(l.unknown) > 0 && !slices.ContainsFunc(l.items, func(i item) bool { return !i.single }) {
+		for _, i := range l.items { // folders like any other, with one file by chance
+			l.plain = append(l.plain, filepath.Dir(i.path))
+		}
+		l.items = nil
+		return nil
+	}
+	for _, u := range l.unknown {
 		l.notes = append(l.notes, fmt.Sprintf("left out: %v", u))
 	}
 	return nil
-}
-
-// folderOf is the name of the folder that an item is, or lies in.
-func folderOf(i item) string {
-	if info, err := os.Stat(i.path); err == nil && info.IsDir() {
-		return filepath.Base(i.path)
-	}
-	return filepath.Base(filepath.Dir(i.path))
 }
 
 func first(list []string) string {
@@ -249,86 +270,6 @@ func first(list []string) string {
 		return ""
 	}
 	return list[0]
-}
-
-// How deep, and among how many folders, checkpoints are looked for below a folder that holds none itself.
-const (
-	maxLevels  = 3
-	maxFolders = 5000
-)
-
-// below finds the one folder below that holds checkpoints, such as checkpoints/ in Lightning's version_0.
-func (f *search) below(dir string, top *listed) error {
-	type place struct {
-		dir string
-		*listed
-	}
-	var places []place
-	var unknown []*foreign.NotOne
-	runs := top.runs
-	folders := 0
-	var look func(dir string, l *listed, level int) error
-	look = func(dir string, l *listed, level int) error {
-		var deeper []string
-		deeper = append(deeper, l.plain...)
-		for _, u := range l.unknown {
-			deeper = append(deeper, u.Dir)
-		}
-		slices.SortFunc(deeper, natural)
-		for _, sub := range deeper {
-			if folders++; folders > maxFolders {
-				return fmt.Errorf("%s: more than %d folders below it: name the one with the checkpoints", dir, maxFolders)
-			}
-			in, err := listFolder(sub)
-			var none *foreign.NotOne
-			if errors.As(err, &none) {
-				unknown = append(unknown, none)
-				continue
-			} else if err != nil {
-				return err
-			}
-			runs = append(runs, in.runs...)
-			if len(in.items) > 0 || in.own != "" {
-				places = append(places, place{sub, in})
-			} else if level < maxLevels {
-				if err := look(sub, in, level+1); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	}
-	var alike []item // folders called like checkpoints, of which the model's file is not known
-	for _, u := range top.unknown {
-		alike = append(alike, item{path: u.Dir, folder: true})
-	}
-	if isSeries(alike) {
-		u := top.unknown[0]
-		return fmt.Errorf("%w: which file is the model's in folders such as this one? Name it by a pattern, such as '%s'", u, filepath.Join(dir, "*", cmp.Or(first(u.Files), "model.pt")))
-	}
-	if err := look(dir, top, 1); err != nil {
-		return err
-	}
-	switch {
-	case len(runs) > 0 && len(places) == 0:
-		return fmt.Errorf("%s holds trajectories, not checkpoints; name them:\n  %s", dir, strings.Join(atMost(runs, 20), "\n  "))
-	case len(places) == 1:
-		f.note("the checkpoints are those of %s", places[0].dir)
-		return f.add(places[0].dir)
-	case len(places) > 1:
-		var list []string
-		for _, p := range places {
-			list = append(list, fmt.Sprintf("  %s  (%d)", p.dir, max(1, len(p.items))))
-		}
-		return fmt.Errorf("%w: %d folders below %s hold checkpoints; name one of them:\n%s", errAsk, len(places), dir, strings.Join(atMost(list, 20), "\n"))
-	case len(unknown)+len(top.unknown) > 0:
-		var list []string
-		for _, u := range append(top.unknown, unknown...) {
-			list = append(list, "  "+u.Error())
-		}
-		return fmt.Errorf("%w are known in %s; name the files, or a pattern of them:\n%s", ErrNoCheckpoints, dir, strings.Join(atMost(list, 10), "\n"))
-	}
-	return fmt.Errorf("%w in %s: no files ending in %s, and no folders with model.safetensors, .metadata or another framework's name of the model", ErrNoCheckpoints, dir, strings.Join(endings, ", "))
 }
 
 // atMost shortens a list for a message.
@@ -364,10 +305,12 @@ func (f *search) label() {
 	}
 	for n := range f.items {
 		i := &f.items[n]
-		if info, err := os.Stat(i.path); err == nil {
+		if info, err := os.Stat(i.path); err == nil && i.label == "" {
 			i.folder = info.IsDir()
 		}
-		i.label = filepath.ToSlash(relativeTo(shared, clean(*i)))
+		if i.label == "" {
+			i.label = filepath.ToSlash(relativeTo(shared, clean(*i)))
+		}
 	}
 	slices.SortStableFunc(f.items, func(a, b item) int { return natural(a.label, b.label) })
 	f.items = slices.CompactFunc(f.items, func(a, b item) bool { return clean(a) == clean(b) })
@@ -425,5 +368,9 @@ func IsOne(path string) bool {
 		return true
 	}
 	l, err := listFolder(path)
-	return err == nil && l.own != "" && len(l.items) == 0
+	if err != nil || l.own == "" || len(l.items) > 0 {
+		return false
+	}
+	places, err := seriesBelow(path, l)
+	return err == nil && len(places) == 0
 }

@@ -161,7 +161,7 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 	notes := map[string]int{}
 	for i, a := range all {
 		if err := sameKind(first, a.c); err != nil {
-			return nil, fmt.Errorf("%s: %w", a.path, err)
+			return nil, fmt.Errorf("%s: %w: %d of %d differ so from %s: name those that are alike, or leave tensors out with --skip", a.path, err, unlike(all), len(all), all[0].base())
 		}
 		if averaged(a.c) != averaged(first) {
 			return nil, fmt.Errorf("%s holds %s, %s %s: --key says which of their state dicts to take", a.base(), kind(a.c), all[0].base(), kind(first))
@@ -221,6 +221,17 @@ func sameKind(first, c *foreign.Checkpoint) error {
 		return fmt.Errorf("its tied tensors are others than those of %s", first.Path)
 	}
 	return nil
+}
+
+// unlike counts the checkpoints that hold other tensors than the first.
+func unlike(all []opened) int {
+	n := 0
+	for _, a := range all {
+		if sameKind(all[0].c, a.c) != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // spread puts what was read of all but the copies back to the places of the items.

@@ -365,11 +365,17 @@ func TestWatch(t *testing.T) {
 func FuzzLog(f *testing.F) {
 	f.Add([]byte("epoch,loss\n1,0.5\n"))
 	f.Add([]byte("{\"epoch\": 1, \"loss\": 0.5}\n"))
-	f.Fuzz(func(t *testing.T, data []byte) { _, _ = parseLog(strings.NewReader(string(data))) })
+	f.Add([]byte("# x\nepoch phase loss\n1 val 0.5%\n"))
+	f.Add([]byte(`{"1": {"val": {"loss": 2}}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if log, err := parseLog(strings.NewReader(string(data))); err == nil {
+			log.understand()
+		}
+	})
 }
 
 func FuzzName(f *testing.F) {
-	for _, s := range []string{"epoch_1.pt", "checkpoint-500", "epoch=3-step=40.ckpt", "model-00012-of-00090.pt", "best_87.pt"} {
+	for _, s := range []string{"epoch_1.pt", "checkpoint-500", "epoch=3-step=40.ckpt", "model-00012-of-00090.pt", "best_87.pt", "step_1,000_1e-3.pt", "01-02-2024_netEpoch3.pt"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

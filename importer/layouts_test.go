@@ -16,7 +16,7 @@ import (
 
 // lay writes checkpoints of one network, each with weights of its own: "NAME" or "NAME = SEED", where equal seeds are equal
 // weights. A name that ends in / is a folder with model.safetensors in it; other endings than .safetensors are fine too,
-// for what a file is does not depend on its name. "NAME < TEXT" writes a file of text.
+// for what a file is does not depend on its name. "NAME < TEXT" writes a file of text, "NAME > TARGET" a link.
 func lay(t testing.TB, names ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -28,6 +28,12 @@ func lay(t testing.TB, names ...string) string {
 			if _, err := fmt.Sscan(s, &seed); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if link, target, ok := strings.Cut(name, " > "); ok {
+			if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+				t.Fatal(err)
+			}
+			continue
 		}
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if strings.HasSuffix(name, "/") {
@@ -108,6 +114,19 @@ func TestLayouts(t *testing.T) {
 		"digests in names":        {files: []string{"m_5_a8f3b2.pt", "m_10_12fca8.pt", "m_11_0ba61e.pt"}, want: []string{"m_5_a8f3b2.pt 5", "m_10_12fca8.pt 10", "m_11_0ba61e.pt 11"}},
 		"seconds since 1970":      {files: []string{"m_1700000500.pt", "m_1700000000.pt"}, want: []string{"m_1700000000.pt 1", "m_1700000500.pt 2"}, notes: []string{"hold dates"}},
 		"by pattern, numbers":     {files: []string{"epoch=1-step=10.pt", "epoch=2-step=20.pt", "epoch=2-step=20-v1.pt"}, o: Options{Pattern: "epoch={epoch}-step=#.pt"}, want: []string{"epoch=1-step=10.pt 1", "epoch=2-step=20.pt 2"}},
+		"exponents":               {files: []string{"net_1_1.5e-03.pt", "net_2_9.1e-02.pt", "net_3_8e-01.pt"}, want: []string{"net_1_1.5e-03.pt 1", "net_2_9.1e-02.pt 2", "net_3_8e-01.pt 3"}},
+		"a rate that decays":      {files: []string{"net_ep1_lr0.1.pt", "net_ep2_lr1e-2.pt"}, want: []string{"net_ep1_lr0.1.pt 1", "net_ep2_lr1e-2.pt 2"}, quiet: true},
+		"steps with an exponent":  {files: []string{"step_1e5.pt", "step_2e5.pt", "step_1e6.pt"}, want: []string{"step_1e5.pt 1/100000", "step_2e5.pt 2/200000", "step_1e6.pt 3/1000000"}},
+		"commas in thousands":     {files: []string{"step_1,000.pt", "step_2,000.pt"}, want: []string{"step_1,000.pt 1/1000", "step_2,000.pt 2/2000"}},
+		"minutes are no millions": {files: []string{"m_1_2024-01-05_11h1m.pt", "m_2_2024-01-05_12h2m.pt"}, want: []string{"m_1_2024-01-05_11h1m.pt 1", "m_2_2024-01-05_12h2m.pt 2"}},
+		"percent":                 {files: []string{"net_1_71%.pt", "net_2_80%.pt"}, want: []string{"net_1_71%.pt 1", "net_2_80%.pt 2"}},
+		"top1 and its score":      {files: []string{"net-1-top1-71.pt", "net-2-top1-80.pt"}, want: []string{"net-1-top1-71.pt 1", "net-2-top1-80.pt 2"}},
+		"words in camelCase":      {files: []string{"netEpoch1Step5.pt", "netEpoch2Step10.pt"}, want: []string{"netEpoch1Step5.pt 1/5", "netEpoch2Step10.pt 2/10"}, quiet: true},
+		"an epoch of several":     {files: []string{"epoch_1_of_2.pt", "epoch_2_of_2.pt"}, want: []string{"epoch_1_of_2.pt 1", "epoch_2_of_2.pt 2"}, quiet: true},
+		"iterations from 0":       {files: []string{"model_0004999.pth", "model_0009999.pth"}, want: []string{"model_0004999.pth 1/4999", "model_0009999.pth 2/9999"}, notes: []string{"taken for steps"}},
+		"Lightning, a metric":     {files: []string{"epoch=1-val_loss=0.9.ckpt", "epoch=4-val_loss=0.8.ckpt"}, want: []string{"epoch=1-val_loss=0.9.ckpt 2", "epoch=4-val_loss=0.8.ckpt 5"}, notes: []string{"Lightning counts"}},
+		"epochs from 0, by steps": {files: []string{"epoch_1_step_200.pt", "epoch_3_step_400.pt"}, want: []string{"epoch_1_step_200.pt 2/200", "epoch_3_step_400.pt 4/400"}, notes: []string{"the steps say that the epochs are counted from 0"}},
+		"epochs from 1, by steps": {files: []string{"epoch_1_step_100.pt", "epoch_3_step_300.pt"}, want: []string{"epoch_1_step_100.pt 1/100", "epoch_3_step_300.pt 3/300"}, quiet: true},
 		// What stands beside a series.
 		"best, a copy":        {files: []string{"model_epoch_1.pt = 1", "model_epoch_3.pt = 3", "best_model_epoch_3.pt = 3"}, want: []string{"model_epoch_1.pt 1", "model_epoch_3.pt 3"}, notes: []string{"best_model_epoch_3.pt (the weights of model_epoch_3.pt once more)"}},
 		"last, a copy":        {files: []string{"epoch_1.pt = 1", "epoch_2.pt = 2", "last.pt = 2"}, want: []string{"epoch_1.pt 1", "epoch_2.pt 2"}, notes: []string{"last.pt (the weights of epoch_2.pt once more)"}},
@@ -117,6 +136,8 @@ func TestLayouts(t *testing.T) {
 		"all of them best":    {files: []string{"best_epoch_3.pt", "best_epoch_7.pt"}, want: []string{"best_epoch_3.pt 3", "best_epoch_7.pt 7"}, quiet: true},
 		"optimizers beside":   {files: []string{"epoch_1.pt", "epoch_2.pt", "optimizer.pt < x", "rng_state_0.pth < x", "training_args.bin < x"}, want: []string{"epoch_1.pt 1", "epoch_2.pt 2"}, quiet: true},
 		"a pattern of series": {files: []string{"a_epoch_1.pt", "b_epoch_1.pt", "b_epoch_2.pt"}, o: Options{Pattern: "b_epoch_{epoch}.pt"}, want: []string{"b_epoch_1.pt 1", "b_epoch_2.pt 2"}, notes: []string{"a_epoch_1.pt (--pattern does not match its name)"}},
+		"all saved twice":     {files: []string{"e_1-v1.pt = 1", "e_1.pt = 1", "e_2-v1.pt = 2", "e_2.pt = 2", "e_3-v1.pt = 3", "e_3.pt = 3", "e_4-v1.pt = 4", "e_4.pt = 4", "e_5-v1.pt = 5", "e_5.pt = 5", "e_6-v1.pt = 6", "e_6.pt = 6"}, want: []string{"e_1.pt 1", "e_2.pt 2", "e_3.pt 3", "e_4.pt 4", "e_5.pt 5", "e_6.pt 6"}, notes: []string{"e_1-v1.pt, e_2-v1.pt, e_3-v1.pt, e_4-v1.pt and 2 more (each the weights of another once more"}},
+		"in two formats":      {files: []string{"epoch_1.pt = 1", "epoch_2.pt = 2", "epoch_1.safetensors = 1"}, want: []string{"epoch_1.pt 1", "epoch_2.pt 2"}, notes: []string{"epoch_1.safetensors (the weights of epoch_1.pt once more)"}},
 		// Folders.
 		"output folder":          {files: []string{"checkpoint-500/", "checkpoint-1000/", "model.safetensors"}, o: Options{StepsPerEpoch: 500}, want: []string{"checkpoint-500 1/500", "checkpoint-1000 2/1000"}, notes: []string{"model.safetensors is left out"}},
 		"output folder, one yet": {files: []string{"checkpoint-500/", "model.safetensors"}, o: Options{StepsPerEpoch: 500}, want: []string{"checkpoint-500 1/500"}, notes: []string{"model.safetensors is left out"}},
@@ -125,6 +146,16 @@ func TestLayouts(t *testing.T) {
 		"SpeechBrain":            {files: []string{"CKPT+2024-01-05+11-00-00+00/model.ckpt", `CKPT+2024-01-05+11-00-00+00/CKPT.yaml < WER: 12.3\nepoch: 4\n`, "CKPT+2024-01-05+11-00-00+00/brain.ckpt < x", "CKPT+2024-01-06+09-00-00+00/model.ckpt", `CKPT+2024-01-06+09-00-00+00/CKPT.yaml < epoch: 5\n`}, want: []string{"CKPT+2024-01-05+11-00-00+00/model.ckpt 4", "CKPT+2024-01-06+09-00-00+00/model.ckpt 5"}},
 		"WeNet":                  {files: []string{"epoch_1.pt", `epoch_1.yaml < epoch: 1\nstep: 700\nloss_dict:\n  loss: 2.5\n`, "epoch_2.pt", `epoch_2.yaml < epoch: 2\nstep: 1400\nloss_dict:\n  loss: 2\n`}, want: []string{"epoch_1.pt 1/700", "epoch_2.pt 2/1400"}, quiet: true},
 		"a run's folder":         {files: []string{"version_0/checkpoints/epoch=0-step=10.ckpt", "version_0/checkpoints/epoch=1-step=20.ckpt", "version_0/hparams.yaml < {}"}, want: []string{"version_0/checkpoints/epoch=0-step=10.ckpt 1/10", "version_0/checkpoints/epoch=1-step=20.ckpt 2/20"}, notes: []string{"the checkpoints are those of", "checkpoints"}},
+		"diffusers":              {files: []string{"checkpoint-500/unet/diffusion_pytorch_model.safetensors", "checkpoint-1000/unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.safetensors"}, want: []string{"checkpoint-500/unet/diffusion_pytorch_model.safetensors 1/500", "checkpoint-1000/unet/diffusion_pytorch_model.safetensors 2/1000"}, notes: []string{"unet/diffusion_pytorch_model.safetensors is left out"}},
+		"DeepSpeed's in HF's":    {files: []string{"checkpoint-500/", "checkpoint-500/global_step500/mp_rank_00_model_states.pt", "checkpoint-1000/", "checkpoint-1000/global_step1000/mp_rank_00_model_states.pt"}, want: []string{"checkpoint-500 1/500", "checkpoint-1000 2/1000"}},
+		"a model above a series": {files: []string{"model.pt", "checkpoints/epoch_1.pt", "checkpoints/epoch_2.pt"}, want: []string{"checkpoints/epoch_1.pt 1", "checkpoints/epoch_2.pt 2"}, notes: []string{"left out: model.pt"}},
+		"others above a series":  {files: []string{"a.pt", "b.pt", "checkpoints/epoch_1.pt", "checkpoints/epoch_2.pt"}, want: []string{"checkpoints/epoch_1.pt 1", "checkpoints/epoch_2.pt 2"}, notes: []string{"left out: a.pt, b.pt"}},
+		"MLflow":                 {files: []string{"artifacts/model_1/data/model.pth", "artifacts/model_2/data/model.pth"}, want: []string{"artifacts/model_1/data/model.pth 1", "artifacts/model_2/data/model.pth 2"}},
+		"Hydra":                  {files: []string{"outputs/2024-01-05/10-10-10/logs/version_0/checkpoints/epoch_1.pt"}, want: []string{"outputs/2024-01-05/10-10-10/logs/version_0/checkpoints/epoch_1.pt 1"}},
+		"left aside, once":       {files: []string{"step_1/model.pt", "step_1/train.pt < x", "step_2/model.pt", "step_2/train.pt < x"}, want: []string{"step_1/model.pt 1/1", "step_2/model.pt 2/2"}, notes: []string{"of step_1, step_2: model.pt, it is called model; left aside: train.pt"}},
+		"sentence-transformers":  {files: []string{"model.safetensors", "modules.json < []", "2_Dense/model.safetensors", "3_Dense/model.safetensors"}, want: []string{". 1"}},
+		"a hub's cache":          {files: []string{"snapshots/0123abcd/model.safetensors", "snapshots/4567abcd/model.safetensors", "snapshots/89abcdef/model.safetensors", "refs/step1000 < 4567abcd", "refs/step2000 < 0123abcd", "refs/main < 0123abcd"}, want: []string{"snapshots/4567abcd 1/1000", "snapshots/0123abcd 2/2000"}, notes: []string{"main (the weights of step2000 once more)", "snapshot 89abcdef is left out"}},
+		"a link to nothing":      {files: []string{"epoch_1.pt", "epoch_2.pt", "epoch_3.pt > nowhere.pt"}, want: []string{"epoch_1.pt 1", "epoch_2.pt 2"}, notes: []string{"epoch_3.pt is left out: a link to a file that is not there"}},
 		"a folder in a folder":   {files: []string{"epoch_1/model/pytorch_model.bin", "epoch_2/model/pytorch_model.bin"}, want: []string{"epoch_1/model/pytorch_model.bin 1", "epoch_2/model/pytorch_model.bin 2"}, quiet: true},
 	} {
 		t.Run(about, func(t *testing.T) {
@@ -157,6 +188,13 @@ func TestAsks(t *testing.T) {
 		"two numbers":          {[]string{"m_1_70.pt", "m_2_72.pt", "m_3_69.pt"}, []string{"several numbers", "'m_{epoch}_#.pt'  takes 1, 2, 3", "'m_#_{epoch}.pt'  takes 69, 70, 72"}},
 		"two runs":             {[]string{"m_epoch_1.pt", "m_epoch_2.pt", "blur_m_epoch_2.pt"}, []string{"2 series", "--pattern 'm_epoch_{epoch}.pt'  (2, 1 to 2)", "--pattern 'blur_m_epoch_{epoch}.pt'  (1, 2)"}},
 		"two folds":            {[]string{"fold1_epoch1.pt", "fold1_epoch2.pt", "fold2_epoch1.pt", "fold2_epoch2.pt"}, []string{"same epoch", "'fold1_epoch{epoch}.pt'  (2, 1 to 2)", "'fold2_epoch{epoch}.pt'  (2, 1 to 2)"}},
+		"two seeds":            {[]string{"seed1_epoch1.pt", "seed2_epoch2.pt", "seed2_epoch3.pt"}, []string{"2 series", "'seed1_epoch{epoch}.pt'  (1, 1)", "'seed2_epoch{epoch}.pt'  (2, 2 to 3)"}},
+		"two EMAs":             {[]string{"snapshot-008-0.050.pt", "snapshot-008-0.100.pt", "snapshot-016-0.050.pt", "snapshot-016-0.100.pt"}, []string{"same number, 8", "'snapshot-{epoch}-0.050.pt'  (2, 8 to 16)"}},
+		"dates of six digits":  {[]string{"m_240101.pt", "m_240102.pt", "m_240130.pt"}, []string{"may be dates", "'m_{step}.pt'", "'m_{epoch}.pt'"}},
+		"days first":           {[]string{"m_01-02-2024.pt", "m_02-02-2024.pt"}, []string{"--pattern says where"}},
+		"one file by chance":   {[]string{"a/epoch_1.pt", "a/epoch_2.pt", "b/epoch_3.pt"}, []string{"2 folders below", "a  (2)", "b  (1)"}},
+		"a model beside parts": {[]string{"epoch_1/model.pt", "epoch_1/wav2vec2.pt", "epoch_2/model.pt", "epoch_2/wav2vec2.pt"}, []string{"model.pt is called as models are, but others have numbers"}},
+		"Keras":                {[]string{"weights.01.h5 < x", "weights.02.h5 < x"}, []string{"weights.01.h5 and 1 more: Keras' weights"}},
 		"two clocks":           {[]string{"epoch-1.pt", "epoch-2.pt", "checkpoint-4000.pt"}, []string{"2 series", "checkpoint-4000.pt", "'epoch-{epoch}.pt'"}},
 		"two stages":           {[]string{"stage1-step10.pt", "stage1-step20.pt", "stage2-step10.pt"}, []string{"same step", "'stage1-step{step}.pt'  (2, 10 to 20)", "'stage2-step{step}.pt'  (1, 10)"}},
 		"a file saved anew":    {[]string{"epoch=1-step=10.pt", "epoch=2-step=20.pt", "epoch=2-step=20-v1.pt"}, []string{"'epoch={epoch}-step=#.pt'  (2, 1 to 2)", "-v1.pt'"}},
@@ -244,6 +282,7 @@ func TestLogOrigin(t *testing.T) {
 	}{
 		"Lightning, by step":  {lightning, "epoch,step,train_loss,val_loss\n0,99,,1\n0,99,5,\n1,199,,2\n1,199,4,\n2,299,,3\n2,299,3,\n", defaults, []float64{1, 2, 3}, "", "counts from 0"},
 		"Lightning, by epoch": {lightning, rows(0, 2), defaults, []float64{0, 1, 2}, "", "first"},
+		"the rest by epoch":   {lightning, `{"epoch":1,"iter":100,"mode":"train","loss":9}{"epoch":1,"iter":7,"mode":"val","loss":1}{"epoch":2,"iter":200,"mode":"train","loss":9}{"epoch":2,"iter":7,"mode":"val","loss":2}{"epoch":3,"iter":300,"mode":"train","loss":9}{"epoch":3,"iter":7,"mode":"val","loss":3}`, defaults, []float64{1, 2, 3}, "", "no row of val/loss has a checkpoint's step: matched by epoch"},
 		"by step":             {lightning, "step,val_loss\n50,9\n100,1\n150,9\n200,2\n250,9\n300,3\n", defaults, []float64{1, 2, 3}, "", "matched by step:"},
 		"both from 1":         {fromOne, rows(1, 3), defaults, []float64{1, 2, 3}, "", "matched by epoch:"},
 		"log from 0":          {fromOne, rows(0, 2), defaults, []float64{0, 1, 2}, "", "counts from 0"},
@@ -303,6 +342,22 @@ func TestColumns(t *testing.T) {
 		"semicolons":                   {"epoch;val_loss;lr\n1;0,5;1e-3\n2;0,25;1e-3\n", "lr=0.001 val/loss=0.25", ""},
 		"tabs":                         {"epoch\tval_loss\n1\t3\n2\t4\n", "val/loss=4", ""},
 		"ragged":                       {"epoch,loss,val_loss\n1,0.9,1\n2,0.8\n", "train/loss=0.8", "fewer fields"},
+		"a column of splits":           {"epoch,phase,loss,acc\n1,train,5,50\n1,val,6,51\n2,train,7,60\n2,val,8,61\n", "train/loss=7 train/top1=60 val/loss=8 val/top1=61", ""},
+		"objects in rows":              {`{"epoch":1,"train":{"loss":5}}{"epoch":2,"train":{"loss":6},"val":{"loss":7}}`, "train/loss=6 val/loss=7", ""},
+		"objects by epoch":             {`{"1":{"val_loss":5},"2":{"val_loss":6}}`, "val/loss=6", ""},
+		"a history and its settings":   {`{"val_loss":[5,6],"epochs":90,"name":"x"}`, "val/loss=6", ""},
+		"spaces":                       {" epoch   loss  val_loss\n     1      5         6\n     2      7         8\n", "train/loss=7 val/loss=8", ""},
+		"comments":                     {"# a run\n# lr 0.1\nepoch,val_loss\n1,5\n# resumed\n2,6\n", "val/loss=6", ""},
+		"the header a comment":         {"# epoch,val_loss\n1,5\n2,6\n", "val/loss=6", ""},
+		"the split behind":             {"epoch,loss_train,loss_val,Validation Accuracy (%)\n1,5,6,50\n2,7,8,60\n", "train/loss=7 val/loss=8 val/top1=60", ""},
+		"percent signs":                {"epoch,val_acc\n1,50%\n2,60%\n", "val/top1=60", ""},
+		"texts":                        {"epoch,loss,val_loss\n1,5,tensor(6)\n2,7,tensor(8)\n", "train/loss=7", `without numbers: val_loss ("tensor(6)")`},
+		"the fuller column":            {`{"log_history":[{"epoch":1,"loss":5},{"epoch":2,"loss":6},{"epoch":2,"train_loss":9}]}`, "train/loss=6 train/train_loss=9", "loss is, for it has more rows"},
+		"rows that differ":             {"epoch,val_loss\n1,5\n2,6\n2,7\n", "val/loss=7", "the last counts: val/loss (6, 7)"},
+		"the header once more":         {"epoch,val_loss\n1,5\nepoch,val_loss\n2,6\n", "val/loss=6", "line 3 is the header once more"},
+		"not of all":                   {"epoch,loss,val_loss\n1,5,\n2,7,8\n", "train/loss=7 val/loss=8", "not in the rows of all checkpoints: val/loss for 1 of 2"},
+		"nothing kept":                 {"epoch,foo\n1,5\n2,6\n", "", "none of its columns is kept"},
+		"before the first epoch":       {"epoch,val_loss\n-1,9\n0,5\n1,6\n", "val/loss=6", "counts from 0"},
 		"Lightning's means":            {"epoch,train_loss_step,train_loss_epoch\n1,9,3\n2,9,4\n", "train/loss=4 train/loss_step=9", ""},
 	} {
 		for range 3 {

@@ -3,11 +3,10 @@ package importer
 import (
 	"bufio"
 	"bytes"
-	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -24,6 +23,7 @@ type table struct {
 	columns []string // in the order in which they first appear
 	rows    []row
 	notes   []string
+	words   map[string]string // by column, the first text in it that is no number
 }
 
 // row is one line of a log. Its epoch and step are NaN where it does not say them.
@@ -68,9 +68,12 @@ var (
 func (t *table) add(fields []entry) {
 	r := row{epoch: math.NaN(), step: math.NaN()}
 	stepBy := len(stepColumns)
+	fields = flat(fields)
+	split := splitOf(fields)
 	for _, f := range fields {
 		v, ok := toNumber(f.value)
 		if !ok {
+			t.wordy(f)
 			continue
 		}
 		key := strings.ToLower(strings.TrimSpace(f.name))
@@ -82,10 +85,63 @@ func (t *table) add(fields []entry) {
 				r.step, stepBy = v, i
 			}
 		default:
-			t.put(&r, strings.TrimSpace(f.name), v)
+			name := strings.TrimSpace(f.name)
+			if s, metric, known := metricName(name); known && s == "" && split != "" && metric != "lr" && metric != "seconds" {
+				name = split + "/" + name
+			}
+			t.put(&r, name, v)
 		}
 	}
 	t.rows = append(t.rows, r)
+}
+
+// splitColumns are the names of columns that say by a word which split a row is of.
+var splitColumns = []string{"split", "phase", "mode", "stage", "subset", "set", "partition", "dataset", "type"}
+
+// splitOf is the split that a row says it is of; "" if it does not.
+func splitOf(fields []entry) string {
+	for _, f := range fields {
+		if text, ok := f.value.(string); ok && slices.Contains(splitColumns, strings.ToLower(strings.TrimSpace(f.name))) {
+			if s := splits[strings.ToLower(strings.TrimSpace(text))]; s != "" {
+				return s
+			}
+		}
+	}
+	return ""
+}
+
+// wordy keeps what stands in a column in place of a number, to say it if there is never one.
+func (t *table) wordy(f entry) {
+	text, ok := f.value.(string)
+	if _, list := f.value.([]any); list {
+		text, ok = "a list", true
+	}
+	name := strings.TrimSpace(f.name)
+	if text = strings.TrimSpace(text); !ok || text == "" || name == "" || len(t.words) > 100 || slices.Contains(splitColumns, strings.ToLower(name)) {
+		return
+	}
+	if t.words == nil {
+		t.words = map[string]string{}
+	}
+	if _, had := t.words[name]; !had {
+		t.words[name] = text
+	}
+}
+
+// onlyWords lists the columns that never hold a number, with what stands in them.
+func (t *table) onlyWords() []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(t.words)) {
+		if !slices.Contains(t.columns, name) {
+			out = append(out, fmt.Sprintf("%s (%q)", name, firstLetters(t.words[name], 20)))
+		}
+	}
+	return out
+}
+
+func firstLetters(s string, n int) string {
+	r := []rune(s)
+	return string(r[:min(n, len(r))])
 }
 
 // entry is a field of a row.
@@ -100,7 +156,7 @@ func toNumber(v any) (float64, bool) {
 	case float64:
 		return v, true
 	case string:
-		n, err := strconv.ParseFloat(strings.TrimSpace(v), 64)
+		n, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(v), "%"), 64)
 		return n, err == nil
 	}
 	return 0, false
@@ -129,6 +185,12 @@ func parseLog(in io.Reader) (*table, error) {
 	} else if len(mark) > 1 && (mark[0] == 0xff && mark[1] == 0xfe || mark[0] == 0xfe && mark[1] == 0xff) {
 		return nil, errors.New("the log is UTF-16: save it as UTF-8")
 	}
+	if head, _ := r.Peek(512); bytes.IndexByte(head, 0) >= 0 {
+		return nil, errors.New("not a text, as logs are: of TensorBoard's event files export CSV, spreadsheets save as CSV")
+	}
+	head, _ := r.Peek(200)
+	line, _, _ := strings.Cut(strings.TrimSpace(string(head)), "\n")
+	begins := firstLetters(line, 60)
 	t := &table{}
 	first, err := firstByte(r)
 	switch {
@@ -147,7 +209,10 @@ func parseLog(in io.Reader) (*table, error) {
 			return t, nil
 		}
 	}
-	return nil, fmt.Errorf("no column called epoch or step; its columns are %s", strings.Join(t.columns[:min(len(t.columns), 8)], ", "))
+	if only := t.onlyWords(); len(only) > 0 {
+		return nil, fmt.Errorf("no numbers under epoch or step; without numbers are %s", strings.Join(atMost(only, 8), ", "))
+	}
+	return nil, fmt.Errorf("no column called epoch or step; it begins %q", begins)
 }
 
 // firstByte skips white space and peeks at what follows.
@@ -161,227 +226,4 @@ func firstByte(r *bufio.Reader) (byte, error) {
 			return b, r.UnreadByte()
 		}
 	}
-}
-
-func (t *table) readCSV(r *bufio.Reader) error {
-	header, err := r.Peek(r.Size())
-	if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
-		return err
-	}
-	line, _, _ := strings.Cut(string(header), "\n")
-	separator, most := ',', 0
-	for _, s := range ",;\t" {
-		if n := strings.Count(line, string(s)); n > most {
-			separator, most = s, n
-		}
-	}
-	c := csv.NewReader(r)
-	c.Comma = separator
-	c.TrimLeadingSpace = separator != '\t'
-	c.FieldsPerRecord = -1
-	c.ReuseRecord = true
-	columns, err := c.Read()
-	if err != nil {
-		return err
-	}
-	columns = slices.Clone(columns)
-	short, long := 0, 0
-	for n := 2; ; n++ {
-		record, err := c.Read()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		if len(record) > len(columns) {
-			if long++; long > 1 && n == 3 {
-				return fmt.Errorf("line %d has %d fields, the header %d: which columns they are of is not known", n, len(record), len(columns))
-			}
-		} else if len(record) < len(columns) {
-			short++
-		}
-		var fields []entry
-		for i, name := range columns[:min(len(columns), len(record))] {
-			text := record[i]
-			if separator == ';' { // 0,9 where the comma is the decimal mark
-				text = strings.Replace(text, ",", ".", 1)
-			}
-			fields = append(fields, entry{name, text})
-		}
-		t.add(fields)
-	}
-	if short > 0 {
-		t.notes = append(t.notes, fmt.Sprintf("%d rows have fewer fields than the header: what they lack is not known", short))
-	}
-	if long > 0 {
-		t.notes = append(t.notes, fmt.Sprintf("%d rows have more fields than the header: those are passed over", long))
-	}
-	return nil
-}
-
-func (t *table) readJSON(in io.Reader) error {
-	d := json.NewDecoder(&finiteJSON{in: bufio.NewReader(in)})
-	n := 0
-	for {
-		n++
-		var raw json.RawMessage
-		if err := d.Decode(&raw); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("record %d: %w", n, err)
-		}
-		if raw[0] == '[' {
-			var list []json.RawMessage
-			if err := json.Unmarshal(raw, &list); err != nil {
-				return fmt.Errorf("record %d: %w", n, err)
-			}
-			for _, one := range list {
-				fields, err := object(one)
-				if err != nil {
-					return fmt.Errorf("record %d: %w", n, err)
-				}
-				t.add(fields)
-			}
-			continue
-		}
-		fields, err := object(raw)
-		if err != nil {
-			return fmt.Errorf("record %d: %w", n, err)
-		}
-		switch history, lists := historyOf(fields), lists(fields); {
-		case history != nil:
-			for _, one := range history {
-				t.add(ofMap(one))
-			}
-		case lists > 0:
-			for i := range lists {
-				t.add(append([]entry{{"epoch", float64(i + 1)}}, element(fields, i)...))
-			}
-		default:
-			t.add(fields)
-		}
-	}
-}
-
-// object reads a JSON object's fields in their order.
-func object(raw json.RawMessage) ([]entry, error) {
-	d := json.NewDecoder(strings.NewReader(string(raw)))
-	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return nil, errors.New("not an object of names and numbers")
-	}
-	var out []entry
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		var v any
-		if err := d.Decode(&v); err != nil {
-			return nil, err
-		}
-		key, _ := name.(string)
-		out = append(out, entry{key, v})
-	}
-	return out, nil
-}
-
-// historyOf is the log_history of a trainer_state.json.
-func historyOf(fields []entry) []any {
-	for _, f := range fields {
-		if list, ok := f.value.([]any); ok && f.name == "log_history" {
-			return list
-		}
-	}
-	return nil
-}
-
-// ofMap lists an object's fields by name.
-func ofMap(v any) []entry {
-	m, _ := v.(map[string]any)
-	var out []entry
-	for k, v := range m {
-		out = append(out, entry{k, v})
-	}
-	slices.SortFunc(out, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	return out
-}
-
-// lists is the length of the lists of an object that has nothing else, as Keras' history; 0 if it has.
-func lists(fields []entry) int {
-	n := 0
-	for _, f := range fields {
-		list, ok := f.value.([]any)
-		if !ok || len(list) == 0 || n > 0 && len(list) != n {
-			return 0
-		}
-		n = len(list)
-	}
-	return n
-}
-
-func element(fields []entry, i int) []entry {
-	var out []entry
-	for _, f := range fields {
-		out = append(out, entry{f.name, f.value.([]any)[i]})
-	}
-	return out
-}
-
-// finiteJSON gives JSON of what Python writes: NaN, Infinity and -Infinity become texts.
-type finiteJSON struct {
-	in      *bufio.Reader
-	out     []byte
-	text    bool // inside a string
-	escaped bool
-}
-
-var notJSON = []string{"-Infinity", "Infinity", "NaN"}
-
-func (f *finiteJSON) Read(p []byte) (int, error) {
-	for len(f.out) < len(p) {
-		b, err := f.in.ReadByte()
-		if err != nil {
-			if len(f.out) == 0 {
-				return 0, err
-			}
-			break
-		}
-		switch {
-		case f.text && f.escaped:
-			f.escaped = false
-		case f.text && b == '\\':
-			f.escaped = true
-		case b == '"':
-			f.text = !f.text
-		case !f.text && (b == 'N' || b == 'I' || b == '-'):
-			if word := f.word(b); word != "" {
-				f.out = append(f.out, `"`+word+`"`...)
-				continue
-			}
-		}
-		f.out = append(f.out, b)
-	}
-	n := copy(p, f.out)
-	f.out = f.out[n:]
-	return n, nil
-}
-
-// word reads on if a word that JSON lacks stands here.
-func (f *finiteJSON) word(b byte) string {
-	for _, w := range notJSON {
-		if w[0] != b {
-			continue
-		}
-		if rest, _ := f.in.Peek(len(w) - 1); string(rest) == w[1:] {
-			f.in.Discard(len(w) - 1)
-			return w
-		}
-	}
-	return ""
-}
-
-// jsonOf reads JSON of what Python writes.
-func jsonOf(text []byte) io.Reader {
-	return &finiteJSON{in: bufio.NewReader(bytes.NewReader(text))}
 }

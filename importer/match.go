@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -21,13 +22,24 @@ func (u *Understood) readLog(o Options) error {
 	}
 	columns, notes := t.understand()
 	matched := 0
+	given, several := map[string]int{}, map[string]string{}
 	rows := make([]*row, len(u.Checkpoints)) // the last one of each
 	index := m.index(t.rows)
 	for i := range u.Checkpoints {
 		f := &u.Checkpoints[i]
+		was := map[string]float64{}
 		for _, j := range index.of(f) {
 			rows[i] = &t.rows[j]
 			f.logged(*rows[i], columns)
+			for _, l := range t.rows[j].values {
+				name := columns[l.column].name
+				if v, had := was[name]; had && v != l.value && several[name] == "" && !math.IsNaN(v) {
+					several[name] = fmt.Sprintf("%s (%.5g, %.5g)", name, v, l.value)
+				} else if !had {
+					given[name]++
+				}
+				was[name] = l.value
+			}
 		}
 		if rows[i] != nil {
 			matched++
@@ -36,11 +48,77 @@ func (u *Understood) readLog(o Options) error {
 	for _, n := range append(t.notes, notes...) {
 		u.note("%s: %s", o.Log, n)
 	}
+	if m.bySteps {
+		u.restByEpoch(t, columns, given, o)
+	}
 	u.note("%s", u.example(o.Log, m, rows))
-	if n := len(u.Checkpoints); matched < n {
+	n := len(u.Checkpoints)
+	if matched < n {
 		u.note("%s has rows for %d of %d checkpoints", o.Log, matched, n)
 	}
+	if !slices.ContainsFunc(columns, func(c column) bool { return c.name != "" }) {
+		u.note("%s: none of its columns is kept", o.Log)
+	}
+	var fewer []string
+	for _, c := range columns {
+		if c.name != "" && given[c.name] < matched {
+			fewer = append(fewer, fmt.Sprintf("%s for %d of %d", c.name, given[c.name], n))
+		}
+	}
+	if len(fewer) > 0 {
+		u.note("%s: not in the rows of all checkpoints: %s", o.Log, strings.Join(atMost(fewer, 8), ", "))
+	}
+	for _, name := range []string{"", "lr", "seconds"} { // these change from row to row
+		delete(several, name)
+	}
+	if len(several) > 0 {
+		u.note("%s: several rows of one checkpoint differ, and the last counts: %s", o.Log, strings.Join(atMost(slices.Sorted(maps.Values(several)), 8), ", "))
+	}
 	return nil
+}
+
+// restByEpoch matches columns by epoch of which no row has a checkpoint's step, if there is one way to: rows of validation
+// may count their own batches, as MMCV's do. It adds to given.
+func (u *Understood) restByEpoch(t *table, columns []column, given map[string]int, o Options) {
+	rest := &table{columns: t.columns}
+	for _, r := range t.rows {
+		r.values = slices.DeleteFunc(slices.Clone(r.values), func(l logged) bool {
+			name := columns[l.column].name
+			return name == "" || name == "seconds" || given[name] > 0
+		})
+		if len(r.values) > 0 && !math.IsNaN(r.epoch) {
+			rest.rows = append(rest.rows, r)
+		}
+	}
+	spans := spanOf(rest.rows)
+	if !spans.epochs || o.LogOffset != nil {
+		return
+	}
+	var full []matching
+	for _, shift := range u.epochShifts(spans) {
+		if m := (matching{false, shift}); m.covers(rest.rows, u.Checkpoints) == len(u.Checkpoints) {
+			full = append(full, m)
+		}
+	}
+	if len(full) != 1 {
+		return
+	}
+	index := full[0].index(rest.rows)
+	added := map[string]int{}
+	for i := range u.Checkpoints {
+		has := map[string]bool{}
+		for _, j := range index.of(&u.Checkpoints[i]) {
+			u.Checkpoints[i].logged(rest.rows[j], columns)
+			for _, l := range rest.rows[j].values {
+				has[columns[l.column].name] = true
+			}
+		}
+		for name := range has {
+			added[name]++
+		}
+	}
+	maps.Copy(given, added)
+	u.note("%s: no row of %s has a checkpoint's step: matched by %s", o.Log, strings.Join(atMost(slices.Sorted(maps.Keys(added)), 8), ", "), full[0])
 }
 
 // example shows which rows the first and the last checkpoint were given.
@@ -203,9 +281,19 @@ func (u *Understood) match(t *table, given *float64) (matching, error) {
 		}
 	}
 	if most == 0 {
-		return matching{}, fmt.Errorf("none of its %d rows is of an epoch or step of the checkpoints (epochs %s, steps %s)", len(t.rows), spans.text(true), spans.text(false))
+		return matching{}, fmt.Errorf("none of its %d rows is of an epoch or step of the checkpoints: the log has epochs %s and steps %s, the checkpoints %s", len(t.rows), spans.text(true), spans.text(false), u.spans())
 	}
 	return best, nil
+}
+
+// spans says from where to where the checkpoints count.
+func (u *Understood) spans() string {
+	first, last := u.Checkpoints[0], u.Checkpoints[len(u.Checkpoints)-1]
+	text := fmt.Sprintf("epochs %s to %s", plain(first.Epoch), plain(last.Epoch))
+	if u.StepsUnknown {
+		return text + " and no known steps (if these are steps, --pattern with {step} says so; if the log's are epochs, call its column epoch)"
+	}
+	return text + fmt.Sprintf(" and steps %d to %d", first.Step, last.Step)
 }
 
 // twoWays is the question.
@@ -236,7 +324,7 @@ type span struct {
 func spanOf(rows []row) span {
 	s := span{firstEpoch: math.Inf(1), lastEpoch: math.Inf(-1), firstStep: math.Inf(1), lastStep: math.Inf(-1)}
 	for _, r := range rows {
-		if !math.IsNaN(r.epoch) {
+		if !math.IsNaN(r.epoch) && r.epoch >= 0 { // Lightning's epoch -1 is before the first
 			s.epochs = true
 			s.firstEpoch, s.lastEpoch = min(s.firstEpoch, r.epoch), max(s.lastEpoch, r.epoch)
 			s.fractions = s.fractions || r.epoch != math.Trunc(r.epoch)

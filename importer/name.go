@@ -18,10 +18,11 @@ const (
 	something counts = iota // the name does not say
 	epochs
 	steps
-	amount // tokens, samples: a clock that is neither
-	part   // 2 of 90
-	date   // seconds since 1970
-	other  // a score, a seed, a width: never when
+	amount  // tokens, samples: a clock that is neither
+	part    // 2 of 90
+	date    // seconds since 1970
+	setting // a seed, a fold: of which run, never when
+	other   // a score, a width: never when
 )
 
 // field is a number in a name.
@@ -46,10 +47,12 @@ var (
 	epochWords  = []string{"epoch", "epochs", "ep"}
 	stepWords   = []string{"step", "steps", "iter", "iters", "iteration", "iterations", "it", "update", "updates", "globalstep", "ba"}
 	amountWords = []string{"tokens", "tok", "samples", "examples", "images", "imgs", "kimg", "mimg", "frames"}
-	// Words of numbers that never say when: scores, settings, versions.
+	// Words of numbers that tell runs apart, or the ranks of one.
+	settingWords = []string{"seed", "fold", "trial", "rank"}
+	// Words of numbers that never say when: scores, settings that may change in a run, versions.
 	otherWords = []string{"acc", "accuracy", "top", "loss", "val", "valid", "train", "test", "eval", "dev", "wer", "cer", "per", "bleu", "chrf", "rouge", "f", "f1",
 		"map", "ap", "auc", "iou", "miou", "dice", "psnr", "ssim", "fid", "ppl", "perplexity", "score", "metric", "err", "error", "mse", "mae", "rmse", "nll", "bpc",
-		"reward", "return", "recall", "precision", "lr", "wd", "bs", "batch", "batchsize", "seed", "fold", "split", "run", "trial", "exp", "rank", "gpu", "gpus",
+		"reward", "return", "recall", "precision", "lr", "wd", "bs", "batch", "batchsize", "split", "run", "exp", "gpu", "gpus",
 		"version", "v", "ver", "size", "dim", "width", "depth", "layers", "heads", "hidden", "patch", "res", "img", "k", "n", "alpha", "beta", "gamma", "temp", "dropout",
 		"resnet", "resnext", "vgg", "densenet", "wrn", "vit", "swin", "efficientnet", "cifar", "imagenet", "gpt", "bert", "llama", "yolo", "yolov"}
 )
@@ -58,16 +61,21 @@ var (
 	digest    = regexp.MustCompile(`^[0-9a-f]{6,64}`)
 	dateTime  = regexp.MustCompile(`(?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])([-_.]?)(?:0[1-9]|[12]\d|3[01])(?:[T+_. -]{1,2}(?:[01]\d|2[0-3])[-_:.h]?[0-5]\d(?:[-_:.m]?[0-5]\d)?)?`)
 	digitsOf  = regexp.MustCompile(`^\d+(?:\.\d+)?`)
+	thousands = regexp.MustCompile(`^[1-9]\d{0,2}(?:,\d{3})+`)
+	exponent  = regexp.MustCompile(`^[eE](?:[-+]\d{1,2}|\d)`)
+	dayFirst  = regexp.MustCompile(`^[0-3]\d[-_.][0-3]\d[-_.](?:19|20)\d\d`) // or the month: nobody knows
+	scoreAt   = regexp.MustCompile(`(?i)(?:^|[^a-z])(?:top|acc|accuracy|f|prec|precision|recall|m?ap|ndcg|hits?|mrr|iou|rouge|bleu)[@]?\d+[-_=.: ]+$`)
 	notFinite = regexp.MustCompile(`^(?i:nan|inf)\b`)
 	ofParts   = regexp.MustCompile(`^([-_]of[-_])(\d+)`)
 	behind    = regexp.MustCompile(`^(?:st|nd|rd|th)?[-_. ]?([A-Za-z]+)`)
 	before    = regexp.MustCompile(`([A-Za-z]+)([-_=.: +]*)$`)
+	camelLast = regexp.MustCompile(`[A-Z][a-z]+$`)
 	fairseq2  = regexp.MustCompile(`^checkpoint_\d+_\d+\.pt$`)
 	fairseq1  = regexp.MustCompile(`^checkpoint\d+\.pt$`)
 	hfStep    = regexp.MustCompile(`(?:^|/)checkpoint-$`)
 )
 
-// magnitudes are what letters behind a number multiply it by.
+// magnitudes are what letters behind a number multiply it by. 5m may be five minutes: it is a million only behind a word.
 var magnitudes = map[byte]float64{'k': 1e3, 'K': 1e3, 'M': 1e6, 'm': 1e6, 'B': 1e9, 'G': 1e9}
 
 // parseName takes the numbers out of a name: of a file, or of a folder and the file in it.
@@ -129,27 +137,39 @@ func fieldAt(s string, at int, element bool) (field, int) {
 			}
 		}
 	}
+	if text := dayFirst.FindString(s[at:]); text != "" && (at == 0 || !digit(s[at-1])) {
+		return field{text: text, value: math.NaN(), counts: other}, len(text)
+	}
 	text := digitsOf.FindString(s[at:])
 	whole, _, fraction := strings.Cut(text, ".")
 	if len(whole) > 1 && whole[0] == '0' && fraction { // 01.5: no decimal is written so
 		text, fraction = whole, false
 	}
 	f := field{text: text, padded: len(whole) > 1 && whole[0] == '0'}
+	word, _, _ := wordBefore(s[:at])
+	scaled := false
+	clock := slices.Contains(stepWords, word) || slices.Contains(amountWords, word)
+	if grouped := thousands.FindString(s[at:]); clock && len(grouped) > len(text) && !strings.HasPrefix(s[at+len(grouped):], ",") {
+		f.text = grouped
+	} else if e := exponent.FindString(s[at+len(text):]); e != "" && (clock || !digit(e[1])) && !letterOrDigit(s, at+len(text)+len(e)) {
+		f.text, f.padded, fraction, scaled = text+e, false, true, clock
+	}
 	var err error
-	if f.value, err = strconv.ParseFloat(text, 64); err != nil {
+	if f.value, err = strconv.ParseFloat(strings.ReplaceAll(f.text, ",", ""), 64); err != nil {
 		return field{}, 0
 	}
-	n := len(text)
+	n := len(f.text)
 	after := s[at+n:]
 	if after != "" {
-		if m, ok := magnitudes[after[0]]; ok && (len(after) == 1 || !letter(after[1]) && !digit(after[1])) {
+		if m, ok := magnitudes[after[0]]; ok && (clock || after[0] != 'm') && !letterOrDigit(s, at+n+1) {
 			f.value *= m
+			scaled = true
 			f.text += after[:1]
 			n++
 			after = after[1:]
 		}
 	}
-	f.whole = f.value <= 1<<53 && f.value == math.Trunc(f.value) && (!fraction || n > len(text))
+	f.whole = f.value <= 1<<53 && f.value == math.Trunc(f.value) && (!fraction || scaled)
 	f.counts = f.meaning(s[:at], after, element)
 	if f.counts == part {
 		m := ofParts.FindStringSubmatch(after)
@@ -161,19 +181,14 @@ func fieldAt(s string, at int, element bool) (field, int) {
 
 // meaning is what a number counts by the text around it.
 func (f field) meaning(front, back string, element bool) counts {
-	if m := ofParts.FindStringSubmatch(back); m != nil && f.whole {
-		return part
-	}
-	word, joint := "", ""
-	if m := before.FindStringSubmatch(front); m != nil {
-		word, joint = strings.ToLower(m[1]), m[2]
-	}
-	lone := len(word) > 0 && (len(front) == len(word)+len(joint) || !digit(front[len(front)-len(word)-len(joint)-1]))
+	word, joint, lone := wordBefore(front)
 	switch {
-	case lone && (slices.Contains(epochWords, word) || word == "e" && joint == ""):
+	case lone && (slices.Contains(epochWords, word) || strings.HasSuffix(word, "epoch") || word == "e" && joint == ""):
 		return epochs
 	case lone && slices.Contains(stepWords, word):
 		return steps
+	case f.whole && ofParts.MatchString(back):
+		return part
 	case f.whole && joint != "=" && f.isTime():
 		return date
 	case element && hfStep.MatchString(front) && (back == "" || back[0] == '/'):
@@ -196,7 +211,9 @@ func (f field) meaning(front, back string, element bool) counts {
 	switch {
 	case slices.Contains(amountWords, word):
 		return amount
-	case slices.Contains(otherWords, word), strings.HasSuffix(joint, "="):
+	case slices.Contains(settingWords, word):
+		return setting
+	case slices.Contains(otherWords, word), strings.HasSuffix(joint, "="), scoreAt.MatchString(front), strings.HasPrefix(back, "%"):
 		return other
 	case !f.whole:
 		return other
@@ -205,6 +222,23 @@ func (f field) meaning(front, back string, element bool) counts {
 	}
 	return something
 }
+
+// wordBefore is the word that a number stands behind, in lower case, and what joins them. lone says that it is a word of
+// its own: a short one between digits may be part of a digest.
+func wordBefore(front string) (word, joint string, lone bool) {
+	m := before.FindStringSubmatch(front)
+	if m == nil {
+		return "", "", false
+	}
+	at := len(front) - len(m[0])
+	word = strings.ToLower(m[1])
+	if last := strings.ToLower(camelLast.FindString(m[1])); slices.Contains(epochWords, last) || slices.Contains(stepWords, last) {
+		word = last // netEpoch
+	}
+	return word, m[2], at == 0 || len(word) > 3 || !digit(front[at-1])
+}
+
+func letterOrDigit(s string, at int) bool { return at < len(s) && (letter(s[at]) || digit(s[at])) }
 
 // isTime says whether a number is of the seconds, or milliseconds, since 1970, between 2008 and 2040.
 func (f field) isTime() bool {

@@ -5,92 +5,12 @@ import (
 	"fmt"
 	"math"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"lawa-replay/trajectory/foreign"
 )
-
-// byPattern reads the names by --pattern, which decides alone.
-func (o Options) byPattern(items []item) ([]name, error) {
-	re, err := compile(o.Pattern)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]name, len(items))
-	any := false
-	for i, it := range items {
-		out[i] = matched(re, it.path)
-		any = any || !out[i].none()
-		if out[i].none() {
-			out[i].skip = "--pattern does not match its name"
-		}
-	}
-	if !any {
-		return nil, fmt.Errorf("--pattern %s matches none of the names, such as %s", o.Pattern, items[0].label)
-	}
-	return out, nil
-}
-
-// wild are the parts of a pattern that stand for something.
-var wild = regexp.MustCompile(`\{(epoch|step)(?::[^}]*)?\}|\*|\?|#`)
-
-// compile makes a regular expression of a pattern with {epoch}, {step}, # for any number, * and ?.
-func compile(pattern string) (*regexp.Regexp, error) {
-	var text strings.Builder
-	text.WriteString("^")
-	at, has := 0, map[string]int{}
-	for _, m := range wild.FindAllStringSubmatchIndex(pattern, -1) {
-		text.WriteString(regexp.QuoteMeta(pattern[at:m[0]]))
-		at = m[1]
-		switch w := pattern[m[0]:m[1]]; {
-		case w == "*":
-			text.WriteString("[^/]*")
-		case w == "#":
-			text.WriteString(`\d+(?:\.\d+)?`)
-		case w == "?":
-			text.WriteString("[^/]")
-		default:
-			what := pattern[m[2]:m[3]]
-			has[what]++
-			text.WriteString(`(?P<` + what + `>\d+(?:\.\d+)?[kKmMB]?)`)
-		}
-	}
-	text.WriteString(regexp.QuoteMeta(pattern[at:]) + "$")
-	if len(has) == 0 {
-		return nil, fmt.Errorf("--pattern %s: want {epoch} or {step} where the number stands, as in run_{epoch}.pt; # stands for a number, * for anything", pattern)
-	}
-	if has["epoch"] > 1 || has["step"] > 1 {
-		return nil, fmt.Errorf("--pattern %s: {epoch} and {step} may stand in it once each", pattern)
-	}
-	return regexp.Compile(text.String())
-}
-
-// matched matches the last elements of a path, as many as the pattern has.
-func matched(re *regexp.Regexp, file string) name {
-	n := nothing()
-	elements := strings.Split(strings.ReplaceAll(file, `\`, "/"), "/")
-	k := min(len(elements), strings.Count(strings.ReplaceAll(re.String(), "[^/]", ""), "/")+1)
-	m := re.FindStringSubmatch(strings.Join(elements[len(elements)-k:], "/"))
-	if m == nil {
-		return n
-	}
-	for i, group := range re.SubexpNames() {
-		if group == "" {
-			continue
-		}
-		f, _ := fieldAt(m[i], 0, false)
-		switch group {
-		case "epoch":
-			n.epoch = f.value
-		case "step":
-			n.step = f.value
-		}
-	}
-	return n
-}
 
 // dateText writes a date of a name.
 func dateText(seconds float64) string {
@@ -115,49 +35,6 @@ func of(p *float64) float64 {
 type numbers struct {
 	epoch float64
 	step  int64
-}
-
-// clock reads one kind of number of a checkpoint; NaN where it has none.
-type clock func(*opened) float64
-
-func nameEpoch(a *opened) float64 { return a.name.epoch }
-func nameStep(a *opened) float64  { return a.name.step }
-func inEpoch(a *opened) float64   { return of(a.c.Info.Epoch) }
-func inStep(a *opened) float64    { return of(a.c.Info.Step) }
-
-// known says whether every checkpoint has it.
-func known(all []opened, c clock) bool {
-	for i := range all {
-		if math.IsNaN(c(&all[i])) {
-			return false
-		}
-	}
-	return true
-}
-
-// every says whether every checkpoint has it, each another one.
-func every(all []opened, c clock) bool {
-	a, _ := twice(all, c)
-	return a < 0 && known(all, c)
-}
-
-// twice finds two checkpoints with the same; −1 if there are none.
-func twice(all []opened, c clock) (int, int) {
-	seen := map[float64]int{}
-	for i := range all {
-		v := c(&all[i])
-		if j, ok := seen[v]; ok {
-			return j, i
-		}
-		seen[v] = i
-	}
-	return -1, -1
-}
-
-// together says whether two clocks rise together.
-func together(all []opened, a, b clock) bool {
-	i, j := outOfOrder(all, a, b)
-	return i == j
 }
 
 // number decides where epochs and steps come from, for all checkpoints alike.
@@ -226,17 +103,26 @@ func (o Options) number(all []opened, u *Understood) ([]numbers, error) {
 func (o Options) repeated(all []opened, c clock) error {
 	a, b := twice(all, c)
 	if of := all[a].of; of != nil && of == all[b].of {
-		for _, what := range []string{"epoch", "step"} {
-			by := of.epoch
-			if what == "step" {
-				by = of.step
-			}
-			if by < 0 || all[a].name.field(what) != c(&all[a]) {
+		name := all[a].name
+		fields := []struct {
+			at   int
+			v    float64
+			what string
+		}{{of.epoch, name.epoch, "epoch"}, {of.step, name.step, "step"}}
+		for i, v := range name.bare {
+			fields = append(fields, struct {
+				at   int
+				v    float64
+				what string
+			}{of.bare[i], v, "number"})
+		}
+		for _, f := range fields {
+			if f.at < 0 || f.v != c(&all[a]) {
 				continue
 			}
-			if list := of.several(by); list != nil {
+			if list := of.several(f.at); list != nil {
 				return &seriesError{fmt.Sprintf("%s and %s are of the same %s, %s, and of several series: --pattern says which:\n%s",
-					all[a].base(), all[b].base(), what, plain(c(&all[a])), describeAll(list)), list}
+					all[a].base(), all[b].base(), f.what, plain(f.v), describeAll(list)), list}
 			}
 		}
 	}
@@ -298,6 +184,9 @@ func (o Options) bare(all []opened, insides bool, u *Understood) (epoch, step cl
 	case likeSteps(all, column(j)):
 		u.note("the numbers in the names are taken for steps, for they are %s, %s, … (--pattern '%s' takes them for epochs)", plain(column(j)(&all[0])), plain(column(j)(&all[1])), all[0].pattern(j, "epoch"))
 		return nil, column(j), nil
+	case highest(all, column(j)) >= maxBare && len(all) > 1:
+		return nil, nil, fmt.Errorf("%w: numbers such as that of %s are neither likely epochs nor even steps; they may be dates:\n  --pattern '%s'  takes them for steps\n  --pattern '%s'  takes them for epochs",
+			errAsk, all[0].base(), all[0].pattern(j, "step"), all[0].pattern(j, "epoch"))
 	}
 	u.note("the numbers in the names are taken for epochs (--pattern '%s' takes them for steps)", all[0].pattern(j, "step"))
 	return column(j), nil, nil
@@ -347,22 +236,6 @@ func (o Options) oneOf(all []opened, left []int, column func(int) clock, u *Unde
 	return 0, fmt.Errorf("%w: several numbers in names such as %s may be the epoch ({step} for steps):\n%s", errAsk, all[0].base(), strings.Join(ways, "\n"))
 }
 
-// likeSteps says whether numbers look like steps rather than epochs: in the thousands, and evenly round.
-func likeSteps(all []opened, c clock) bool {
-	divisor, most := 0.0, 0.0
-	for i := range all {
-		v := c(&all[i])
-		for a, b := divisor, math.Abs(v); ; a, b = b, math.Mod(a, b) {
-			if b == 0 {
-				divisor = a
-				break
-			}
-		}
-		most = max(most, v)
-	}
-	return len(all) > 1 && most >= 1000 && divisor >= 50
-}
-
 // assign gives the numbers that were decided upon.
 func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock) ([]numbers, error) {
 	offset := 0.0
@@ -372,6 +245,9 @@ func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock)
 	case epochs != nil && (all[0].name.lightning || all[0].c.Info.Lightning):
 		offset = 1
 		u.note("Lightning counts epochs from 0: 1 is added (--epoch-offset says otherwise)")
+	case epochs != nil && steps != nil && !o.watching && fromZero(all, epochs, steps): // one by one it would not be known
+		offset = 1
+		u.note("the steps say that the epochs are counted from 0 (%s is of epoch %s and step %s): 1 is added (--epoch-offset says otherwise)", all[0].base(), plain(epochs(&all[0])), plain(steps(&all[0])))
 	}
 	u.offset = offset
 	if steps != nil && epochs != nil && !together(all, epochs, steps) {
@@ -445,17 +321,6 @@ func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock)
 	return out, nil
 }
 
-// outOfOrder finds two checkpoints whose steps do not rise with their epochs; 0, 0 where all do.
-func outOfOrder(all []opened, epochs, steps clock) (int, int) {
-	order := byClock(all, epochs)
-	for i := 1; i < len(order); i++ {
-		if !(steps(&all[order[i-1]]) < steps(&all[order[i]])) {
-			return order[i-1], order[i]
-		}
-	}
-	return 0, 0
-}
-
 // base is how messages call a checkpoint.
 func (a *opened) base() string {
 	if a.label != "" {
@@ -470,14 +335,4 @@ func (a *opened) pattern(j int, what string) string {
 		return "name_{" + what + "}.pt"
 	}
 	return a.of.pattern(a.of.bare[j], what)
-}
-
-// byClock is the order of the checkpoints by a clock.
-func byClock(all []opened, c clock) []int {
-	order := make([]int, len(all))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(c(&all[a]), c(&all[b])) })
-	return order
 }

@@ -1,8 +1,11 @@
 package importer
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"hash"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -72,11 +75,24 @@ func (c *comparer) digest(a *foreign.Checkpoint) (sum [sha256.Size]byte, ok bool
 		return sum, false
 	}
 	defer again.Close()
-	hash := sha256.New()
-	if again.Stream(func(_ *foreign.Tensor, data []byte) error { hash.Write(data); return nil }) != nil {
+	each := map[string]hash.Hash{} // of each tensor, for their order is the format's
+	if again.Stream(func(t *foreign.Tensor, data []byte) error {
+		if t == nil { // the header
+			return nil
+		}
+		if each[t.Name] == nil {
+			each[t.Name] = sha256.New()
+		}
+		each[t.Name].Write(data)
+		return nil
+	}) != nil {
 		return sum, false
 	}
-	hash.Sum(sum[:0])
+	all := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(each)) {
+		fmt.Fprintf(all, "%q %x\n", name, each[name].Sum(nil))
+	}
+	all.Sum(sum[:0])
 	if c.digests == nil {
 		c.digests = map[string][sha256.Size]byte{}
 	}
@@ -94,7 +110,7 @@ type leftOut struct {
 }
 
 // look opens what was left out and finds what it is a copy of.
-func (l *leftOut) look(all []opened, o Options, cmp *comparer) {
+func (l *leftOut) look(all []opened, o Options, compare *comparer) {
 	c, err := foreign.Open(l.path, o.Options)
 	if err != nil {
 		return
@@ -122,7 +138,7 @@ func (l *leftOut) look(all []opened, o Options, cmp *comparer) {
 		if !said(inEpoch(a), of(c.Info.Epoch)) || !said(inStep(a), of(c.Info.Step)) {
 			continue
 		}
-		if same, _ := cmp.same(c, a.c); same {
+		if same, _ := compare.same(c, a.c); same {
 			l.copy = a.base()
 			return
 		}
@@ -161,8 +177,14 @@ func (u *Understood) report(left []leftOut, all []opened) {
 		}
 		reasons[why] = append(reasons[why], label)
 	}
+	copies := map[string]bool{} // of how many others
+	for _, l := range left {
+		copies[l.copy] = copies[l.copy] || l.copy != ""
+	}
 	for _, l := range left {
 		switch alone := l.alone(all); {
+		case l.copy != "" && len(copies) > 5:
+			add("each the weights of another once more, such as "+left[slices.IndexFunc(left, func(l leftOut) bool { return l.copy != "" })].copy, l.label)
 		case l.copy != "":
 			add("the weights of "+l.copy+" once more", l.label)
 		case alone != "":
@@ -190,8 +212,10 @@ func said(a, b float64) bool { return a == b || math.IsNaN(a) || math.IsNaN(b) }
 
 // withoutCopies leaves out series whose checkpoints are all copies of the largest one's: files saved twice.
 func (o Options) withoutCopies(items []item, clash *seriesError) (map[int]leftOut, error) {
-	main := slices.MaxFunc(clash.list, func(a, b *series) int { return len(a.items) - len(b.items) })
-	cmp := &comparer{o: o.Options}
+	main := slices.MaxFunc(clash.list, func(a, b *series) int { // of equal ones that with the plainer name, without -v1
+		return cmp.Or(len(a.items)-len(b.items), len(b.stem)-len(a.stem))
+	})
+	compare := &comparer{o: o.Options}
 	var all []opened
 	for n, i := range main.items {
 		c, err := foreign.Open(items[i].path, o.Options)
@@ -208,7 +232,7 @@ func (o Options) withoutCopies(items []item, clash *seriesError) (map[int]leftOu
 		}
 		for n, i := range s.items {
 			l := leftOut{item: items[i], name: s.name(n, items[i].label), why: "a copy"}
-			if l.look(all, o, cmp); l.copy == "" {
+			if l.look(all, o, compare); l.copy == "" {
 				return nil, clash
 			}
 			out[i] = l

@@ -41,7 +41,7 @@ func (o *foreignOptions) flags(f *pflag.FlagSet) {
 		o.EpochOffset = &v
 		return err
 	})
-	f.StringVar(&o.Log, "log", "", "training log beside the checkpoints: CSV, JSON lines or trainer_state.json with epoch or step, loss, lr, seconds")
+	f.StringVar(&o.Log, "log", "", "training log of the run: a table (CSV), JSON lines or trainer_state.json with epoch or step, and loss, lr, seconds, …")
 	f.Func("log-offset", "add this to the log's epochs, or steps: 1 for a log that counts from 0 (default: as the log and the checkpoints tell)", func(text string) error {
 		v, err := strconv.ParseFloat(text, 64)
 		o.LogOffset = &v
@@ -81,7 +81,7 @@ func newImport() *cobra.Command {
 		Long: `Make a trajectory of the checkpoints of another training program: files, folders
 that are one checkpoint, or folders of them.
 
-  .pt .pth .ckpt …    PyTorch's and Lightning's, zip and legacy, with anything beside the
+  .pt .pth .ckpt …    PyTorch's and Lightning's, of any age, with anything beside the
                       weights. No code in them is ever run, and only the weights are read.
   .pkl                pickles of numpy's arrays, or of tensors
   .safetensors        whole, or a folder with model.safetensors.index.json
@@ -91,9 +91,10 @@ that are one checkpoint, or folders of them.
 
 What the names and files say about epochs and steps is shown first; --dry-run stops
 there. What was guessed is said, with the flag that decides otherwise; what can be read
-in two ways is asked (docs/importing.md has the rules). "module." and "_orig_mod." are taken off the names of tensors. Weights are
-copied into RUN; --link refers to the files where they are. The same command again
-takes only what is new. sweep, average, inspect and verify take such a folder as it is.
+in two ways is asked (docs/importing.md has the rules). "module." and "_orig_mod." are
+taken off the names of tensors. Weights are copied into RUN; --link refers to the files
+where they are. The same command again takes only what is new. sweep, average, inspect
+and verify take such a folder as it is.
 
 --watch DIR waits for checkpoints and takes each when it is whole, while the training
 that writes them goes on; it ends after --count checkpoints, or --idle without any.`,

@@ -64,6 +64,7 @@ type NotOne struct {
 	Files []string // names of the files in it that may hold weights; none is known to be the model's
 	// Reason says why the folder, though a checkpoint, has no file to take; "" where that is not known.
 	Reason string
+	Model  string // the one that is called as models are, where the others are numbered; ""
 }
 
 func (e *NotOne) Error() string {
@@ -74,6 +75,8 @@ func (e *NotOne) Error() string {
 		return fmt.Sprintf("%s: no file of weights in the folder", e.Dir)
 	case n == 1:
 		return fmt.Sprintf("%s: %s is the only file in the folder that may hold weights, but is not called as models are", e.Dir, e.Files[0])
+	case e.Model != "":
+		return fmt.Sprintf("%s: %d files in the folder: %s is called as models are, but others have numbers, as files of a series have: %s", e.Dir, n, e.Model, few(e.Files, 8))
 	default:
 		return fmt.Sprintf("%s: %d files in the folder, and none is called as models are: %s", e.Dir, n, few(e.Files, 8))
 	}
@@ -131,7 +134,7 @@ func within(dir string, levels int) (path, why string, err error) {
 	}
 	none := &NotOne{Dir: dir, Files: others}
 	if name != "" {
-		none.Files = append([]string{name}, others...)
+		none.Files, none.Model = append([]string{name}, others...), name
 	}
 	if len(files) == 0 || name == "" && !slices.ContainsFunc(others, numbered) {
 		path, why, err := inFolders(dir, folders, levels)

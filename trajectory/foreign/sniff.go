@@ -31,6 +31,34 @@ var magics = []struct{ magic, what string }{
 	{"\x7fELF", "a program (ELF)"},
 }
 
+// otherPrograms are the names of checkpoints that are not read, and what to do with them.
+var otherPrograms = []struct{ pattern, what string }{
+	{"*.h5", "Keras' weights (HDF5): load them there and save them with safetensors.numpy.save_file"},
+	{"*.hdf5", "Keras' weights (HDF5): load them there and save them with safetensors.numpy.save_file"},
+	{"*.keras", "a Keras model: load it there and save the weights with safetensors.numpy.save_file"},
+	{"*.index", "a TensorFlow checkpoint: load it there and save the variables with safetensors.numpy.save_file"},
+	{"*.msgpack", "Flax' parameters: load them there and save them with safetensors.flax.save_file"},
+	{"manifest.ocdbt", "an Orbax checkpoint of JAX: restore it there and save the parameters with safetensors.flax.save_file"},
+	{"*.pdparams", "PaddlePaddle's parameters: load them there and save them with safetensors.paddle.save_file"},
+	{"*.gguf", "weights quantised for llama.cpp, which cannot be averaged; average the checkpoints that they were made from"},
+	{"*.npz", "numpy's arrays: numpy.load them, and save them with safetensors.numpy.save_file"},
+	{"*.onnx", "an ONNX graph: average the checkpoints that it was exported from"},
+	{"*.nemo", "a NeMo archive (tar): unpack it (tar -xf)"},
+	{"*.zip", "a zip archive: if it is of Stable-Baselines3, unzip it into a folder of its name, and policy.pth in it is taken"},
+	{"*.tar.gz", "a compressed archive: unpack it"},
+	{"*.tgz", "a compressed archive: unpack it"},
+}
+
+// OtherProgram says of which program's checkpoints a name is that are not read, and what to do; "" of other names.
+func OtherProgram(name string) string {
+	for _, o := range otherPrograms {
+		if ok, _ := filepath.Match(o.pattern, strings.ToLower(name)); ok {
+			return o.what
+		}
+	}
+	return ""
+}
+
 // notCheckpoint says what a file is that is no checkpoint, by its first bytes; "" if it may be one. Safetensors files
 // are known before: their first eight bytes are a length.
 func notCheckpoint(f *file, head []byte) string {
