@@ -9,6 +9,8 @@ mkdir -p out
 grep -qs xxh3 "$run/checkpoints.jsonl" || rm -rf "$run"
 [ -e "$run/checkpoints.jsonl" ] || "$python" average_trajectory.py "$run"
 
+# Into memory, where there is room: the disk's mood would be most of what is measured.
+to=out; [ -w /dev/shm ] && to=$(mktemp -d /dev/shm/lawa-bench.XXXXXX) && trap 'rm -rf "$to"' EXIT
 seconds() { # of a command, as a whole process
   local began ended
   sync # what others left to be written
@@ -17,14 +19,14 @@ seconds() { # of a command, as a whole process
 }
 ours=() trusting=() slow=() theirs=()
 for _ in 1 2 3 4 5 6 7; do
-  ours+=("$(seconds ../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --out out/ours.safetensors)")
-  trusting+=("$(seconds ../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --no-verify --out out/trusting.safetensors)")
-  slow+=("$(seconds ../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --verify sha256 --out out/slow.safetensors)")
-  theirs+=("$(seconds "$python" average_export.py "$run" 6 20 out/theirs.safetensors -)")
+  ours+=("$(seconds ../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --out "$to/ours.safetensors")")
+  trusting+=("$(seconds ../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --no-verify --out "$to/trusting.safetensors")")
+  slow+=("$(seconds ../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --verify sha256 --out "$to/slow.safetensors")")
+  theirs+=("$(seconds "$python" average_export.py "$run" 6 20 "$to/theirs.safetensors" -)")
 done
-"$python" average_export.py "$run" 6 20 out/theirs.safetensors out/ours.safetensors
-cmp out/ours.safetensors out/trusting.safetensors
-cmp out/ours.safetensors out/slow.safetensors
+"$python" average_export.py "$run" 6 20 "$to/theirs.safetensors" "$to/ours.safetensors"
+cmp "$to/ours.safetensors" "$to/trusting.safetensors"
+cmp "$to/ours.safetensors" "$to/slow.safetensors"
 "$python" - "${ours[*]}" "${trusting[*]}" "${slow[*]}" "${theirs[*]}" <<'P'
 import statistics, sys
 a, b, d, c = (statistics.median(float(v) for v in text.split()) for text in sys.argv[1:])
@@ -34,7 +36,7 @@ print(f"  lawa-replay --no-verify {b:.2f} s, ratio {c / b:.1f}; verified takes {
 print(f"  lawa-replay --verify sha256 {d:.2f} s, ratio {c / d:.1f}; {d / b:.2f} times as long as --no-verify")
 P
 # Memory of its own, beside the files that it maps: sampled while it runs.
-../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --out out/ours.safetensors 2>/dev/null &
+../bin/lawa-replay average "$run" --scheme lawa:k=6 --at 20 --out "$to/ours.safetensors" 2>/dev/null &
 most=0
 while status=$(grep RssAnon "/proc/$!/status" 2>/dev/null); do
   now=$(tr -dc 0-9 <<<"$status"); [ "$now" -gt "$most" ] && most=$now

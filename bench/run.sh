@@ -15,6 +15,7 @@ fi
 python=$PWD/$venv/bin/python
 mkdir -p "$out"
 rm -rf "$out/run" "$out/sweep"
+echo "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -1), $(nproc) cores$(grep -qm1 avx512f /proc/cpuinfo && echo ', AVX-512')"
 
 ../bin/lawa-replay train --model resnet8:width=8,stem-stride=2 --data mnist:train=6000,shift=2 --epochs 20 --out "$out/run" 2>/dev/null
 "$python" train.py "$out/run"

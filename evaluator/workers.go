@@ -34,8 +34,9 @@ type Workers struct {
 	Template worker.Worker
 	Slots    int
 
-	ready *worker.Ready
-	first *worker.Worker // runs already
+	ready   *worker.Ready
+	program string         // its identity, read once
+	first   *worker.Worker // runs already
 }
 
 // NewWorkers starts the first one, to know what it announces. The memory that killed sweeps held is let go.
@@ -90,7 +91,10 @@ func (w *Workers) Inputs(average Average, policy bn.Policy, split string) (Input
 	if !slices.Contains(w.ready.Splits, split) {
 		return Inputs{}, fmt.Errorf("the worker has no split %s; it announces %s", split, strings.Join(w.ready.Splits, ", "))
 	}
-	in := Inputs{Format: inputsFormat, Task: "worker", Model: "worker:" + w.identity(), Average: average.Digest, Policy: policyOf(average, policy), Data: split, Numeric: w.device()}
+	if w.program == "" {
+		w.program = w.identity()
+	}
+	in := Inputs{Format: inputsFormat, Task: "worker", Model: "worker:" + w.program, Average: average.Digest, Policy: policyOf(average, policy), Data: split, Numeric: w.device()}
 	if policy.Kind == bn.Recompute {
 		in.Policy = policy.String()
 	}
