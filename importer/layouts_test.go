@@ -411,3 +411,27 @@ func TestCopyInAnotherOrder(t *testing.T) {
 		t.Errorf("%q, %q, %v", list, notes, err)
 	}
 }
+
+// A log of very many columns is read in no time, and what is passed over is said.
+func TestWideLog(t *testing.T) {
+	dir := lay(t, "epoch_1.pt", "epoch_2.pt")
+	var log strings.Builder
+	log.WriteString("epoch,val_loss")
+	for i := range 100_000 {
+		fmt.Fprintf(&log, ",a%d", i)
+	}
+	for e := 1; e <= 2; e++ {
+		fmt.Fprintf(&log, "\n%d,%d%s", e, e, strings.Repeat(",1", 100_000))
+	}
+	path := filepath.Join(dir, "log.csv")
+	if err := os.WriteFile(path, []byte(log.String()+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	u, err := Understand([]string{dir}, Options{Log: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := u.Checkpoints[1].Metrics["val/loss"]; v != 2 || !strings.Contains(strings.Join(u.Notes, "\n"), "more than 2000 columns") {
+		t.Errorf("val/loss %v, notes %q", v, u.Notes)
+	}
+}

@@ -18,12 +18,16 @@ import (
 // maxLog bounds a training log, in bytes. Its numbers take up to eight times as much memory.
 const maxLog = 128 << 20
 
+// maxColumns bounds the columns that are looked at.
+const maxColumns = 2000
+
 // table is a training log: rows of numbers under the columns' names.
 type table struct {
 	columns []string // in the order in which they first appear
 	rows    []row
 	notes   []string
 	index   map[string]int    // of the columns
+	more    bool              // there were more than maxColumns
 	words   map[string]string // by column, the first text in it that is no number
 }
 
@@ -53,6 +57,10 @@ func (r row) at(column int) (float64, bool) {
 func (t *table) put(r *row, name string, v float64) {
 	i, known := t.index[name]
 	if !known {
+		if len(t.columns) == maxColumns {
+			t.more = true
+			return
+		}
 		if t.index == nil {
 			t.index = map[string]int{}
 		}
@@ -208,6 +216,9 @@ func parseLog(in io.Reader) (*table, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if t.more {
+		t.notes = append(t.notes, fmt.Sprintf("it has more than %d columns: the rest are passed over", maxColumns))
 	}
 	for _, one := range t.rows {
 		if !math.IsNaN(one.epoch) || !math.IsNaN(one.step) {
