@@ -61,6 +61,26 @@ type column struct {
 	append func(array.Builder, *Row)
 	read   func(arrow.Array, int, *Row)
 	later  bool // not in tables of the first version
+	text   func(*Row) *string
+}
+
+// repeats says whether a text column's different values fit into a dictionary: one that outgrows it would be written
+// with statistics in the order of a Go map, other bytes each time.
+func (c column) repeats(t *Table) bool {
+	const most = parquet.DefaultDictionaryPageSizeLimit / 2
+	if c.text == nil {
+		return false
+	}
+	seen, size := map[string]bool{}, int64(0)
+	for i := range t.Rows {
+		if v := *c.text(&t.Rows[i]); !seen[v] {
+			seen[v] = true
+			if size += 4 + int64(len(v)); size > most {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // later marks a column that tables of the first version have not.
@@ -71,6 +91,7 @@ func later(c column) column {
 
 func text(name string, of func(*Row) *string) column {
 	return column{
+		text:   of,
 		field:  arrow.Field{Name: name, Type: arrow.BinaryTypes.String},
 		append: func(b array.Builder, r *Row) { b.(*array.StringBuilder).Append(*of(r)) },
 		// A copy, for the array's bytes may be reused; one for all rows that say the same.
@@ -140,15 +161,14 @@ const File = "results.parquet"
 func Write(path string, t *Table) error {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, schema())
 	defer b.Release()
-	// Dictionaries for the texts only: a column that outgrows its dictionary would write statistics in the
-	// order of a Go map, and other bytes each time.
+	// Dictionaries for texts that repeat themselves, and for nothing else.
 	options := []parquet.WriterProperty{
 		parquet.WithCompression(compress.Codecs.Zstd),
 		parquet.WithDictionaryDefault(false),
 		parquet.WithCreatedBy("lawa-replay"),
 	}
 	for _, c := range columns {
-		if c.field.Type == arrow.BinaryTypes.String {
+		if c.repeats(t) {
 			options = append(options, parquet.WithDictionaryFor(c.field.Name, true))
 		}
 	}
