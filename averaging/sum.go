@@ -35,7 +35,6 @@ type running struct {
 	state    []float64
 	memory   []byte // of state
 	count    int    // checkpoints in it
-	weights  []float64
 }
 
 func (r *running) free() {

@@ -78,17 +78,16 @@ func twin(label string) string {
 
 // series is the items of one stem.
 type series struct {
-	stem    string
-	items   []int // of the list
-	parsed  []parsed
-	epoch   int // which field says the epoch; −1
-	step    int
-	date    int
-	clock   int
-	bare    []int
-	part    int
-	twin    string
-	mergers int // of how many stems it was put together
+	stem   string
+	items  []int // of the list
+	parsed []parsed
+	epoch  int // which field says the epoch; −1
+	step   int
+	date   int
+	clock  int
+	bare   []int
+	part   int
+	twin   string
 }
 
 // group puts the items together by stem, in the order of their first one.
@@ -99,7 +98,7 @@ func group(items []item) []*series {
 		p := parseName(i.label, i.folder)
 		s := byStem[p.stem]
 		if s == nil {
-			s = &series{stem: p.stem, twin: twin(i.label), mergers: 1}
+			s = &series{stem: p.stem, twin: twin(i.label)}
 			byStem[p.stem] = s
 			out = append(out, s)
 		}

@@ -12,7 +12,7 @@ import (
 
 // merged is one series of names of which each has a text of its own, such as a digest, if words say the epochs or steps.
 func merged(main []*series) *series {
-	out := &series{stem: main[0].stem, epoch: -1, step: -1, date: -1, clock: -1, part: -1, mergers: len(main)}
+	out := &series{stem: main[0].stem, epoch: -1, step: -1, date: -1, clock: -1, part: -1}
 	seen := map[float64]bool{}
 	for _, s := range main {
 		if len(s.items) != 1 || s.epoch < 0 && s.step < 0 || (s.epoch < 0) != (main[0].epoch < 0) || (s.step < 0) != (main[0].step < 0) {
@@ -122,7 +122,7 @@ func (s *series) parted(f int) []*series {
 	for n, p := range s.parsed {
 		v := p.fields[f].value
 		if parts[v] == nil {
-			parts[v] = &series{stem: s.stem, mergers: 1}
+			parts[v] = &series{stem: s.stem}
 		}
 		q := parts[v]
 		q.items, q.parsed = append(q.items, s.items[n]), append(q.parsed, p)
