@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -212,16 +211,4 @@ func otherPrograms(dir string) []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-// cause is what went wrong with a file, without its name.
-func cause(err error) error {
-	var p *fs.PathError
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return errors.New("a link to a file that is not there")
-	case errors.As(err, &p):
-		return p.Err
-	}
-	return err
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"lawa-replay/internal/input"
 	"lawa-replay/trajectory"
 	"lawa-replay/trajectory/foreign"
 )
@@ -157,7 +158,11 @@ func listFolder(dir string) (*listed, error) {
 		case strings.HasPrefix(e.Name(), "."):
 		case err != nil:
 			if isFile(e.Name()) {
-				l.notes = append(l.notes, fmt.Sprintf("%s is left out: %v", path, cause(err)))
+				err = input.Cause(err)
+				if errors.Is(err, os.ErrNotExist) {
+					err = errors.New("a link to a file that is not there")
+				}
+				l.notes = append(l.notes, fmt.Sprintf("%s is left out: %v", path, err))
 			}
 		case !info.IsDir():
 			if isFile(e.Name()) && foreign.MayBeWeights(e.Name()) && path != own {
@@ -283,11 +288,10 @@ func atMost(list []string, most int) []string {
 // label gives the items their labels, each once, in their natural order.
 func (f *search) label() {
 	clean := func(i item) string {
-		path := filepath.Clean(i.path)
-		if abs, err := filepath.Abs(path); err == nil {
-			path = abs
+		if abs, err := filepath.Abs(i.path); err == nil {
+			return abs
 		}
-		return path
+		return filepath.Clean(i.path)
 	}
 	shared := ""
 	for n, i := range f.items {

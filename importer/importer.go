@@ -43,8 +43,7 @@ type Found struct {
 	Format  string
 	layout  []safetensors.Tensor
 
-	label    string
-	counting float64 // its epoch as the names or files count; NaN where epochs were made
+	label string
 }
 
 // Understood is a set of checkpoints in the order of training.
@@ -76,45 +75,38 @@ func Understand(paths []string, o Options) (*Understood, error) {
 // opened is a checkpoint with what its name says.
 type opened struct {
 	item
-	name     name
-	c        *foreign.Checkpoint
-	of       *series // nil under --pattern
-	counting float64 // see Found
+	name name
+	c    *foreign.Checkpoint
+	of   *series // nil under --pattern
 }
 
 // understand takes those of the items that are ready, nil for all; what the names say follows from all of them.
 func understand(items []item, ready func(item) bool, o Options) (*Understood, error) {
 	u := &Understood{}
+	inFolder := map[string]int{}
+	for _, it := range items {
+		inFolder[filepath.Dir(it.path)]++
+	}
+	var left []leftOut
 	names, series, err := o.names(items)
-	copies := map[int]leftOut{}
 	var clash *seriesError
 	if errors.As(err, &clash) {
-		if copies, err = o.withoutCopies(items, clash); err == nil {
-			names, series, err = o.names(slices.DeleteFunc(slices.Clone(items), func(i item) bool {
-				return slices.ContainsFunc(slices.Collect(maps.Values(copies)), func(l leftOut) bool { return l.item == i })
-			}))
-			names, series = spread(names, series, len(items), copies)
+		if items, left, err = o.withoutCopies(items, clash); err == nil {
+			names, series, err = o.names(items)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	inFolder := map[string]int{}
-	for _, it := range items {
-		inFolder[filepath.Dir(it.path)]++
+	if ready != nil {
+		left = slices.DeleteFunc(left, func(l leftOut) bool { return !ready(l.item) })
 	}
 	var all []opened
-	var left []leftOut
 	for i, it := range items {
 		if ready != nil && !ready(it) {
 			continue
 		}
-		l, isCopy := copies[i]
-		switch {
-		case isCopy:
-			left = append(left, l)
-			continue
-		case names[i].skip != "":
+		if names[i].skip != "" {
 			left = append(left, leftOut{item: it, name: names[i], why: names[i].skip})
 			continue
 		}
@@ -170,7 +162,7 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 		if err != nil {
 			return nil, err
 		}
-		f := Found{Names: a.name.String(), Inside: inside(a.c.Info), Tensors: len(a.c.Tensors), Weights: a.c.Bytes(), Format: a.c.Format, layout: a.c.Layout(), label: a.base(), counting: a.counting}
+		f := Found{Names: a.name.String(), Inside: inside(a.c.Info), Tensors: len(a.c.Tensors), Weights: a.c.Bytes(), Format: a.c.Format, layout: a.c.Layout(), label: a.base()}
 		f.Checkpoint = trajectory.Checkpoint{Epoch: numbers[i].epoch, Step: numbers[i].step, Bytes: a.c.FileBytes(), Source: abs,
 			Link: trajectory.NewLink(abs, a.c, o.Options), Metrics: map[string]trajectory.Number{}}
 		u.Checkpoints = append(u.Checkpoints, f)
@@ -232,22 +224,6 @@ func unlike(all []opened) int {
 		}
 	}
 	return n
-}
-
-// spread puts what was read of all but the copies back to the places of the items.
-func spread(names []name, of []*series, n int, copies map[int]leftOut) ([]name, []*series) {
-	if names == nil {
-		return nil, nil
-	}
-	outNames, outSeries := make([]name, n), make([]*series, n)
-	at := 0
-	for i := range n {
-		if _, isCopy := copies[i]; !isCopy {
-			outNames[i], outSeries[i] = names[at], of[at]
-			at++
-		}
-	}
-	return outNames, outSeries
 }
 
 // sort orders the checkpoints, and says which do not follow one another.

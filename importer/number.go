@@ -126,14 +126,6 @@ func (o Options) repeated(all []opened, c clock) error {
 	return fmt.Errorf("%s and %s are of the same epoch or step, %s: --steps-per-epoch makes epochs of their steps, --pattern says what in their names counts", all[a].base(), all[b].base(), plain(c(&all[a])))
 }
 
-func describeAll(list []*series) string {
-	var lines []string
-	for _, s := range list {
-		lines = append(lines, s.describe())
-	}
-	return strings.Join(atMost(lines, 12), "\n")
-}
-
 // bare decides what numbers count of which the names do not say it: what is inside tells, or which of them varies, or it
 // is asked. Both are nil where there are none, or what is inside knows better.
 func (o Options) bare(all []opened, insides bool, u *Understood) (epoch, step clock, err error) {
@@ -270,14 +262,11 @@ func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock)
 		a := &all[i]
 		switch {
 		case epochs != nil:
-			a.counting = epochs(a)
-			out[i].epoch = a.counting + offset
+			out[i].epoch = epochs(a) + offset
 		case order != nil: // counted
 			out[i].epoch = float64(rank[i])
-			a.counting = math.NaN()
 		default:
 			out[i].epoch = steps(a) / float64(perEpoch)
-			a.counting = math.NaN()
 		}
 		if steps != nil {
 			v := steps(a)

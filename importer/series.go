@@ -19,7 +19,6 @@ type name struct {
 	padded      []bool    // which of them have zeros in front
 	lightning   bool      // epoch=3-step=400, which counts epochs from 0
 	skip        string    // why it is left out; "" if it is not
-	stem        string
 }
 
 // nothing is what a name says that says nothing.
@@ -164,7 +163,7 @@ func (s *series) numbered() bool {
 // name is what the n-th name of the series says.
 func (s *series) name(n int, label string) name {
 	out := nothing()
-	out.stem, out.lightning = s.stem, lightningName.MatchString(label)
+	out.lightning = lightningName.MatchString(label)
 	at := func(f int, to *float64) {
 		if f >= 0 {
 			*to = s.parsed[n].fields[f].value

@@ -57,12 +57,17 @@ func (e *seriesError) Error() string { return e.text }
 func (e *seriesError) Unwrap() error { return errAsk }
 
 func clash(list []*series, items []item) error {
+	return &seriesError{fmt.Sprintf("%d series of checkpoints, such as %s and %s: --pattern says which, or name the files:\n%s",
+		len(list), path.Base(items[list[0].items[0]].label), path.Base(items[list[1].items[0]].label), describeAll(list)), list}
+}
+
+// describeAll are the lines of a question about several series.
+func describeAll(list []*series) string {
 	var lines []string
 	for _, s := range list {
 		lines = append(lines, s.describe())
 	}
-	return &seriesError{fmt.Sprintf("%d series of checkpoints, such as %s and %s: --pattern says which, or name the files:\n%s",
-		len(list), path.Base(items[list[0].items[0]].label), path.Base(items[list[1].items[0]].label), strings.Join(atMost(lines, 12), "\n")), list}
+	return strings.Join(atMost(lines, 12), "\n")
 }
 
 // shards says that files are the parts of one checkpoint, where all parts are there.

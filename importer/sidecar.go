@@ -52,11 +52,7 @@ func beside(c *foreign.Checkpoint, path string, limit int64) []byte {
 }
 
 func passedOver(c *foreign.Checkpoint, path string, err error) {
-	var p *os.PathError
-	if errors.As(err, &p) {
-		err = p.Err
-	}
-	if note := fmt.Sprintf("%s is passed over: %v", filepath.Base(path), err); !slices.Contains(c.Notes, note) {
+	if note := fmt.Sprintf("%s is passed over: %v", filepath.Base(path), input.Cause(err)); !slices.Contains(c.Notes, note) {
 		c.Notes = append(c.Notes, note)
 	}
 }

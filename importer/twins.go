@@ -39,28 +39,28 @@ func (c *comparer) fingerprint(a *foreign.Checkpoint) string {
 	return p
 }
 
-// same says whether a and b hold the same tensors with the same bytes; unsure, that too much had to be read.
-func (c *comparer) same(a, b *foreign.Checkpoint) (same, unsure bool) {
+// same says whether a and b are known to hold the same tensors with the same bytes: not where too much had to be read.
+func (c *comparer) same(a, b *foreign.Checkpoint) bool {
 	if x, err := os.Stat(a.Path); err == nil {
 		if y, err := os.Stat(b.Path); err == nil && os.SameFile(x, y) {
-			return true, false
+			return true
 		}
 	}
 	if a.Bytes() != b.Bytes() {
-		return false, false
+		return false
 	}
 	if x, y := c.fingerprint(a), c.fingerprint(b); x != "" && y != "" {
-		return x == y, false
+		return x == y
 	}
 	if trajectory.SameTensors(a.Layout(), b.Layout()) != nil {
-		return false, false
+		return false
 	}
 	x, ok := c.digest(a)
 	if !ok {
-		return false, true
+		return false
 	}
 	y, ok := c.digest(b)
-	return ok && x == y, !ok
+	return ok && x == y
 }
 
 func (c *comparer) digest(a *foreign.Checkpoint) (sum [sha256.Size]byte, ok bool) {
@@ -138,7 +138,7 @@ func (l *leftOut) look(all []opened, o Options, compare *comparer) {
 		if !said(inEpoch(a), of(c.Info.Epoch)) || !said(inStep(a), of(c.Info.Step)) {
 			continue
 		}
-		if same, _ := compare.same(c, a.c); same {
+		if compare.same(c, a.c) {
 			l.copy = a.base()
 			return
 		}
@@ -210,8 +210,9 @@ func (u *Understood) report(left []leftOut, all []opened) {
 // said says whether two files may be of the same epoch, or step: they say the same, or one says nothing.
 func said(a, b float64) bool { return a == b || math.IsNaN(a) || math.IsNaN(b) }
 
-// withoutCopies leaves out series whose checkpoints are all copies of the largest one's: files saved twice.
-func (o Options) withoutCopies(items []item, clash *seriesError) (map[int]leftOut, error) {
+// withoutCopies parts from the items those of series whose checkpoints are all copies of the largest one's: files saved
+// twice. Where others clash too, the clash is the error.
+func (o Options) withoutCopies(items []item, clash *seriesError) (kept []item, left []leftOut, err error) {
 	main := slices.MaxFunc(clash.list, func(a, b *series) int { // of equal ones that with the plainer name, without -v1
 		return cmp.Or(len(a.items)-len(b.items), len(b.stem)-len(a.stem))
 	})
@@ -220,12 +221,12 @@ func (o Options) withoutCopies(items []item, clash *seriesError) (map[int]leftOu
 	for n, i := range main.items {
 		c, err := foreign.Open(items[i].path, o.Options)
 		if err != nil {
-			return nil, clash
+			return nil, nil, clash
 		}
 		c.Close()
 		all = append(all, opened{item: items[i], name: main.name(n, items[i].label), c: c, of: main})
 	}
-	out := map[int]leftOut{}
+	copies := map[int]leftOut{}
 	for _, s := range clash.list {
 		if s == main {
 			continue
@@ -233,12 +234,19 @@ func (o Options) withoutCopies(items []item, clash *seriesError) (map[int]leftOu
 		for n, i := range s.items {
 			l := leftOut{item: items[i], name: s.name(n, items[i].label), why: "a copy"}
 			if l.look(all, o, compare); l.copy == "" {
-				return nil, clash
+				return nil, nil, clash
 			}
-			out[i] = l
+			copies[i] = l
 		}
 	}
-	return out, nil
+	for i, it := range items {
+		if l, copied := copies[i]; copied {
+			left = append(left, l)
+		} else {
+			kept = append(kept, it)
+		}
+	}
+	return kept, left, nil
 }
 
 // distinct leaves out checkpoints that hold the weights of another one of the same epoch or step: the best one under a name
@@ -258,8 +266,7 @@ func (o Options) distinct(all []opened, left []leftOut, compare *comparer) ([]op
 			if x, y := when(&a), when(&b); !alike(x[0], y[0]) || !alike(x[1], y[1]) || math.IsNaN(x[0]) && math.IsNaN(x[1]) {
 				return false
 			}
-			same, _ := compare.same(a.c, b.c)
-			return same
+			return compare.same(a.c, b.c)
 		})
 		if at < 0 || a.named {
 			out = append(out, a)

@@ -114,6 +114,15 @@ func Local(name string) error {
 	return nil
 }
 
+// Cause is what went wrong with a file, without its name, for callers who name it themselves.
+func Cause(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
 // wrong is what the os package returns, so that callers who name the file themselves can take the path off.
 func wrong(path string, err error) error { return &os.PathError{Op: "reading", Path: path, Err: err} }
 

@@ -18,7 +18,7 @@ func (c *Checkpoint) openDCP(dir string, o Options) error {
 	c.Format = "torch.distributed.checkpoint"
 	f, err := openFile(filepath.Join(dir, dcpMetadata))
 	if err != nil {
-		return bare(err)
+		return input.Cause(err)
 	}
 	c.files = append(c.files, f)
 	root, err := pickle.NewReader(io.NewSectionReader(f, 0, f.size), f.size, o.MaxPickle).Next(pickle.Options{Call: rebuild})

@@ -180,7 +180,7 @@ func (c *Checkpoint) Layout() []safetensors.Tensor {
 func (c *Checkpoint) open(o Options) error {
 	info, err := os.Stat(c.Path)
 	if err != nil {
-		return bare(err)
+		return input.Cause(err)
 	}
 	c.opened = c.Path
 	if !info.IsDir() {
@@ -195,7 +195,7 @@ func (c *Checkpoint) open(o Options) error {
 	case errors.As(err, &none):
 		return errors.New(strings.TrimPrefix(none.Error(), c.Path+": "))
 	case err != nil:
-		return bare(err)
+		return input.Cause(err)
 	}
 	c.Within, c.opened = why, path
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -212,15 +212,6 @@ func (c *Checkpoint) openFile(path string, o Options) error {
 	return c.openOne(path, o)
 }
 
-// bare is err without its path, which the caller says.
-func bare(err error) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
-}
-
 // openOne opens a checkpoint that is one file.
 func (c *Checkpoint) openOne(path string, o Options) error {
 	tensors, err := c.list(path, o)
@@ -234,7 +225,7 @@ func (c *Checkpoint) openOne(path string, o Options) error {
 func (c *Checkpoint) list(path string, o Options) ([]named, error) {
 	f, err := openFile(path)
 	if err != nil {
-		return nil, bare(err)
+		return nil, input.Cause(err)
 	}
 	c.files = append(c.files, f)
 	if f.size == 0 {
@@ -242,7 +233,7 @@ func (c *Checkpoint) list(path string, o Options) ([]named, error) {
 	}
 	head := make([]byte, min(f.size, sniffed))
 	if _, err := f.ReadAt(head, 0); err != nil {
-		return nil, bare(err)
+		return nil, input.Cause(err)
 	}
 	safe := len(head) > 8 && head[8] == '{' && binary.LittleEndian.Uint64(head) <= safetensors.MaxHeader
 	if !safe {

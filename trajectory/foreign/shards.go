@@ -15,7 +15,7 @@ import (
 func (c *Checkpoint) openShards(path string, o Options) error {
 	text, err := input.ReadFile(path, input.Text)
 	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Base(path), bare(err))
+		return fmt.Errorf("%s: %w", filepath.Base(path), input.Cause(err))
 	}
 	var index struct {
 		WeightMap map[string]string          `json:"weight_map"`
