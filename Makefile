@@ -44,8 +44,8 @@ bench: build
 	@bench/run.sh $(TORCH)
 
 fuzz: setup
-	@$(cgo) && for f in FuzzTrajectory:trajectory FuzzAnswer:evaluator/worker FuzzParse:evaluator/results FuzzReadHeader:trajectory/safetensors FuzzPickle:trajectory/pickle FuzzOpen:trajectory/foreign FuzzPickled:trajectory/foreign FuzzDCP:trajectory/foreign \
-	  FuzzIndex:trajectory/foreign FuzzLog:importer FuzzName:importer FuzzIDX:dataset FuzzNPY:dataset FuzzJPEG:dataset; do \
+	@$(cgo) && for f in FuzzTrajectory:trajectory FuzzAnswer:evaluator/worker FuzzParse:results FuzzReadHeader:checkpoint/safetensors FuzzPickle:checkpoint/pickle FuzzOpen:checkpoint/foreign FuzzPickled:checkpoint/foreign FuzzDCP:checkpoint/foreign \
+	  FuzzIndex:checkpoint/foreign FuzzLog:importer FuzzName:importer FuzzIDX:dataset FuzzNPY:dataset FuzzJPEG:dataset; do \
 	  go test -run '^$$' -fuzz "^$${f%%:*}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$${f##*:}" || exit 1; done
 
 torture: build

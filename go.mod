@@ -1,4 +1,4 @@
-module lawa-replay
+module github.com/lawa-replay/lawa-replay
 
 go 1.26.0
 

@@ -11,9 +11,9 @@ import (
 	"math"
 	"slices"
 
-	"lawa-replay/evaluator/results"
-	"lawa-replay/internal/metric"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/results/metric"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Point of a curve: the mean over runs, with what is known of its spread and of its costs.

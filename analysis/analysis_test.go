@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"lawa-replay/evaluator/results"
-	"lawa-replay/internal/metric"
+	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 
 func curve(values ...float64) *Curve {

@@ -5,8 +5,8 @@ import (
 	"math"
 	"strings"
 
-	"lawa-replay/evaluator/results"
-	"lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/results"
 )
 
 // Axis is what a figure's x axis counts.

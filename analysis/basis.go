@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"lawa-replay/evaluator/results"
-	"lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/results"
 )
 
 // Title is what tells a panel from the others of the selection; "" where there is only one.

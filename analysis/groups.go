@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"lawa-replay/evaluator/results"
+	"github.com/lawa-replay/lawa-replay/results"
 )
 
 // Group is runs that were trained alike, as far as the table says: seeds of one another.

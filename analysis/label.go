@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
 // LatestK says whether a curve is that of plain means of the latest k. Other schemes fix a number of checkpoints

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strconv"
 
-	"lawa-replay/internal/metric"
+	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 
 // Difference is that of a scheme's point and one of the baseline, with its standard error: over the runs'

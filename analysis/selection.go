@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"lawa-replay/evaluator/results"
-	"lawa-replay/internal/metric"
-	"lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 
 // Choice says which part of a table is looked at. What is empty is chosen, and said.

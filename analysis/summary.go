@@ -4,8 +4,8 @@ import (
 	"math"
 	"slices"
 
-	"lawa-replay/evaluator/results"
-	"lawa-replay/internal/metric"
+	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 
 // Summary is what averaging gave and what it cost, scheme by scheme. As JSON it has null where something is not

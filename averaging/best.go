@@ -6,8 +6,8 @@ import (
 	"slices"
 	"sort"
 
-	"lawa-replay/internal/metric"
-	"lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 
 var bestKind = Kind{

@@ -9,7 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 )
 
 // TestComplex: complex tensors are averaged as the pairs of floats that they are, summed in float64 and rounded once;
@@ -19,7 +20,7 @@ func TestComplex(t *testing.T) {
 	const n = 5
 	at := func(i, j int) float32 { return float32(math.Sin(float64(7*i+j))) * float32(math.Pow(10, float64(j%4))) }
 	for i := range 3 {
-		tensors := safetensors.Arrange([]safetensors.Tensor{{Name: "z", DType: safetensors.C64, Shape: []int64{n}}, {Name: "w", DType: safetensors.F32, Shape: []int64{2}}})
+		tensors := checkpoint.Arrange([]checkpoint.Tensor{{Name: "z", DType: checkpoint.C64, Shape: []int64{n}}, {Name: "w", DType: checkpoint.F32, Shape: []int64{2}}})
 		data := make([]byte, tensors[1].End)
 		for j := range 2*n + 2 {
 			binary.LittleEndian.PutUint32(data[4*j:], math.Float32bits(at(i, j)))
@@ -36,11 +37,11 @@ func TestComplex(t *testing.T) {
 		f.paths = append(f.paths, path)
 	}
 	plan := &Plan{Averages: []Coefficients{{Indices: []int{0, 1, 2}, Weights: []float64{1, 2, 1}, Norm: 4}}}
-	for _, d := range []safetensors.DType{"", safetensors.BF16} {
+	for _, d := range []checkpoint.DType{"", checkpoint.BF16} {
 		err := Stream(context.Background(), f, plan, nil, Options{DType: d}, func(o *Output) error {
 			defer o.Release()
 			z := o.Tensors[0]
-			if z.Name != "z" || z.DType != safetensors.C64 {
+			if z.Name != "z" || z.DType != checkpoint.C64 {
 				t.Fatalf("%q: the output's first tensor is %s %v", d, z.Name, z)
 			}
 			for j := range 2 * n {

@@ -3,7 +3,7 @@ package averaging
 import (
 	"math"
 
-	"lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
 var decayKind = Kind{

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
 var emaKind = Kind{

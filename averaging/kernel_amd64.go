@@ -3,9 +3,8 @@ package averaging
 import (
 	"unsafe"
 
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"golang.org/x/sys/cpu"
-
-	"lawa-replay/trajectory/safetensors"
 )
 
 // vectors says that the loops of kernel_amd64.s run here. A test turns it off to compare.
@@ -45,17 +44,17 @@ func setRoundF32(dst unsafe.Pointer, acc *float64, x unsafe.Pointer, w, norm flo
 func addRoundF32(dst unsafe.Pointer, acc *float64, x unsafe.Pointer, w, norm float64, n int)
 
 // sumLoops are the loops for each type that is summed.
-var sumLoops = map[safetensors.DType]struct {
+var sumLoops = map[checkpoint.DType]struct {
 	set, add func(acc *float64, x unsafe.Pointer, w float64, n int)
 }{
-	safetensors.F32:  {setF32, addF32},
-	safetensors.BF16: {setBF16, addBF16},
-	safetensors.F16:  {setF16, addF16},
-	safetensors.F64:  {setF64, addF64},
+	checkpoint.F32:  {setF32, addF32},
+	checkpoint.BF16: {setBF16, addBF16},
+	checkpoint.F16:  {setF16, addF16},
+	checkpoint.F64:  {setF64, addF64},
 }
 
 // addVectors sums as many elements as the vectors hold, and says how many.
-func addVectors(acc []float64, w float64, d safetensors.DType, x []byte, first bool) int {
+func addVectors(acc []float64, w float64, d checkpoint.DType, x []byte, first bool) int {
 	n := len(acc) &^ 15
 	loops, known := sumLoops[d]
 	if n == 0 || !vectors || !known {
@@ -70,9 +69,9 @@ func addVectors(acc []float64, w float64, d safetensors.DType, x []byte, first b
 }
 
 // roundVectors rounds as many elements as the vectors hold, and says how many.
-func roundVectors(dst []byte, d safetensors.DType, acc []float64, norm float64) int {
+func roundVectors(dst []byte, d checkpoint.DType, acc []float64, norm float64) int {
 	n := len(acc) &^ 15
-	if n == 0 || !vectors || d != safetensors.F32 {
+	if n == 0 || !vectors || d != checkpoint.F32 {
 		return 0
 	}
 	roundF32(unsafe.Pointer(&dst[:4*n][0]), &acc[0], norm, n)
@@ -80,9 +79,9 @@ func roundVectors(dst []byte, d safetensors.DType, acc []float64, norm float64) 
 }
 
 // addRoundVectors does both in one pass, where it can.
-func addRoundVectors(dst []byte, d safetensors.DType, acc []float64, w float64, x []byte, norm float64, first bool) int {
+func addRoundVectors(dst []byte, d checkpoint.DType, acc []float64, w float64, x []byte, norm float64, first bool) int {
 	n := len(acc) &^ 15
-	if n == 0 || !vectors || d != safetensors.F32 || uintptr(unsafe.Pointer(&dst[0]))%32 != 0 {
+	if n == 0 || !vectors || d != checkpoint.F32 || uintptr(unsafe.Pointer(&dst[0]))%32 != 0 {
 		return 0
 	}
 	f := addRoundF32

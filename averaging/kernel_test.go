@@ -8,12 +8,12 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 )
 
 // Every 16-bit float survives decoding and encoding, and the midpoint between neighbours goes to the even one.
 func TestSixteenBitFloats(t *testing.T) {
-	for _, d := range []safetensors.DType{safetensors.BF16, safetensors.F16} {
+	for _, d := range []checkpoint.DType{checkpoint.BF16, checkpoint.F16} {
 		var b [2]byte
 		decode := func(h uint16) float64 {
 			binary.LittleEndian.PutUint16(b[:], h)

@@ -1,6 +1,6 @@
 package averaging
 
-import "lawa-replay/internal/spec"
+import "github.com/lawa-replay/lawa-replay/internal/spec"
 
 var lastKind = Kind{
 	Name:     "last",

@@ -3,7 +3,7 @@ package averaging
 import (
 	"fmt"
 
-	"lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
 var lawaKind = Kind{

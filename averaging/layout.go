@@ -4,23 +4,23 @@ import (
 	"maps"
 	"slices"
 
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 )
 
 // layout says where each tensor lies in the checkpoints and in the outputs.
 type layout struct {
-	in      []safetensors.Tensor // as in the first checkpoint mapped
-	out     []safetensors.Tensor // arranged
-	floats  int64                // numbers in all tensors that are averaged: two in a complex element
-	bytes   int64                // of an output
-	merged  []piece              // where neighbours of the same type are one
-	single  []piece              // tensor by tensor, for checkpoints with another order in the file
-	ordinal map[string]int       // position in `in`
+	in      []checkpoint.Tensor // as in the first checkpoint mapped
+	out     []checkpoint.Tensor // arranged
+	floats  int64               // numbers in all tensors that are averaged: two in a complex element
+	bytes   int64               // of an output
+	merged  []piece             // where neighbours of the same type are one
+	single  []piece             // tensor by tensor, for checkpoints with another order in the file
+	ordinal map[string]int      // position in `in`
 }
 
 // piece is a run of numbers of one type: what a core takes at a time.
 type piece struct {
-	from, to safetensors.DType
+	from, to checkpoint.DType
 	tensor   int   // position in `in`, or of the first one where several are merged
 	offset   int64 // elements before it in that tensor
 	in, out  int64 // bytes: where it begins in the data section
@@ -41,7 +41,7 @@ const (
 // pieceElements is the size of a piece.
 const pieceElements = 1 << 16
 
-func newLayout(tensors []safetensors.Tensor, o Options) *layout {
+func newLayout(tensors []checkpoint.Tensor, o Options) *layout {
 	l := &layout{in: tensors, ordinal: map[string]int{}}
 	converted := slices.Clone(tensors)
 	for i := range converted {
@@ -50,8 +50,8 @@ func newLayout(tensors []safetensors.Tensor, o Options) *layout {
 			converted[i].DType = o.DType
 		}
 	}
-	l.out = safetensors.Arrange(converted)
-	place := make([]safetensors.Tensor, len(tensors))
+	l.out = checkpoint.Arrange(converted)
+	place := make([]checkpoint.Tensor, len(tensors))
 	for _, t := range l.out {
 		place[l.ordinal[t.Name]] = t
 		l.bytes = max(l.bytes, t.End)
@@ -108,16 +108,16 @@ func cut(long []piece) []piece {
 
 // file is a checkpoint in use.
 type file struct {
-	*checkpoint
+	*loaded
 	begin []int64 // of the tensors, in the layout's order; nil where they are the layout's own
 	keep  bool    // its pages stay in memory while it is in use
 }
 
 // open places a checkpoint's tensors. Their names, shapes and types are known to be the layout's.
-func (l *layout) open(c *checkpoint) *file {
-	f := &file{checkpoint: c}
-	have := c.Header.Tensors
-	if slices.EqualFunc(have, l.in, func(a, b safetensors.Tensor) bool { return a.Name == b.Name && a.Begin == b.Begin }) {
+func (l *layout) open(c *loaded) *file {
+	f := &file{loaded: c}
+	have := c.Tensors
+	if slices.EqualFunc(have, l.in, func(a, b checkpoint.Tensor) bool { return a.Name == b.Name && a.Begin == b.Begin }) {
 		return f
 	}
 	f.begin = make([]int64, len(l.in))

@@ -6,13 +6,13 @@ import (
 	"io"
 	"slices"
 
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 )
 
 // Parts is one average that is computed piece by piece, as it is written: for those that memory does not hold. The
 // bits are those that Stream gives.
 type Parts struct {
-	Tensors []safetensors.Tensor // as in an Output
+	Tensors []checkpoint.Tensor // as in an Output
 
 	ctx    context.Context
 	stream *stream

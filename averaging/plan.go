@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Request is one average that was asked for: a scheme at an endpoint (an index into the points).

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
 // maxSigma is the relative width of γ = 0, where the power function is flat: √(1/12).

@@ -13,8 +13,8 @@ import (
 	"math"
 	"slices"
 
-	"lawa-replay/internal/spec"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Point is what a scheme may know of a checkpoint.

@@ -10,9 +10,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/foreign"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 )
 
 // Options of a stream.
@@ -21,7 +19,7 @@ type Options struct {
 	// sets none. Beyond it checkpoints are read again instead of kept: the bits are the same.
 	Memory int64
 	// DType is that of the outputs' floating tensors; "" keeps the checkpoints'. Complex ones keep theirs.
-	DType safetensors.DType
+	DType checkpoint.DType
 	// Newest names floating tensors that are taken from the newest checkpoint instead of averaged.
 	Newest func(name string) bool
 }
@@ -29,17 +27,17 @@ type Options struct {
 // Output is one finished average: the data section of a checkpoint with the Tensors' arrangement.
 type Output struct {
 	Average int // index into Plan.Averages
-	Tensors []safetensors.Tensor
+	Tensors []checkpoint.Tensor
 	Data    []byte
 	pool    *pool
-	sources []*checkpoint
+	sources []*loaded
 }
 
 // Verified waits until all checkpoints in the average are verified. What comes of an output before that
 // must not last: the error says which checkpoint is not what was recorded.
 func (o *Output) Verified() error { return verified(o.sources) }
 
-func verified(sources []*checkpoint) error {
+func verified(sources []*loaded) error {
 	for _, c := range sources {
 		if err := c.wait(); err != nil {
 			return err
@@ -117,9 +115,9 @@ func begin(source Source, plan *Plan, first int, o Options) (*stream, error) {
 		s.close()
 		return nil, err
 	}
-	s.layout = newLayout(c.Header.Tensors, o)
+	s.layout = newLayout(c.Tensors, o)
 	s.files[index] = s.layout.open(c)
-	if err := foreign.Averageable(c.Header.Tensors); err != nil {
+	if err := checkpoint.Averageable(c.Tensors); err != nil {
 		s.close()
 		return nil, fmt.Errorf("%s: %w", c.Path, err)
 	}
@@ -329,10 +327,10 @@ func (s *stream) compute(ctx context.Context, b *batch) ([]*Output, error) {
 }
 
 // sources are the checkpoints that a batch needs, to be verified.
-func (s *stream) sources(b *batch) []*checkpoint {
-	var out []*checkpoint
+func (s *stream) sources(b *batch) []*loaded {
+	var out []*loaded
 	for _, index := range b.needs {
-		out = append(out, s.files[index].checkpoint)
+		out = append(out, s.files[index].loaded)
 	}
 	return out
 }
@@ -354,7 +352,7 @@ func (b *batch) run(ctx context.Context, pieces []piece, files map[int]*file, ne
 	for n := range errs {
 		wg.Go(func() {
 			scratch := make([]float64, blockElements)
-			errs[n] = trajectory.Guard(newestFile.Path+" or an older checkpoint", func() error {
+			errs[n] = checkpoint.Guard(newestFile.Path+" or an older checkpoint", func() error {
 				for ctx.Err() == nil {
 					i := int(next.Add(1)) - 1
 					if i >= len(pieces) {

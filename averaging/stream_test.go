@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 )
 
 // files writes checkpoints with random values of all magnitudes in every floating type, and integers.
@@ -30,30 +30,30 @@ type files struct {
 	maps  map[int]int // how often each was mapped
 }
 
-func (f *files) Map(i int) (*trajectory.Weights, error) {
+func (f *files) Map(i int) (*checkpoint.Mapped, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.maps[i]++
-	return trajectory.MapFile(f.paths[i])
+	return safetensors.Map(f.paths[i])
 }
 
-var kinds = []safetensors.DType{safetensors.F64, safetensors.F32, safetensors.F16, safetensors.BF16}
+var kinds = []checkpoint.DType{checkpoint.F64, checkpoint.F32, checkpoint.F16, checkpoint.BF16}
 
 func write(t *testing.T, checkpoints int, mixed bool, sizes ...int64) *files {
 	t.Helper()
 	f := &files{maps: map[int]int{}}
 	for i := range checkpoints {
-		var tensors []safetensors.Tensor
+		var tensors []checkpoint.Tensor
 		for _, d := range kinds {
 			for _, n := range sizes {
-				tensors = append(tensors, safetensors.Tensor{Name: fmt.Sprintf("%s.%d", d, n), DType: d, Shape: []int64{n}})
+				tensors = append(tensors, checkpoint.Tensor{Name: fmt.Sprintf("%s.%d", d, n), DType: d, Shape: []int64{n}})
 			}
 		}
-		tensors = append(tensors, safetensors.Tensor{Name: "count", DType: safetensors.I64, Shape: []int64{2}}, safetensors.Tensor{Name: "mask", DType: "BOOL", Shape: []int64{3}})
+		tensors = append(tensors, checkpoint.Tensor{Name: "count", DType: checkpoint.I64, Shape: []int64{2}}, checkpoint.Tensor{Name: "mask", DType: "BOOL", Shape: []int64{3}})
 		if mixed && i%2 == 1 { // another order in the file must not matter
 			slices.Reverse(tensors)
 		}
-		tensors = safetensors.Arrange(tensors)
+		tensors = checkpoint.Arrange(tensors)
 		data := make([]byte, tensors[len(tensors)-1].End)
 		for _, x := range tensors {
 			size := x.DType.Size()
@@ -88,16 +88,16 @@ func write(t *testing.T, checkpoints int, mixed bool, sizes ...int64) *files {
 	return f
 }
 
-func (f *files) Verify(int, *trajectory.Weights) error { return nil }
+func (f *files) Verify(int, *checkpoint.Mapped) error { return nil }
 
 // value decodes one element.
-func value(d safetensors.DType, b []byte) float64 {
+func value(d checkpoint.DType, b []byte) float64 {
 	switch d {
-	case safetensors.F64:
+	case checkpoint.F64:
 		return math.Float64frombits(binary.LittleEndian.Uint64(b))
-	case safetensors.F32:
+	case checkpoint.F32:
 		return float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))
-	case safetensors.BF16:
+	case checkpoint.BF16:
 		return float64(math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16))
 	}
 	h := binary.LittleEndian.Uint16(b)
@@ -117,7 +117,7 @@ func value(d safetensors.DType, b []byte) float64 {
 }
 
 // neighbours are all values of a 16-bit type, in order, without NaN and the infinities.
-func neighbours(d safetensors.DType) (values []float64, bits []uint16) {
+func neighbours(d checkpoint.DType) (values []float64, bits []uint16) {
 	type pair struct {
 		v float64
 		h uint16
@@ -137,10 +137,10 @@ func neighbours(d safetensors.DType) (values []float64, bits []uint16) {
 	return values, bits
 }
 
-var nearest16 = map[safetensors.DType]func(float64) uint16{}
+var nearest16 = map[checkpoint.DType]func(float64) uint16{}
 
 // nearest rounds by looking for the two neighbours: slow, and right by construction.
-func nearest(d safetensors.DType) func(float64) uint16 {
+func nearest(d checkpoint.DType) func(float64) uint16 {
 	if nearest16[d] == nil {
 		values, bits := neighbours(d)
 		top := len(values) - 1
@@ -172,11 +172,11 @@ func nearest(d safetensors.DType) func(float64) uint16 {
 	return nearest16[d]
 }
 
-func encode(d safetensors.DType, b []byte, v float64) {
+func encode(d checkpoint.DType, b []byte, v float64) {
 	switch d {
-	case safetensors.F64:
+	case checkpoint.F64:
 		binary.LittleEndian.PutUint64(b, math.Float64bits(v))
-	case safetensors.F32:
+	case checkpoint.F32:
 		binary.LittleEndian.PutUint32(b, math.Float32bits(float32(v)))
 	default:
 		binary.LittleEndian.PutUint16(b, nearest(d)(v))
@@ -185,7 +185,7 @@ func encode(d safetensors.DType, b []byte, v float64) {
 
 // naive is the average by the definition: Σ wᵢθᵢ in float64, one after the other in the order that
 // Coefficients documents, divided by the norm and rounded once.
-func naive(t *testing.T, f *files, c Coefficients, name string, to safetensors.DType) []byte {
+func naive(t *testing.T, f *files, c Coefficients, name string, to checkpoint.DType) []byte {
 	t.Helper()
 	var sums []float64
 	for pos := range c.Indices {
@@ -193,7 +193,7 @@ func naive(t *testing.T, f *files, c Coefficients, name string, to safetensors.D
 		if len(c.Indices) <= 16 && slices.Max(c.Weights) == 1 && slices.Min(c.Weights) == 1 {
 			j = len(c.Indices) - 1 - pos
 		}
-		w, err := trajectory.MapFile(f.paths[c.Indices[j]])
+		w, err := safetensors.Map(f.paths[c.Indices[j]])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,10 +217,10 @@ func naive(t *testing.T, f *files, c Coefficients, name string, to safetensors.D
 }
 
 // stream runs the plan and returns the outputs by average.
-func run(t *testing.T, f *files, plan *Plan, o Options) (map[int][]byte, []safetensors.Tensor) {
+func run(t *testing.T, f *files, plan *Plan, o Options) (map[int][]byte, []checkpoint.Tensor) {
 	t.Helper()
 	out := map[int][]byte{}
-	var tensors []safetensors.Tensor
+	var tensors []checkpoint.Tensor
 	last := -1
 	err := Stream(context.Background(), f, plan, nil, o, func(o *Output) error {
 		if o.Average <= last {
@@ -272,7 +272,7 @@ func TestStreamIsExact(t *testing.T) {
 				t.Fatalf("%+v, tensor %s: not equal to the naive sum", c, x.Name)
 			}
 			if !x.DType.Float() {
-				w, _ := trajectory.MapFile(f.paths[c.Newest()])
+				w, _ := safetensors.Map(f.paths[c.Newest()])
 				n, _ := w.Tensor(x.Name)
 				if !bytes.Equal(data[x.Begin:x.End], w.Data[n.Begin:n.End]) {
 					t.Fatalf("tensor %s is not that of the newest checkpoint", x.Name)
@@ -381,7 +381,7 @@ func TestStreamSkipsWhatIsNotWanted(t *testing.T) {
 // shrinking cuts each file once it is mapped.
 type shrinking struct{ *files }
 
-func (s shrinking) Map(i int) (*trajectory.Weights, error) {
+func (s shrinking) Map(i int) (*checkpoint.Mapped, error) {
 	w, err := s.files.Map(i)
 	if err == nil {
 		err = os.Truncate(s.paths[i], 4096)
@@ -392,7 +392,7 @@ func (s shrinking) Map(i int) (*trajectory.Weights, error) {
 // unfit finds a checkpoint unfit.
 type unfit struct{ *files }
 
-func (u unfit) Verify(i int, _ *trajectory.Weights) error {
+func (u unfit) Verify(i int, _ *checkpoint.Mapped) error {
 	if i == 2 {
 		time.Sleep(10 * time.Millisecond)
 		return errors.New("checkpoint 2 is unfit")
@@ -433,7 +433,7 @@ func TestStreamOfAShrinkingFileIsAnError(t *testing.T) {
 func TestPartsGiveTheSameBits(t *testing.T) {
 	f := write(t, 6, true, 1, 7, blockElements+3, 2*pieceElements+1)
 	plan := planFor(t, 6, "last", "lawa:k=3", "ema:decay=0.9")
-	for _, o := range []Options{{}, {DType: safetensors.BF16, Newest: func(name string) bool { return strings.HasSuffix(name, ".7") }}} {
+	for _, o := range []Options{{}, {DType: checkpoint.BF16, Newest: func(name string) bool { return strings.HasSuffix(name, ".7") }}} {
 		want, tensors := run(t, f, plan, o)
 		for a := range plan.Averages {
 			p, err := NewParts(context.Background(), f, plan, a, o)

@@ -4,7 +4,7 @@ import (
 	"math"
 	"slices"
 
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 )
 
 // chain is a sum over checkpoints, in the order in which they are added, from which averages are taken on
@@ -126,7 +126,7 @@ const blockElements = 1 << 13
 
 // run sums one piece of n elements. x(i) is the piece in checkpoint i, dst(j) in output j; state is the
 // piece's share of the kept sums, and scratch holds blockElements where there are none.
-func (c *chain) run(from, to safetensors.DType, n int, x func(i int) []byte, dst func(j int) []byte, state, scratch []float64) {
+func (c *chain) run(from, to checkpoint.DType, n int, x func(i int) []byte, dst func(j int) []byte, state, scratch []float64) {
 	in, out := from.Size(), to.Size()
 	for begin := 0; begin < n; begin += blockElements {
 		end := min(begin+blockElements, n)

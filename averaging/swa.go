@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 
-	"lawa-replay/internal/spec"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 var swaKind = Kind{

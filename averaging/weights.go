@@ -11,9 +11,9 @@ import (
 	"strconv"
 	"strings"
 
-	"lawa-replay/internal/input"
-	"lawa-replay/internal/spec"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 var weightsKind = Kind{

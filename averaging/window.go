@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
 // Window is the newest Size checkpoints. Before there are as many there is no window, or, where Partial,

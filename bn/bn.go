@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"strings"
 
-	"lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
 // Kind is what a policy does.

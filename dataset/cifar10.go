@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 // The classes of CIFAR-10 in the order of their labels.

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"sync"
 
-	"lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
 // Set is a data set with its two splits.

@@ -10,7 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 // maxIDX bounds what one file may hold, in bytes.

@@ -1,8 +1,8 @@
 package dataset
 
 import (
-	"lawa-replay/internal/torch"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
 
 // Resident is a split in a device's memory, images as bytes. Goroutines may share it.
@@ -21,7 +21,7 @@ func (s *Split) On(d torch.Device) (*Resident, error) {
 		return &Resident{s, images}, nil
 	}
 	shape := append([]int64{int64(s.N)}, s.Inputs.Shape...)
-	if !s.Inputs.DType.Float() || s.Inputs.DType == safetensors.F32 {
+	if !s.Inputs.DType.Float() || s.Inputs.DType == checkpoint.F32 {
 		inputs, err := torch.FromBytes(d, string(s.Inputs.DType), s.Inputs.Data, shape...)
 		if err != nil {
 			return nil, err

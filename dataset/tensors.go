@@ -16,14 +16,14 @@ import (
 
 	"codeberg.org/sbinet/npyio/npy"
 
-	"lawa-replay/internal/input"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 // Array is a tensor of examples: N times a shape.
 type Array struct {
-	DType safetensors.DType
+	DType checkpoint.DType
 	Shape []int64 // of one example
 	Data  []byte  // little-endian
 }
@@ -86,7 +86,7 @@ func (a *Array) Integers() ([]int64, error) {
 func (a *Array) Floats() ([]float32, error) {
 	if a.DType.Float() {
 		out := make([]float32, len(a.Data)/a.DType.Size())
-		safetensors.Decode(out, a.DType, a.Data)
+		checkpoint.Decode(out, a.DType, a.Data)
 		return out, nil
 	}
 	whole, err := a.Integers()
@@ -176,22 +176,22 @@ func openTensors(path string) (*Split, error) {
 
 // array is one as a file has it.
 type array struct {
-	dtype safetensors.DType
+	dtype checkpoint.DType
 	shape []int64
 	data  []byte
 }
 
 func fromSafetensors(path string) (map[string]*array, error) {
-	w, err := trajectory.MapFile(path)
+	w, err := safetensors.Map(path)
 	if err != nil {
 		return nil, err
 	}
 	defer w.Close()
 	out := map[string]*array{}
-	for _, t := range w.Header.Tensors {
+	for _, t := range w.Tensors {
 		if t.Name == "inputs" || t.Name == "targets" {
 			data := make([]byte, t.End-t.Begin)
-			if err := trajectory.Guard(path, func() error { copy(data, w.Data[t.Begin:t.End]); return nil }); err != nil {
+			if err := checkpoint.Guard(path, func() error { copy(data, w.Data[t.Begin:t.End]); return nil }); err != nil {
 				return nil, err
 			}
 			out[t.Name] = &array{t.DType, t.Shape, data}
@@ -256,7 +256,7 @@ func fromNPY(path string) (*array, error) {
 }
 
 // npyTypes are numpy's little-endian types by their names in safetensors.
-var npyTypes = map[string]safetensors.DType{"<f8": "F64", "<f4": "F32", "<f2": "F16", "<i8": "I64", "<i4": "I32", "<i2": "I16", "|i1": "I8", "|u1": "U8", "|b1": "BOOL"}
+var npyTypes = map[string]checkpoint.DType{"<f8": "F64", "<f4": "F32", "<f2": "F16", "<i8": "I64", "<i4": "I32", "<i2": "I16", "|i1": "I8", "|u1": "U8", "|b1": "BOOL"}
 
 // maxNPYHeader is more than any header has, in bytes.
 const maxNPYHeader = 1 << 16

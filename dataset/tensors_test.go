@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 )
 
 const scriptFixtures = "../testdata/script/mlp"
@@ -38,7 +38,7 @@ func TestTensorsOfAllFormats(t *testing.T) {
 
 func TestArrays(t *testing.T) {
 	for dtype, data := range map[string][]byte{"I64": {254, 255, 255, 255, 255, 255, 255, 255}, "I32": {254, 255, 255, 255}, "I16": {254, 255}, "I8": {254}} {
-		v, err := (&Array{DType: safetensors.DType(dtype), Data: data}).Integers()
+		v, err := (&Array{DType: checkpoint.DType(dtype), Data: data}).Integers()
 		if err != nil || len(v) != 1 || v[0] != -2 {
 			t.Errorf("%s: %v, %v, expected -2", dtype, v, err)
 		}

@@ -9,9 +9,9 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"lawa-replay/dataset"
-	"lawa-replay/internal/torch"
-	"lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/model"
 )
 
 // allotment is how an engine computes on a CPU. Neither changes what is computed, beyond the rounding of batches of

@@ -6,13 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"lawa-replay/averaging"
-	"lawa-replay/bn"
-	"lawa-replay/dataset"
-	"lawa-replay/evaluator/results"
-	"lawa-replay/internal/torch"
-	"lawa-replay/model"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // What does not fit into the memory is reduced until it does.

@@ -13,10 +13,10 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"lawa-replay/averaging"
-	"lawa-replay/internal/atomicfile"
-	"lawa-replay/internal/input"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Evaluations name their average by a digest. What is in it, averages-NNNNNN.jsonl.zst says, once for each digest;

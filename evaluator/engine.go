@@ -8,11 +8,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"lawa-replay/bn"
-	"lawa-replay/dataset"
-	"lawa-replay/internal/torch"
-	"lawa-replay/model"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/model"
 )
 
 // Backend evaluates averages: the Engine, or Workers of one's own.
@@ -20,7 +20,7 @@ type Backend interface {
 	// Inputs are all that the evaluation of an average under a policy on a split depends on.
 	Inputs(average Average, policy bn.Policy, split string) (Inputs, error)
 	// Check says whether a trajectory's tensors can be evaluated.
-	Check(tensors []safetensors.Tensor, tied map[string]string) error
+	Check(tensors []checkpoint.Tensor, tied map[string]string) error
 	// Supports says which policies cannot be had, by an error.
 	Supports(policy bn.Policy) error
 	// Provenance says what evaluates, for the table's metadata.
@@ -94,7 +94,7 @@ func (e *Engine) batch() int {
 }
 
 // Check implements Backend.
-func (e *Engine) Check(tensors []safetensors.Tensor, tied map[string]string) error {
+func (e *Engine) Check(tensors []checkpoint.Tensor, tied map[string]string) error {
 	return Match(e.Net, tensors, tied)
 }
 
@@ -178,7 +178,7 @@ func (e *Engine) Validate(ctx context.Context, values []float32, split *dataset.
 
 // Renew recomputes the batch-norm statistics of weights in place, by a pass over the data in batches of
 // BNBatch: the policy recompute.
-func (e *Engine) Renew(ctx context.Context, tensors []safetensors.Tensor, tied map[string]string, data []byte, split *dataset.Resident) error {
+func (e *Engine) Renew(ctx context.Context, tensors []checkpoint.Tensor, tied map[string]string, data []byte, split *dataset.Resident) error {
 	return torch.Worker(e.Threads, false, func() error {
 		in, err := e.Net.On(e.Device, false)
 		if err != nil {
@@ -199,7 +199,7 @@ func (e *Engine) Renew(ctx context.Context, tensors []safetensors.Tensor, tied m
 		for _, entry := range in.Entries {
 			if entry.Role == model.Statistic {
 				t, _ := find(in.Network, have, entry.Name)
-				safetensors.Encode(data[t.Begin:t.End], t.DType, values[entry.Offset:entry.Offset+entry.Elements()])
+				checkpoint.Encode(data[t.Begin:t.End], t.DType, values[entry.Offset:entry.Offset+entry.Elements()])
 			}
 		}
 		return nil

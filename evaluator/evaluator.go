@@ -19,12 +19,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"lawa-replay/averaging"
-	"lawa-replay/bn"
-	"lawa-replay/dataset"
-	"lawa-replay/evaluator/results"
-	"lawa-replay/internal/atomicfile"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Sweep is what to evaluate: schemes × endpoints × policies × splits, over one or more trajectories of
@@ -369,7 +369,7 @@ func (s *Sweep) evaluate(ctx context.Context, engine Backend, p *prepared, missi
 						if err != nil {
 							return err
 						}
-						u.newest, closeNewest = w.Weights, w.release
+						u.newest, closeNewest = w.Mapped, w.release
 					}
 					uses.Add(1)
 					u.release = func() {

@@ -10,15 +10,15 @@ import (
 	"strings"
 	"testing"
 
-	"lawa-replay/averaging"
-	"lawa-replay/bn"
-	"lawa-replay/dataset"
-	"lawa-replay/evaluator/results"
-	"lawa-replay/importer"
-	"lawa-replay/internal/torch"
-	"lawa-replay/model"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/importer"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // linked opens checkpoints as they lie.
@@ -66,7 +66,7 @@ func TestPretrained(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer w.Close()
-		if err := Match(net, w.Header.Tensors, nil); err != nil {
+		if err := Match(net, w.Tensors, nil); err != nil {
 			t.Fatal(err)
 		}
 		val, err := set.Val.On(torch.CPU)
@@ -81,7 +81,7 @@ func TestPretrained(t *testing.T) {
 				return err
 			}
 			defer in.Free()
-			if err := load(in, weights{tensors: w.Header.Tensors, data: w.Data}); err != nil {
+			if err := load(in, weights{tensors: w.Tensors, data: w.Data}); err != nil {
 				return err
 			}
 			var s torch.Scope
@@ -254,7 +254,7 @@ func TestTorchScriptRefuses(t *testing.T) {
 		t.Errorf("another shape: %v", err)
 	}
 	// num_batches_tracked came with PyTorch 0.4.1; older files lack it.
-	without := slices.DeleteFunc(slices.Clone(tensors), func(x safetensors.Tensor) bool { return strings.HasSuffix(x.Name, "num_batches_tracked") })
+	without := slices.DeleteFunc(slices.Clone(tensors), func(x checkpoint.Tensor) bool { return strings.HasSuffix(x.Name, "num_batches_tracked") })
 	if err := Match(traced, without, nil); err != nil {
 		t.Errorf("without num_batches_tracked: %v", err)
 	}

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"lawa-replay/evaluator/results"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Folders gives each of different folders the shortest end of its path that tells it from the others: run, or

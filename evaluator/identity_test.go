@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 func TestFoldersTellRunsApart(t *testing.T) {

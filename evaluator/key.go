@@ -11,11 +11,11 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"lawa-replay/averaging"
-	"lawa-replay/bn"
-	"lawa-replay/dataset"
-	"lawa-replay/internal/torch"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Inputs is all that an evaluation depends on. Its digest is the evaluation's key: equal inputs are never

@@ -15,10 +15,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"lawa-replay/averaging"
-	"lawa-replay/bn"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // constant is a backend that needs no network: every average has the same values.
@@ -28,10 +29,10 @@ func (*constant) Inputs(average Average, policy bn.Policy, split string) (Inputs
 	return Inputs{Format: inputsFormat, Task: "worker", Model: "worker:" + hex.EncodeToString(make([]byte, 32)), Average: average.Digest,
 		Policy: policyOf(average, policy), Data: split, Numeric: "cpu"}, nil
 }
-func (*constant) Check([]safetensors.Tensor, map[string]string) error { return nil }
-func (*constant) Supports(bn.Policy) error                            { return nil }
-func (*constant) Provenance() map[string]any                          { return map[string]any{} }
-func (*constant) slots() int                                          { return 4 }
+func (*constant) Check([]checkpoint.Tensor, map[string]string) error { return nil }
+func (*constant) Supports(bn.Policy) error                           { return nil }
+func (*constant) Provenance() map[string]any                         { return map[string]any{} }
+func (*constant) slots() int                                         { return 4 }
 func (c *constant) start(ctx context.Context, g *errgroup.Group, j job) (int64, func(), error) {
 	for range 2 {
 		g.Go(func() error {
@@ -54,7 +55,7 @@ func (c *constant) start(ctx context.Context, g *errgroup.Group, j job) (int64, 
 func longRun(t testing.TB, n int) *trajectory.Trajectory {
 	t.Helper()
 	dir := t.TempDir()
-	tensors := safetensors.Arrange([]safetensors.Tensor{{Name: "w", DType: safetensors.F32, Shape: []int64{4}}})
+	tensors := checkpoint.Arrange([]checkpoint.Tensor{{Name: "w", DType: checkpoint.F32, Shape: []int64{4}}})
 	var lines []trajectory.Checkpoint
 	for i := range n {
 		var file bytes.Buffer

@@ -6,23 +6,23 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"lawa-replay/bn"
-	"lawa-replay/model"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // weights are the values that an instance is loaded with.
 type weights struct {
-	tensors []safetensors.Tensor
+	tensors []checkpoint.Tensor
 	data    []byte
-	tied    map[string]string   // names that stand for other tensors
-	newest  *trajectory.Weights // statistics to put over those of data; nil leaves them
+	tied    map[string]string  // names that stand for other tensors
+	newest  *checkpoint.Mapped // statistics to put over those of data; nil leaves them
 }
 
 // shared is a mapped checkpoint that several use.
 type shared struct {
-	*trajectory.Weights
+	*checkpoint.Mapped
 	users atomic.Int64
 }
 
@@ -47,7 +47,7 @@ func (n *newest) get(index int) (*shared, error) {
 		if err != nil {
 			return nil, err
 		}
-		n.index, n.now = index, &shared{Weights: w}
+		n.index, n.now = index, &shared{Mapped: w}
 		n.now.users.Store(1)
 	}
 	n.now.users.Add(1)
@@ -62,8 +62,8 @@ func (n *newest) drop() {
 }
 
 // named finds tensors by name, tied ones too.
-func named(tensors []safetensors.Tensor, tied map[string]string) map[string]safetensors.Tensor {
-	m := make(map[string]safetensors.Tensor, len(tensors)+len(tied))
+func named(tensors []checkpoint.Tensor, tied map[string]string) map[string]checkpoint.Tensor {
+	m := make(map[string]checkpoint.Tensor, len(tensors)+len(tied))
 	for _, t := range tensors {
 		m[t.Name] = t
 	}
@@ -78,7 +78,7 @@ func named(tensors []safetensors.Tensor, tied map[string]string) map[string]safe
 }
 
 // find finds an entry's tensor, under its own name or another that is used for it.
-func find(net *model.Network, have map[string]safetensors.Tensor, name string) (safetensors.Tensor, bool) {
+func find(net *model.Network, have map[string]checkpoint.Tensor, name string) (checkpoint.Tensor, bool) {
 	if t, ok := have[name]; ok {
 		return t, true
 	}
@@ -87,13 +87,13 @@ func find(net *model.Network, have map[string]safetensors.Tensor, name string) (
 			return t, true
 		}
 	}
-	return safetensors.Tensor{}, false
+	return checkpoint.Tensor{}, false
 }
 
 // Match says whether the checkpoints' tensors are the network's. The error lists those that are missing, extra, or
 // of another shape. num_batches_tracked may be missing, as PyTorch allows: nothing is computed from it.
 // A prefix that all names share, and that alone is in the way, is taken off: Prefix.
-func Match(net *model.Network, tensors []safetensors.Tensor, tied map[string]string) error {
+func Match(net *model.Network, tensors []checkpoint.Tensor, tied map[string]string) error {
 	if len(faults(net, tensors, tied)) == 0 || Prefix(net, tensors, tied) != "" {
 		return nil
 	}
@@ -110,13 +110,13 @@ func Match(net *model.Network, tensors []safetensors.Tensor, tied map[string]str
 }
 
 // bareNamed finds tensors by the network's names.
-func bareNamed(net *model.Network, tensors []safetensors.Tensor, tied map[string]string) map[string]safetensors.Tensor {
+func bareNamed(net *model.Network, tensors []checkpoint.Tensor, tied map[string]string) map[string]checkpoint.Tensor {
 	prefix := Prefix(net, tensors, tied)
 	have := named(tensors, tied)
 	if prefix == "" {
 		return have
 	}
-	bare := make(map[string]safetensors.Tensor, len(have))
+	bare := make(map[string]checkpoint.Tensor, len(have))
 	for name, t := range have {
 		bare[strings.TrimPrefix(name, prefix)] = t
 	}
@@ -124,7 +124,7 @@ func bareNamed(net *model.Network, tensors []safetensors.Tensor, tied map[string
 }
 
 // faults lists in which the tensors differ from the network's, by their names as they are.
-func faults(net *model.Network, tensors []safetensors.Tensor, tied map[string]string) []string {
+func faults(net *model.Network, tensors []checkpoint.Tensor, tied map[string]string) []string {
 	have := named(tensors, tied)
 	used := map[string]bool{}
 	var missing, wrong, extra []string
@@ -137,13 +137,13 @@ func faults(net *model.Network, tensors []safetensors.Tensor, tied map[string]st
 			continue
 		}
 		used[t.Name] = true
-		want := safetensors.Tensor{DType: safetensors.F32, Shape: e.Shape}
+		want := checkpoint.Tensor{DType: checkpoint.F32, Shape: e.Shape}
 		fits := t.DType.Float()
 		switch e.Role {
 		case model.Counter:
-			want.DType, fits = safetensors.I64, !t.DType.Float()
+			want.DType, fits = checkpoint.I64, !t.DType.Float()
 		case model.Other:
-			want.DType = safetensors.DType(e.DType)
+			want.DType = checkpoint.DType(e.DType)
 			fits = t.DType == want.DType
 		}
 		if !fits || !slices.Equal(t.Shape, e.Shape) {
@@ -197,7 +197,7 @@ func load(in *model.Instance, w weights) error {
 		size := int64(t.DType.Size())
 		for at, n := int64(0), e.Elements(); at < n; at += int64(len(buffer)) {
 			part := buffer[:min(n-at, int64(len(buffer)))]
-			safetensors.Decode(part, t.DType, data[t.Begin+at*size:t.Begin+(at+int64(len(part)))*size])
+			checkpoint.Decode(part, t.DType, data[t.Begin+at*size:t.Begin+(at+int64(len(part)))*size])
 			if err := in.Load(e.Offset+at, part); err != nil {
 				return err
 			}

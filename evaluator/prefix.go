@@ -4,18 +4,18 @@ import (
 	"slices"
 	"strings"
 
-	"lawa-replay/model"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/model"
 )
 
 // Prefix is what is taken off the checkpoints' names, such as the "model." of a LightningModule: a prefix that all of
 // them share, and without which they are exactly the network's. "" where they are that already, or never.
-func Prefix(net *model.Network, tensors []safetensors.Tensor, tied map[string]string) string {
+func Prefix(net *model.Network, tensors []checkpoint.Tensor, tied map[string]string) string {
 	if len(tensors) == 0 || len(faults(net, tensors, tied)) == 0 {
 		return ""
 	}
 	for _, p := range prefixes(tensors[0].Name) {
-		if slices.ContainsFunc(tensors, func(t safetensors.Tensor) bool { return !strings.HasPrefix(t.Name, p) }) {
+		if slices.ContainsFunc(tensors, func(t checkpoint.Tensor) bool { return !strings.HasPrefix(t.Name, p) }) {
 			return ""
 		}
 		if bare, tied := without(p, tensors, tied); len(faults(net, bare, tied)) == 0 {
@@ -37,7 +37,7 @@ func prefixes(name string) []string {
 }
 
 // without takes a prefix off the names that have it.
-func without(prefix string, tensors []safetensors.Tensor, tied map[string]string) ([]safetensors.Tensor, map[string]string) {
+func without(prefix string, tensors []checkpoint.Tensor, tied map[string]string) ([]checkpoint.Tensor, map[string]string) {
 	bare := slices.Clone(tensors)
 	for i := range bare {
 		bare[i].Name = strings.TrimPrefix(bare[i].Name, prefix)
@@ -50,8 +50,8 @@ func without(prefix string, tensors []safetensors.Tensor, tied map[string]string
 }
 
 // nearest is the prefix that, taken off, makes most names the network's; "" where none makes any more.
-func nearest(net *model.Network, tensors []safetensors.Tensor, tied map[string]string) string {
-	known := func(tensors []safetensors.Tensor, tied map[string]string) int {
+func nearest(net *model.Network, tensors []checkpoint.Tensor, tied map[string]string) string {
+	known := func(tensors []checkpoint.Tensor, tied map[string]string) int {
 		have, n := named(tensors, tied), 0
 		for _, e := range net.Entries {
 			if _, ok := find(net, have, e.Name); ok && e.Role != model.Counter {

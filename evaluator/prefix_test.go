@@ -9,11 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"lawa-replay/dataset"
-	"lawa-replay/internal/torch"
-	"lawa-replay/model"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // prefixed writes a run's checkpoints with a prefix in front of their tensors' names.
@@ -29,11 +30,11 @@ func prefixed(t *testing.T, run *trajectory.Trajectory, prefix string) *trajecto
 			t.Fatal(err)
 		}
 		defer w.Close()
-		tensors := slices.Clone(w.Header.Tensors)
+		tensors := slices.Clone(w.Tensors)
 		for j := range tensors {
 			tensors[j].Name = prefix + tensors[j].Name
 		}
-		tensors = safetensors.Arrange(tensors)
+		tensors = checkpoint.Arrange(tensors)
 		data := make([]byte, tensors[len(tensors)-1].End)
 		for _, x := range tensors {
 			from, _ := w.Tensor(strings.TrimPrefix(x.Name, prefix))
@@ -77,7 +78,7 @@ func TestPrefix(t *testing.T) {
 	if p := Prefix(net, tensors, nil); p != "net.model." {
 		t.Errorf("the prefix is %q", p)
 	}
-	more := append(slices.Clone(tensors), safetensors.Tensor{Name: "head.weight", DType: safetensors.F32, Shape: []int64{3}})
+	more := append(slices.Clone(tensors), checkpoint.Tensor{Name: "head.weight", DType: checkpoint.F32, Shape: []int64{3}})
 	if err := Match(net, more, nil); err == nil || !strings.Contains(err.Error(), "--strip net.model.") || !strings.Contains(err.Error(), "head.weight") {
 		t.Errorf("one tensor more: %v", err)
 	}

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"lawa-replay/internal/atomicfile"
-	"lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 // Store keeps evaluations in a folder, so that a sweep can be interrupted, extended, and shared: records appended to

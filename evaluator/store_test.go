@@ -15,7 +15,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/averaging"
 )
 
 func numberedEvaluation(i int) Evaluation {

@@ -11,16 +11,16 @@ import (
 	"strings"
 	"testing"
 
-	"lawa-replay/averaging"
-	"lawa-replay/bn"
-	"lawa-replay/dataset"
-	"lawa-replay/evaluator/results"
-	"lawa-replay/evaluator/worker"
-	"lawa-replay/internal/atomicfile"
-	"lawa-replay/internal/torch"
-	"lawa-replay/model"
-	"lawa-replay/trainer"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/evaluator/worker"
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/trainer"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 type trajectoryNumber = trajectory.Number

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"math"
 
-	"lawa-replay/dataset"
-	"lawa-replay/internal/spec"
-	"lawa-replay/internal/torch"
-	"lawa-replay/model"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Value is one metric of one evaluation.

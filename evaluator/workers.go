@@ -19,13 +19,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"lawa-replay/bn"
-	"lawa-replay/evaluator/worker"
-	"lawa-replay/internal/atomicfile"
-	"lawa-replay/internal/input"
-	"lawa-replay/internal/torch"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/evaluator/worker"
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Workers evaluate averages by a program of one's own, several of it side by side.
@@ -70,7 +71,7 @@ func (w *Workers) worker(slot int) *worker.Worker {
 }
 
 // Check implements Backend: what the weights are for, the program must know.
-func (w *Workers) Check([]safetensors.Tensor, map[string]string) error { return nil }
+func (w *Workers) Check([]checkpoint.Tensor, map[string]string) error { return nil }
 
 // Supports implements Backend.
 func (w *Workers) Supports(policy bn.Policy) error {
@@ -250,7 +251,7 @@ func writeWeights(path string, w weights) error {
 	write(header, 0)
 	write(w.data, base)
 	if w.newest != nil {
-		err2 := trajectory.Guard(path, func() error {
+		err2 := checkpoint.Guard(path, func() error {
 			for _, t := range w.tensors {
 				if bn.IsStatistic(t.Name) {
 					from, _ := w.newest.Tensor(t.Name)

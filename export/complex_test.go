@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"lawa-replay/averaging"
-	"lawa-replay/importer"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/foreign"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/importer"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // TestComplex: complex tensors pass from PyTorch's files through averages into PyTorch's files; safetensors, which has

@@ -15,10 +15,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"lawa-replay/averaging"
-	"lawa-replay/bn"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Export is which averages of a trajectory to write: every scheme at every endpoint.
@@ -26,14 +27,14 @@ type Export struct {
 	Trajectory *trajectory.Trajectory
 	Schemes    []averaging.Scheme
 	Endpoints  []int
-	DType      safetensors.DType // of floating tensors; "" keeps the checkpoints'
-	Format     Format            // "" is Safetensors
-	ShardSize  int64             // of Sharded, in bytes; 0 keeps the source's shards
-	Whole      bool              // of PT: the newest checkpoint's file, with the average in place of its weights
-	Policy     bn.Policy         // of the batch-norm statistics
+	DType      checkpoint.DType // of floating tensors; "" keeps the checkpoints'
+	Format     Format           // "" is Safetensors
+	ShardSize  int64            // of Sharded, in bytes; 0 keeps the source's shards
+	Whole      bool             // of PT: the newest checkpoint's file, with the average in place of its weights
+	Policy     bn.Policy        // of the batch-norm statistics
 	// Renew recomputes the statistics among tensors in place, for the policy recompute; RenewedFrom says
 	// from which data, for the metadata.
-	Renew       func(ctx context.Context, tensors []safetensors.Tensor, data []byte) error
+	Renew       func(ctx context.Context, tensors []checkpoint.Tensor, data []byte) error
 	RenewedFrom string
 
 	AllowNonFinite, AllowGaps bool
@@ -188,7 +189,7 @@ func (e *Export) runPiecewise(ctx context.Context, options averaging.Options, re
 }
 
 // write writes the files of one average.
-func (e *Export) write(ctx context.Context, requests []averaging.Request, tensors []safetensors.Tensor, values data, verified func() error) error {
+func (e *Export) write(ctx context.Context, requests []averaging.Request, tensors []checkpoint.Tensor, values data, verified func() error) error {
 	for _, r := range requests {
 		w := Written{e.Path(r.Scheme, r.Endpoint), r.Scheme, r.Endpoint, e.plan.Averages[r.Average], 0}
 		for _, t := range tensors {

@@ -11,12 +11,13 @@ import (
 	"slices"
 	"strings"
 
-	"lawa-replay/averaging"
-	"lawa-replay/internal/atomicfile"
-	"lawa-replay/internal/input"
-	"lawa-replay/internal/spec"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Format is how an average is stored.
@@ -70,7 +71,7 @@ func FileName(t *trajectory.Trajectory, scheme averaging.Scheme, endpoint int, f
 }
 
 // shards says into which files the tensors go: as in the source, or, with a size given, as many as fit.
-func (e *Export) shards(tensors []safetensors.Tensor) (map[string]string, error) {
+func (e *Export) shards(tensors []checkpoint.Tensor) (map[string]string, error) {
 	if e.ShardSize <= 0 {
 		if len(e.Trajectory.Meta.Shards) == 0 {
 			return nil, errors.New("the trajectory's source has no shards whose layout could be kept: --shard-size makes some")
@@ -130,7 +131,7 @@ func (h held) Write(w io.Writer, begin, end int64) error {
 
 // store writes one average, whole or not at all: its name appears when confirm says that the checkpoints are what
 // they were.
-func (e *Export) store(written Written, tensors []safetensors.Tensor, metadata map[string]string, values data, confirm func() error) error {
+func (e *Export) store(written Written, tensors []checkpoint.Tensor, metadata map[string]string, values data, confirm func() error) error {
 	path, tied := written.Path, e.Trajectory.Meta.Tied
 	if e.Format != PT {
 		// As safetensors.torch.save_model says it: the name that was dropped, and the one that was kept.
@@ -165,21 +166,21 @@ func addTied[V any](metadata map[string]V, tied map[string]string) error {
 }
 
 // writeSafetensors writes a whole file of some of the tensors of values, in their order or that of their dtypes.
-func writeSafetensors(out io.Writer, tensors []safetensors.Tensor, metadata map[string]string, values data) error {
-	header, err := safetensors.EncodeHeader(safetensors.Arrange(tensors), metadata)
+func writeSafetensors(out io.Writer, tensors []checkpoint.Tensor, metadata map[string]string, values data) error {
+	header, err := safetensors.EncodeHeader(checkpoint.Arrange(tensors), metadata)
 	if err != nil {
 		return err
 	}
 	if _, err := out.Write(header); err != nil {
 		return err
 	}
-	at := map[string]safetensors.Tensor{}
+	at := map[string]checkpoint.Tensor{}
 	for _, t := range tensors {
 		at[t.Name] = t
 	}
 	// Neighbours go together.
 	var begin, end int64
-	for _, t := range safetensors.Arrange(tensors) {
+	for _, t := range checkpoint.Arrange(tensors) {
 		from := at[t.Name]
 		if from.Begin != end {
 			if err := values.Write(out, begin, end); err != nil {
@@ -193,7 +194,7 @@ func writeSafetensors(out io.Writer, tensors []safetensors.Tensor, metadata map[
 }
 
 // storeShards writes an average in several files. The index comes last: without it there is no checkpoint.
-func (e *Export) storeShards(path string, tensors []safetensors.Tensor, metadata map[string]string, values data, confirm func() error) error {
+func (e *Export) storeShards(path string, tensors []checkpoint.Tensor, metadata map[string]string, values data, confirm func() error) error {
 	shards, err := e.shards(tensors)
 	if err != nil {
 		return err
@@ -202,7 +203,7 @@ func (e *Export) storeShards(path string, tensors []safetensors.Tensor, metadata
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	parts := map[string][]safetensors.Tensor{}
+	parts := map[string][]checkpoint.Tensor{}
 	total := int64(0)
 	for _, t := range tensors {
 		file, ok := shards[t.Name]

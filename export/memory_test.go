@@ -16,16 +16,17 @@ import (
 	"testing"
 	"time"
 
-	"lawa-replay/averaging"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // run is a trajectory of checkpoints with these tensors.
-func run(t *testing.T, checkpoints int, tensors ...safetensors.Tensor) *trajectory.Trajectory {
+func run(t *testing.T, checkpoints int, tensors ...checkpoint.Tensor) *trajectory.Trajectory {
 	t.Helper()
 	dir := t.TempDir()
-	tensors = safetensors.Arrange(tensors)
+	tensors = checkpoint.Arrange(tensors)
 	data := make([]byte, tensors[len(tensors)-1].End)
 	var lines []trajectory.Checkpoint
 	for i := range checkpoints {
@@ -66,8 +67,8 @@ func anonymous() int64 {
 // with more.
 func TestLargerThanMemory(t *testing.T) {
 	const size = 64 << 20
-	r := run(t, 3, safetensors.Tensor{Name: "a", DType: safetensors.F32, Shape: []int64{size / 4 / 2}}, safetensors.Tensor{Name: "b", DType: safetensors.F32, Shape: []int64{3, 5}},
-		safetensors.Tensor{Name: "c", DType: safetensors.F32, Shape: []int64{size / 4 / 2}}, safetensors.Tensor{Name: "n", DType: "I64", Shape: []int64{}})
+	r := run(t, 3, checkpoint.Tensor{Name: "a", DType: checkpoint.F32, Shape: []int64{size / 4 / 2}}, checkpoint.Tensor{Name: "b", DType: checkpoint.F32, Shape: []int64{3, 5}},
+		checkpoint.Tensor{Name: "c", DType: checkpoint.F32, Shape: []int64{size / 4 / 2}}, checkpoint.Tensor{Name: "n", DType: "I64", Shape: []int64{}})
 	scheme, err := averaging.Parse("lawa:k=3")
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +130,7 @@ func TestLargerThanMemory(t *testing.T) {
 
 // A checkpoint that is not what was recorded leaves no file, written piece by piece or at once.
 func TestLargerThanMemoryVerifies(t *testing.T) {
-	r := run(t, 2, safetensors.Tensor{Name: "a", DType: safetensors.F32, Shape: []int64{100000}})
+	r := run(t, 2, checkpoint.Tensor{Name: "a", DType: checkpoint.F32, Shape: []int64{100000}})
 	r.Checkpoints[0].SHA256 = strings.Repeat("0", 64)
 	scheme, err := averaging.Parse("lawa:k=2")
 	if err != nil {

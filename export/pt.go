@@ -12,11 +12,11 @@ import (
 	"math"
 	"slices"
 
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 )
 
 // storageTypes are the classes of PyTorch's storages, by dtype.
-var storageTypes = map[safetensors.DType]string{
+var storageTypes = map[checkpoint.DType]string{
 	"F64": "DoubleStorage", "F32": "FloatStorage", "F16": "HalfStorage", "BF16": "BFloat16Storage", "I64": "LongStorage", "I32": "IntStorage",
 	"I16": "ShortStorage", "I8": "CharStorage", "U8": "ByteStorage", "BOOL": "BoolStorage", "C64": "ComplexFloatStorage", "C128": "ComplexDoubleStorage",
 }
@@ -24,7 +24,7 @@ var storageTypes = map[safetensors.DType]string{
 // writePT writes a state dict as torch.save does: a zip archive of stored records, with a pickle of protocol 2
 // that names only what torch.load(weights_only=True) allows. Tied tensors share a storage. The metadata go into
 // a record of their own, which PyTorch does not look at.
-func writePT(w io.Writer, tensors []safetensors.Tensor, tied map[string]string, metadata map[string]string, values data) error {
+func writePT(w io.Writer, tensors []checkpoint.Tensor, tied map[string]string, metadata map[string]string, values data) error {
 	state, err := pickleState(tensors, tied)
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func (z *archive) add(name string, values data, begin, end int64) error {
 }
 
 // pickleState is the pickle of an OrderedDict of tensors.
-func pickleState(tensors []safetensors.Tensor, tied map[string]string) ([]byte, error) {
+func pickleState(tensors []checkpoint.Tensor, tied map[string]string) ([]byte, error) {
 	var p bytes.Buffer
 	text := func(s string) {
 		p.WriteByte('X')

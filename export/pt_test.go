@@ -9,18 +9,18 @@ import (
 	"strings"
 	"testing"
 
-	"lawa-replay/trajectory/foreign"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
 )
 
 // TestPT: what is written is read back, tensor by tensor, with tied ones tied and every record where it can be
 // mapped. That torch.load(weights_only=True) reads the same is checked by bench/foreign.sh.
 func TestPT(t *testing.T) {
-	var list []safetensors.Tensor
-	for i, d := range []safetensors.DType{"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "C64", "C128"} {
-		list = append(list, safetensors.Tensor{Name: "w." + string(d), DType: d, Shape: [][]int64{{}, {3}, {2, 0}, {2, 3}}[i%4]})
+	var list []checkpoint.Tensor
+	for i, d := range []checkpoint.DType{"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "C64", "C128"} {
+		list = append(list, checkpoint.Tensor{Name: "w." + string(d), DType: d, Shape: [][]int64{{}, {3}, {2, 0}, {2, 3}}[i%4]})
 	}
-	list = safetensors.Arrange(list)
+	list = checkpoint.Arrange(list)
 	data := make([]byte, list[len(list)-1].End)
 	for i := range data {
 		data[i] = byte(i*7 + 1)
@@ -55,7 +55,7 @@ func TestPT(t *testing.T) {
 	if err := c.Read(have); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.EqualFunc(c.Layout(), list, func(a, b safetensors.Tensor) bool { return a.Name == b.Name && a.String() == b.String() }) || !bytes.Equal(have, data) {
+	if !slices.EqualFunc(c.Layout(), list, func(a, b checkpoint.Tensor) bool { return a.Name == b.Name && a.String() == b.String() }) || !bytes.Equal(have, data) {
 		t.Errorf("read back: %v, expected %v", c.Layout(), list)
 	}
 	list[0].DType = "F8_E4M3"

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"lawa-replay/averaging"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 )
 
 // TestSourceShards: the names of a source's shards are somebody else's.
@@ -30,7 +30,7 @@ func TestSourceShards(t *testing.T) {
 
 // TestNoAverageOverAnother: two files of weights of one name, and epochs that are written alike.
 func TestNoAverageOverAnother(t *testing.T) {
-	r := run(t, 2, safetensors.Tensor{Name: "a", DType: safetensors.F32, Shape: []int64{2}})
+	r := run(t, 2, checkpoint.Tensor{Name: "a", DType: checkpoint.F32, Shape: []int64{2}})
 	var schemes []averaging.Scheme
 	for _, folder := range []string{t.TempDir(), t.TempDir()} {
 		path := filepath.Join(folder, "w.csv")

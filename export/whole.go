@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 
-	"lawa-replay/internal/atomicfile"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/foreign"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // source opens the file of a checkpoint as the program that trained wrote it.
@@ -28,7 +28,7 @@ func (e *Export) source(i int) (*foreign.Checkpoint, error) {
 	}
 	want, err := t.Tensors(i)
 	if err == nil {
-		err = trajectory.SameTensors(want, c.Layout())
+		err = checkpoint.SameTensors(want, c.Layout())
 	}
 	if err != nil {
 		c.Close()
@@ -39,13 +39,13 @@ func (e *Export) source(i int) (*foreign.Checkpoint, error) {
 
 // storeWhole writes the file of the newest checkpoint in an average, with the average in place of its weights: what
 // stands beside them, such as hyper-parameters and the optimizer's state, is that checkpoint's.
-func (e *Export) storeWhole(written Written, tensors []safetensors.Tensor, metadata map[string]string, values data, confirm func() error) error {
+func (e *Export) storeWhole(written Written, tensors []checkpoint.Tensor, metadata map[string]string, values data, confirm func() error) error {
 	c, err := e.source(written.Average.Newest())
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	at := map[string]safetensors.Tensor{}
+	at := map[string]checkpoint.Tensor{}
 	for _, t := range tensors {
 		at[t.Name] = t
 	}

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"lawa-replay/averaging"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/foreign"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // TestWhole: the newest checkpoint's file comes back with other weights and all that stood beside them. Averages of one

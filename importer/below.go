@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"lawa-replay/trajectory/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
 )
 
 // How deep, and among how many folders, checkpoints are looked for below a folder that holds none itself. MLflow's

@@ -7,7 +7,8 @@ import (
 	"syscall"
 	"testing"
 
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 )
 
 // TestUnreadableBeside: a file beside a checkpoint that cannot be read is passed over, which is said.
@@ -28,7 +29,7 @@ func TestUnreadableBeside(t *testing.T) {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		header, err := safetensors.EncodeHeader(safetensors.Arrange([]safetensors.Tensor{{Name: "w", DType: safetensors.F32, Shape: []int64{1}}}), nil)
+		header, err := safetensors.EncodeHeader(checkpoint.Arrange([]checkpoint.Tensor{{Name: "w", DType: checkpoint.F32, Shape: []int64{1}}}), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

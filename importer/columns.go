@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // splits are the words by which logs name them.

@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"lawa-replay/internal/input"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // ErrNoCheckpoints says that a folder holds none.

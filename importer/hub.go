@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"lawa-replay/internal/input"
-	"lawa-replay/trajectory/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 // hub takes the revisions of a model in the HuggingFace hub's cache, models--OWNER--NAME: refs/step1000 holds the commit

@@ -15,9 +15,10 @@ import (
 	"path/filepath"
 	"slices"
 
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/foreign"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Options of an import.
@@ -41,7 +42,7 @@ type Found struct {
 	Tensors int
 	Weights int64 // bytes
 	Format  string
-	layout  []safetensors.Tensor
+	layout  []checkpoint.Tensor
 
 	label string
 }
@@ -206,7 +207,7 @@ func kind(c *foreign.Checkpoint) string {
 
 // sameKind says whether two checkpoints hold the same tensors, tied alike.
 func sameKind(first, c *foreign.Checkpoint) error {
-	if err := trajectory.SameTensors(first.Layout(), c.Layout()); err != nil {
+	if err := checkpoint.SameTensors(first.Layout(), c.Layout()); err != nil {
 		return err
 	}
 	if !maps.Equal(first.Tied, c.Tied) {

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 const fixtures = "../testdata/foreign"
@@ -216,7 +216,7 @@ func TestCopiedAndLinked(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			var layout []safetensors.Tensor
+			var layout []checkpoint.Tensor
 			for _, f := range u.Checkpoints {
 				if took, err := Add(ctx, r, u, f, &layout, link); err != nil || !took {
 					t.Fatalf("%s: %v, %v", fixture, took, err)
@@ -239,7 +239,7 @@ func TestCopiedAndLinked(t *testing.T) {
 			if x, y := runs[false].Checkpoints[i].SHA256, runs[true].Checkpoints[i].SHA256; x != y {
 				t.Errorf("%s: digests %s copied, %s linked", fixture, x, y)
 			}
-			for _, x := range a.Header.Tensors {
+			for _, x := range a.Tensors {
 				y, ok := b.Tensor(x.Name)
 				if !ok || !slices.Equal(a.Data[x.Begin:x.End], b.Data[y.Begin:y.End]) {
 					t.Errorf("%s: tensor %s differs", fixture, x.Name)
@@ -258,7 +258,7 @@ func TestCopiedAndLinked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x := slices.MaxFunc(w.Header.Tensors, func(a, b safetensors.Tensor) int { return int(a.Elements() - b.Elements()) })
+		x := slices.MaxFunc(w.Tensors, func(a, b checkpoint.Tensor) int { return int(a.Elements() - b.Elements()) })
 		at := strings.Index(string(data), string(w.Data[x.Begin:x.End]))
 		w.Close()
 		if at < 0 {

@@ -8,9 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/foreign"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // A linked checkpoint is opened again as it was opened at first, and has the digest of the one that is copied: names
@@ -49,7 +50,7 @@ func TestLinksKeepOptions(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				var layout []safetensors.Tensor
+				var layout []checkpoint.Tensor
 				for _, f := range u.Checkpoints {
 					if _, err := Add(context.Background(), r, u, f, &layout, link); err != nil {
 						t.Fatal(err)
@@ -81,7 +82,7 @@ func TestLinksKeepOptions(t *testing.T) {
 // What cannot be averaged is shown, and not imported.
 func TestQuantisedIsNotImported(t *testing.T) {
 	dir := t.TempDir()
-	list := safetensors.Arrange([]safetensors.Tensor{{Name: "a.weight", DType: "F8_E4M3", Shape: []int64{4}}, {Name: "a.weight_scale", DType: "F32", Shape: []int64{}}})
+	list := checkpoint.Arrange([]checkpoint.Tensor{{Name: "a.weight", DType: "F8_E4M3", Shape: []int64{4}}, {Name: "a.weight_scale", DType: "F32", Shape: []int64{}}})
 	f, err := os.Create(filepath.Join(dir, "epoch_1.safetensors"))
 	if err == nil {
 		err = errors.Join(safetensors.Write(f, list, nil, make([]byte, 8)), f.Close())
@@ -99,7 +100,7 @@ func TestQuantisedIsNotImported(t *testing.T) {
 	}
 	defer r.Close()
 	for _, link := range []bool{false, true} {
-		var layout []safetensors.Tensor
+		var layout []checkpoint.Tensor
 		if _, err := Add(context.Background(), r, u, u.Checkpoints[0], &layout, link); err == nil || !strings.Contains(err.Error(), "a.weight (F8_E4M3[4])") {
 			t.Errorf("linked %v: %v", link, err)
 		}

@@ -10,8 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // lay writes checkpoints of one network, each with weights of its own: "NAME" or "NAME = SEED", where equal seeds are equal
@@ -49,7 +50,7 @@ func lay(t testing.TB, names ...string) string {
 		if isText {
 			_, err = io.WriteString(f, strings.ReplaceAll(text, `\n`, "\n"))
 		} else {
-			tensors := safetensors.Arrange([]safetensors.Tensor{{Name: "w", DType: safetensors.F32, Shape: []int64{2}}})
+			tensors := checkpoint.Arrange([]checkpoint.Tensor{{Name: "w", DType: checkpoint.F32, Shape: []int64{2}}})
 			err = safetensors.Write(f, tensors, nil, []byte{byte(seed), 0, 0, 60, 0, 0, 0, 61})
 		}
 		if err := errors.Join(err, f.Close()); err != nil {
@@ -393,16 +394,16 @@ func TestColumns(t *testing.T) {
 // TestCopyInAnotherOrder: a copy is one in whatever order its file has the tensors, as formats differ in that.
 func TestCopyInAnotherOrder(t *testing.T) {
 	dir := t.TempDir()
-	one, two := safetensors.Tensor{Name: "a", DType: safetensors.F32, Shape: []int64{1}}, safetensors.Tensor{Name: "b", DType: safetensors.F32, Shape: []int64{1}}
+	one, two := checkpoint.Tensor{Name: "a", DType: checkpoint.F32, Shape: []int64{1}}, checkpoint.Tensor{Name: "b", DType: checkpoint.F32, Shape: []int64{1}}
 	for name, c := range map[string]struct {
-		tensors []safetensors.Tensor
+		tensors []checkpoint.Tensor
 		data    string
-	}{"epoch_1.pt": {[]safetensors.Tensor{one, two}, "aaaabbbb"}, "epoch_1.safetensors": {[]safetensors.Tensor{two, one}, "bbbbaaaa"}, "epoch_2.pt": {[]safetensors.Tensor{one, two}, "bbbbaaaa"}} {
+	}{"epoch_1.pt": {[]checkpoint.Tensor{one, two}, "aaaabbbb"}, "epoch_1.safetensors": {[]checkpoint.Tensor{two, one}, "bbbbaaaa"}, "epoch_2.pt": {[]checkpoint.Tensor{one, two}, "bbbbaaaa"}} {
 		f, err := os.Create(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(safetensors.Write(f, safetensors.Arrange(c.tensors), nil, []byte(c.data)), f.Close()); err != nil {
+		if err := errors.Join(safetensors.Write(f, checkpoint.Arrange(c.tensors), nil, []byte(c.data)), f.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}

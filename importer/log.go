@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 // maxLog bounds a training log, in bytes. Its numbers take up to eight times as much memory.

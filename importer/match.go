@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // readLog gives the checkpoints what a training log says of their step, or epoch.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"lawa-replay/trajectory/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
 )
 
 // dateText writes a date of a name.

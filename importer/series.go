@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // name is what a checkpoint's name says. NaN says nothing.

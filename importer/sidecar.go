@@ -14,8 +14,8 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"lawa-replay/internal/input"
-	"lawa-replay/trajectory/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 // sidecars reads what programs leave beside a checkpoint: HuggingFace's trainer_state.json, SpeechBrain's CKPT.yaml, and

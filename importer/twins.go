@@ -11,8 +11,8 @@ import (
 	"slices"
 	"strings"
 
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
 )
 
 // maxCompared is how many bytes of weights are read at most to tell whether checkpoints that stand beside a series are
@@ -52,7 +52,7 @@ func (c *comparer) same(a, b *foreign.Checkpoint) bool {
 	if x, y := c.fingerprint(a), c.fingerprint(b); x != "" && y != "" {
 		return x == y
 	}
-	if trajectory.SameTensors(a.Layout(), b.Layout()) != nil {
+	if checkpoint.SameTensors(a.Layout(), b.Layout()) != nil {
 		return false
 	}
 	x, ok := c.digest(a)

@@ -9,9 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/foreign"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Watcher takes checkpoints into a trajectory as a training run leaves them in a folder.
@@ -27,7 +26,7 @@ type Watcher struct {
 	Note     func(string)
 
 	recorder *trajectory.Recorder
-	layout   []safetensors.Tensor
+	layout   []checkpoint.Tensor
 	seen     map[string]state // by path
 	noted    map[string]bool
 }
@@ -174,7 +173,7 @@ func recorded(t *trajectory.Trajectory, f Found) bool {
 
 // Add records a checkpoint after those that are there, copied or linked. It says false where the trajectory
 // has it already, or one of a later epoch. layout is that of the trajectory's tensors, nil at first.
-func Add(ctx context.Context, r *trajectory.Recorder, u *Understood, f Found, layout *[]safetensors.Tensor, link bool) (bool, error) {
+func Add(ctx context.Context, r *trajectory.Recorder, u *Understood, f Found, layout *[]checkpoint.Tensor, link bool) (bool, error) {
 	if recorded(r.Trajectory, f) {
 		return false, nil
 	}
@@ -199,10 +198,10 @@ func Add(ctx context.Context, r *trajectory.Recorder, u *Understood, f Found, la
 			}
 		}
 	}
-	if err := trajectory.SameTensors(*layout, f.layout); err != nil {
+	if err := checkpoint.SameTensors(*layout, f.layout); err != nil {
 		return false, fmt.Errorf("%s: %w", f.Source, err)
 	}
-	if err := foreign.Averageable(f.layout); err != nil {
+	if err := checkpoint.Averageable(f.layout); err != nil {
 		return false, fmt.Errorf("%s: %w", f.Source, err)
 	}
 	if link {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
 
 // resident is this process's memory in bytes.

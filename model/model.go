@@ -13,8 +13,8 @@ import (
 	"slices"
 	"strings"
 
-	"lawa-replay/internal/spec"
-	"lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
 
 // Role says what a tensor of a network is.

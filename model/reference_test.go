@@ -6,19 +6,20 @@ import (
 	"path/filepath"
 	"testing"
 
-	"lawa-replay/internal/torch"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
 
 // reference is a file that bench/reference.py wrote with PyTorch.
 type reference struct {
 	t *testing.T
-	w *trajectory.Weights
+	w *checkpoint.Mapped
 }
 
 func open(t *testing.T, name string) reference {
 	t.Helper()
-	w, err := trajectory.MapFile(filepath.Join("..", "testdata", "reference", name))
+	w, err := safetensors.Map(filepath.Join("..", "testdata", "reference", name))
 	if err != nil {
 		t.Fatal(err)
 	}

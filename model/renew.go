@@ -1,6 +1,6 @@
 package model
 
-import "lawa-replay/internal/torch"
+import "github.com/lawa-replay/lawa-replay/internal/torch"
 
 // Renew recomputes the batch-norm statistics of several models in one pass over n examples: reset, then the
 // cumulative mean of the statistics of each batch (momentum 1/i at the i-th; the variances unbiased), a

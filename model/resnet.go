@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"lawa-replay/internal/spec"
-	"lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
 
 // depths are those of the CIFAR networks that go by the name resnetN: those of the paper and two smaller ones.

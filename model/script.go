@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"strings"
 
-	"lawa-replay/internal/input"
-	"lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
 
 // scriptEndings are those of TorchScript files; any other name may stand behind scriptPrefix.

@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/analysis"
 )
 
 // Coefficients draws how much of each checkpoint is in an average: name is the scheme's, the x axis reaches

@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"lawa-replay/analysis"
-	"lawa-replay/evaluator/results"
+	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/results"
 )
 
 // earlyPhase shows the first epochs: above the metric itself, below its difference from the baseline, so

@@ -6,7 +6,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/analysis"
 )
 
 // cell is one of a figure's parts: what is drawn below a title and, where it has one, a legend of its own.

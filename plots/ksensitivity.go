@@ -8,8 +8,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"lawa-replay/analysis"
-	"lawa-replay/evaluator/results"
+	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/results"
 )
 
 // kSensitivity shows a metric along the epochs for each k: which k helps, from when, and how little the

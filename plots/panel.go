@@ -14,7 +14,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/analysis"
 )
 
 // line is one curve with its looks and its name in the legend.

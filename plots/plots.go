@@ -22,10 +22,10 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
 
-	"lawa-replay/analysis"
-	"lawa-replay/evaluator/results"
-	"lawa-replay/internal/atomicfile"
-	"lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/results"
 )
 
 // Options choose what a figure shows. Empty fields let the figure choose, which it then says.

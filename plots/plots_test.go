@@ -14,8 +14,8 @@ import (
 
 	"gonum.org/v1/plot/cmpimg"
 
-	"lawa-replay/analysis"
-	"lawa-replay/evaluator/results"
+	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/results"
 )
 
 var update = flag.Bool("update", false, "write testdata/figures anew")

@@ -13,9 +13,9 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"lawa-replay/analysis"
-	"lawa-replay/evaluator/results"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // speedup shows the baseline and one scheme, and between them the longest time saved: from where the

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/analysis"
 )
 
 // Spread is what a band around the mean of several runs shows.

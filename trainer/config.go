@@ -11,7 +11,7 @@ import (
 	"fmt"
 	"math"
 
-	"lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
 // Config is what determines a run, beside its network and data.

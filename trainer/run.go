@@ -10,11 +10,11 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"lawa-replay/dataset"
-	"lawa-replay/internal/torch"
-	"lawa-replay/model"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Hooks are what a run tells, and asks, on its way. Each may be nil.
@@ -56,7 +56,7 @@ type run struct {
 	rec           *trajectory.Recorder
 	hooks         Hooks
 	stepsPerEpoch int64
-	tensors       []safetensors.Tensor
+	tensors       []checkpoint.Tensor
 }
 
 // place is how far a run has come.
@@ -172,7 +172,7 @@ func (r *run) record(at *place) error {
 	if err != nil {
 		return err
 	}
-	state := safetensors.Arrange([]safetensors.Tensor{{Name: "momentum", DType: safetensors.F32, Shape: []int64{int64(len(momentum))}}})
+	state := checkpoint.Arrange([]checkpoint.Tensor{{Name: "momentum", DType: checkpoint.F32, Shape: []int64{int64(len(momentum))}}})
 	if err := r.rec.WriteState(c.Index, state, encode(nil, momentum)); err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func (r *run) start() (place, error) {
 		return place{}, err
 	}
 	defer w.Close()
-	if err := trajectory.SameTensors(r.tensors, w.Header.Tensors); err != nil {
+	if err := checkpoint.SameTensors(r.tensors, w.Tensors); err != nil {
 		return place{}, fmt.Errorf("%s: %w", r.rec.Name(n-1), err)
 	}
 	for _, e := range r.net.Entries {
@@ -220,7 +220,7 @@ func (r *run) start() (place, error) {
 	}
 	defer state.Close()
 	t, ok := state.Tensor("momentum")
-	if !ok || t.DType != safetensors.F32 || t.Elements() != r.net.Parameters() {
+	if !ok || t.DType != checkpoint.F32 || t.Elements() != r.net.Parameters() {
 		return place{}, fmt.Errorf("%s: its tensor momentum is %v, expected F32[%d]", state.Path, t, r.net.Parameters())
 	}
 	if err := r.net.SetMomentum(decode(state.Data[t.Begin:t.End])); err != nil {
@@ -233,20 +233,20 @@ func (r *run) start() (place, error) {
 }
 
 // files arranges a network's tensors for a checkpoint: the counters, then the floats in their flat order.
-func files(net *model.Network) []safetensors.Tensor {
-	var out []safetensors.Tensor
+func files(net *model.Network) []checkpoint.Tensor {
+	var out []checkpoint.Tensor
 	for _, role := range []model.Role{model.Parameter, model.Statistic, model.Counter} {
-		dtype := safetensors.F32
+		dtype := checkpoint.F32
 		if role == model.Counter {
-			dtype = safetensors.I64
+			dtype = checkpoint.I64
 		}
 		for _, e := range net.Entries {
 			if e.Role == role {
-				out = append(out, safetensors.Tensor{Name: e.Name, DType: dtype, Shape: e.Shape})
+				out = append(out, checkpoint.Tensor{Name: e.Name, DType: dtype, Shape: e.Shape})
 			}
 		}
 	}
-	return safetensors.Arrange(out)
+	return checkpoint.Arrange(out)
 }
 
 func encode(counters []int64, values []float32) []byte {
@@ -262,7 +262,7 @@ func encode(counters []int64, values []float32) []byte {
 
 func decode(data []byte) []float32 {
 	out := make([]float32, len(data)/4)
-	safetensors.Decode(out, safetensors.F32, data)
+	checkpoint.Decode(out, checkpoint.F32, data)
 	return out
 }
 

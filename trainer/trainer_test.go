@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"lawa-replay/averaging"
-	"lawa-replay/dataset"
-	"lawa-replay/internal/torch"
-	"lawa-replay/model"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 var config = Config{Epochs: 3, BatchSize: 64, Seed: 5, LR: 0.1, Momentum: 0.9, WeightDecay: 5e-4, Schedule: "cosine"}

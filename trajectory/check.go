@@ -9,7 +9,7 @@ import (
 	"math"
 	"slices"
 
-	"lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 // maxLine bounds a line of checkpoints.jsonl, in bytes: thousands of evaluations fit.

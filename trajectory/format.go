@@ -20,7 +20,7 @@ import (
 	"strconv"
 	"strings"
 
-	"lawa-replay/trajectory/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
 )
 
 // Format is the version of the format that this package writes; it reads no other.

@@ -12,7 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 )
 
 const goodMeta = `{"format": 1, "run": "r"}`
@@ -25,7 +26,7 @@ func weightsFile(t testing.TB, dir string) (bytes int, sha256 string) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	tensors := safetensors.Arrange([]safetensors.Tensor{{Name: "w", DType: safetensors.F32, Shape: []int64{2}}})
+	tensors := checkpoint.Arrange([]checkpoint.Tensor{{Name: "w", DType: checkpoint.F32, Shape: []int64{2}}})
 	c, err := r.Write(Checkpoint{Epoch: 1, Step: 1}, tensors, make([]byte, 8))
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +177,7 @@ func TestNotRegularFiles(t *testing.T) {
 func TestLinksInATrajectory(t *testing.T) {
 	outside := t.TempDir()
 	victim := filepath.Join(outside, "000001.safetensors")
-	tensors := safetensors.Arrange([]safetensors.Tensor{{Name: "w", DType: safetensors.F32, Shape: []int64{2}}})
+	tensors := checkpoint.Arrange([]checkpoint.Tensor{{Name: "w", DType: checkpoint.F32, Shape: []int64{2}}})
 	write := func(w io.Writer) error { return safetensors.Write(w, tensors, nil, make([]byte, 8)) }
 	for _, to := range []string{outside, "../other", "."} {
 		for name, use := range map[string]func(r *Recorder) error{
@@ -257,8 +258,8 @@ func FuzzTrajectory(f *testing.F) {
 			}
 			_, _ = run.Tensors(i)
 			if w, err := run.Map(i, true); err == nil {
-				if w.size != c.Bytes {
-					t.Fatalf("%d bytes, recorded %d", w.size, c.Bytes)
+				if w.Size != c.Bytes {
+					t.Fatalf("%d bytes, recorded %d", w.Size, c.Bytes)
 				}
 				w.Close()
 			}

@@ -11,14 +11,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
-	"lawa-replay/internal/input"
-	"lawa-replay/trajectory/foreign"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 // Trajectory is an opened run. Its methods may be called from several goroutines.
@@ -29,7 +29,7 @@ type Trajectory struct {
 	Warnings    []string // what was passed over, such as a torn last line
 
 	mu       sync.Mutex
-	layout   []safetensors.Tensor // of the first checkpoint mapped
+	layout   []checkpoint.Tensor // of the first checkpoint mapped
 	verified map[int]bool
 	trusted  bool // all of them
 	thorough bool // by SHA-256 where a faster digest is known, too
@@ -136,7 +136,7 @@ func (t *Trajectory) Name(i int) string {
 
 // Tensors lists what checkpoint i (from 0) holds, without reading its weights. Begin and End are those of the
 // arranged file.
-func (t *Trajectory) Tensors(i int) ([]safetensors.Tensor, error) {
+func (t *Trajectory) Tensors(i int) ([]checkpoint.Tensor, error) {
 	c := t.Checkpoints[i]
 	if c.Link != nil {
 		f, err := c.Link.Open()
@@ -146,12 +146,12 @@ func (t *Trajectory) Tensors(i int) ([]safetensors.Tensor, error) {
 		defer f.Close()
 		return f.Layout(), nil
 	}
-	w, err := MapFile(filepath.Join(t.Dir, c.File))
+	w, err := safetensors.Map(filepath.Join(t.Dir, c.File))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.Name(i), err)
 	}
 	defer w.Close()
-	return w.Header.Tensors, nil
+	return w.Tensors, nil
 }
 
 // Linked makes a trajectory of checkpoints that lie elsewhere, without writing anything. Those without a
@@ -216,7 +216,7 @@ func (t *Trajectory) seal(ctx context.Context, i int, allowNonFinite bool) (*dig
 	var bad []string
 	err = c.Stream(func(x *foreign.Tensor, data []byte) error {
 		d.Write(data)
-		if x != nil && x.DType.Part() != "" && !finite(x.DType.Part(), data) && !slices.Contains(bad, x.Name) {
+		if x != nil && x.DType.Part() != "" && !checkpoint.Finite(x.DType.Part(), data) && !slices.Contains(bad, x.Name) {
 			bad = append(bad, x.Name)
 		}
 		return ctx.Err()
@@ -232,11 +232,11 @@ func nonFinite(bad []string) error {
 	if len(bad) == 0 {
 		return nil
 	}
-	return fmt.Errorf("NaN or infinite values in %s (--allow-nonfinite goes on all the same)", list(bad, 5))
+	return fmt.Errorf("NaN or infinite values in %s (--allow-nonfinite goes on all the same)", checkpoint.Few(bad, 5))
 }
 
 // Map maps checkpoint i (from 0) into memory and verifies it.
-func (t *Trajectory) Map(i int, allowNonFinite bool) (*Weights, error) {
+func (t *Trajectory) Map(i int, allowNonFinite bool) (*checkpoint.Mapped, error) {
 	s := t.Source(allowNonFinite)
 	w, err := s.Map(i)
 	if err != nil {
@@ -261,27 +261,27 @@ func (t *Trajectory) Source(allowNonFinite bool) Source { return Source{t, allow
 
 // Map maps checkpoint i (from 0) into memory. Its size must be the recorded one, and its tensors must have
 // the names, shapes and types of the first checkpoint mapped.
-func (s Source) Map(i int) (*Weights, error) {
+func (s Source) Map(i int) (*checkpoint.Mapped, error) {
 	t := s.t
 	c := t.Checkpoints[i]
-	var w *Weights
+	var w *checkpoint.Mapped
 	var err error
 	if c.Link != nil {
 		w, err = mapLink(*c.Link)
 	} else {
-		w, err = MapFile(filepath.Join(t.Dir, c.File))
+		w, err = safetensors.Map(filepath.Join(t.Dir, c.File))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.Name(i), err)
 	}
-	if w.size != c.Bytes {
-		err = fmt.Errorf("%d bytes, %d were recorded", w.size, c.Bytes)
+	if w.Size != c.Bytes {
+		err = fmt.Errorf("%d bytes, %d were recorded", w.Size, c.Bytes)
 	} else {
 		t.mu.Lock()
 		if t.layout == nil {
-			t.layout = w.Header.Tensors
+			t.layout = w.Tensors
 		}
-		err = SameTensors(t.layout, w.Header.Tensors)
+		err = checkpoint.SameTensors(t.layout, w.Tensors)
 		t.mu.Unlock()
 	}
 	if err != nil {
@@ -307,7 +307,7 @@ func (t *Trajectory) Thorough() { t.thorough = true }
 
 // Verify reads all of a checkpoint, once for each trajectory opened: its digest must be the recorded one,
 // and its floating tensors must be finite, unless that is allowed.
-func (s Source) Verify(i int, w *Weights) error {
+func (s Source) Verify(i int, w *checkpoint.Mapped) error {
 	t := s.t
 	t.mu.Lock()
 	verified := t.verified[i]
@@ -317,7 +317,7 @@ func (s Source) Verify(i int, w *Weights) error {
 	}
 	c := t.Checkpoints[i]
 	d := newDigest(c.XXH3 == "" || t.thorough)
-	bad, err := w.scan(d)
+	bad, err := scan(w, d)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", t.Name(i), err)
@@ -334,42 +334,4 @@ func (s Source) Verify(i int, w *Weights) error {
 	t.verified[i] = true
 	t.mu.Unlock()
 	return nil
-}
-
-// SameTensors compares names, shapes and types, and names the first difference. The order in the file
-// does not count.
-func SameTensors(want, have []safetensors.Tensor) error {
-	index := make(map[string]safetensors.Tensor, len(have))
-	for _, t := range have {
-		index[t.Name] = t
-	}
-	var missing []string
-	for _, w := range want {
-		h, ok := index[w.Name]
-		if !ok {
-			missing = append(missing, w.Name)
-			continue
-		}
-		if h.String() != w.String() {
-			return fmt.Errorf("tensor %s is %s, in the other checkpoints %s", w.Name, h, w)
-		}
-		delete(index, w.Name)
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("tensor %s is missing", list(missing, 5))
-	}
-	for _, h := range have {
-		if _, extra := index[h.Name]; extra {
-			return fmt.Errorf("tensor %s is not in the other checkpoints", h.Name)
-		}
-	}
-	return nil
-}
-
-// list joins the first few names.
-func list(names []string, most int) string {
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }

@@ -9,8 +9,9 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"lawa-replay/internal/atomicfile"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 )
 
 // Recorder appends checkpoints to a trajectory. One process at a time may hold one.
@@ -112,7 +113,7 @@ func (r *Recorder) Close() { r.unlock() }
 
 // Write stores the weights of the next checkpoint, which does not exist until Commit. It returns c with
 // Index, File, Bytes and digests filled in. data is the data section for the arranged tensors.
-func (r *Recorder) Write(c Checkpoint, tensors []safetensors.Tensor, data []byte) (Checkpoint, error) {
+func (r *Recorder) Write(c Checkpoint, tensors []checkpoint.Tensor, data []byte) (Checkpoint, error) {
 	return r.WriteFrom(c, func(w io.Writer) error {
 		return safetensors.Write(w, tensors, safetensors.Metadata(), data)
 	})
@@ -175,15 +176,15 @@ func stateFile(index int) string {
 
 // WriteState stores what a trainer needs beside the weights to go on after checkpoint index, such as
 // momentum. Write it before Commit; DropStates removes the older ones after.
-func (r *Recorder) WriteState(index int, tensors []safetensors.Tensor, data []byte) error {
+func (r *Recorder) WriteState(index int, tensors []checkpoint.Tensor, data []byte) error {
 	return r.write(stateFile(index), func(w io.Writer) error {
 		return safetensors.Write(w, tensors, nil, data)
 	})
 }
 
 // State maps what WriteState stored.
-func (r *Recorder) State(index int) (*Weights, error) {
-	return MapFile(filepath.Join(r.Dir, stateFile(index)))
+func (r *Recorder) State(index int) (*checkpoint.Mapped, error) {
+	return safetensors.Map(filepath.Join(r.Dir, stateFile(index)))
 }
 
 // DropStates removes every state but that of checkpoint index.

@@ -12,8 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"lawa-replay/internal/atomicfile"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 )
 
 // record makes a trajectory of n checkpoints with two tensors, and returns its recorder.
@@ -25,17 +26,17 @@ func record(t *testing.T, n int) *Recorder {
 	}
 	t.Cleanup(r.Close)
 	for i := range n {
-		add(t, r, []safetensors.Tensor{{Name: "w", DType: safetensors.F32, Shape: []int64{3}}, {Name: "n", DType: safetensors.I64}}, float32(i))
+		add(t, r, []checkpoint.Tensor{{Name: "w", DType: checkpoint.F32, Shape: []int64{3}}, {Name: "n", DType: checkpoint.I64}}, float32(i))
 	}
 	return r
 }
 
-func add(t *testing.T, r *Recorder, tensors []safetensors.Tensor, v float32) {
+func add(t *testing.T, r *Recorder, tensors []checkpoint.Tensor, v float32) {
 	t.Helper()
-	tensors = safetensors.Arrange(tensors)
+	tensors = checkpoint.Arrange(tensors)
 	data := make([]byte, tensors[len(tensors)-1].End)
 	for _, x := range tensors {
-		if x.DType == safetensors.F32 {
+		if x.DType == checkpoint.F32 {
 			for at := x.Begin; at < x.End; at += 4 {
 				binary.LittleEndian.PutUint32(data[at:], math.Float32bits(v))
 			}
@@ -114,7 +115,7 @@ func TestTornLineIsPassedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	add(t, again, []safetensors.Tensor{{Name: "w", DType: safetensors.F32, Shape: []int64{3}}, {Name: "n", DType: safetensors.I64}}, 9)
+	add(t, again, []checkpoint.Tensor{{Name: "w", DType: checkpoint.F32, Shape: []int64{3}}, {Name: "n", DType: checkpoint.I64}}, 9)
 	if got, err := Open(r.Dir); err != nil || len(got.Checkpoints) != 2 || len(got.Warnings) != 0 {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -136,11 +137,11 @@ func TestDamageIsNamed(t *testing.T) {
 		"another":  {func(t *testing.T, r *Recorder) { os.Rename(path(r, 0), path(r, 1)) }, []string{"epoch"}},
 		"empty":    {func(t *testing.T, r *Recorder) { os.Truncate(path(r, 1), 0) }, []string{"epoch 2", "too short"}},
 		"a folder": {func(t *testing.T, r *Recorder) { os.Remove(path(r, 1)); os.Mkdir(path(r, 1), 0o755) }, []string{"epoch 2", "not a regular file"}},
-		"name":     {func(t *testing.T, r *Recorder) { replaceLast(t, r, "v", safetensors.F32, 3, 0) }, []string{"epoch 2", "tensor w is missing"}},
-		"shape":    {func(t *testing.T, r *Recorder) { replaceLast(t, r, "w", safetensors.F32, 4, 0) }, []string{"epoch 2", "tensor w is F32[4], in the other checkpoints F32[3]"}},
-		"type":     {func(t *testing.T, r *Recorder) { replaceLast(t, r, "w", safetensors.F16, 3, 0) }, []string{"epoch 2", "tensor w is F16[3]"}},
-		"NaN":      {func(t *testing.T, r *Recorder) { replaceLast(t, r, "w", safetensors.F32, 3, float32(math.NaN())) }, []string{"epoch 2", "NaN or infinite values in w"}},
-		"infinite": {func(t *testing.T, r *Recorder) { replaceLast(t, r, "w", safetensors.F32, 3, float32(math.Inf(-1))) }, []string{"NaN or infinite values in w"}},
+		"name":     {func(t *testing.T, r *Recorder) { replaceLast(t, r, "v", checkpoint.F32, 3, 0) }, []string{"epoch 2", "tensor w is missing"}},
+		"shape":    {func(t *testing.T, r *Recorder) { replaceLast(t, r, "w", checkpoint.F32, 4, 0) }, []string{"epoch 2", "tensor w is F32[4], in the other checkpoints F32[3]"}},
+		"type":     {func(t *testing.T, r *Recorder) { replaceLast(t, r, "w", checkpoint.F16, 3, 0) }, []string{"epoch 2", "tensor w is F16[3]"}},
+		"NaN":      {func(t *testing.T, r *Recorder) { replaceLast(t, r, "w", checkpoint.F32, 3, float32(math.NaN())) }, []string{"epoch 2", "NaN or infinite values in w"}},
+		"infinite": {func(t *testing.T, r *Recorder) { replaceLast(t, r, "w", checkpoint.F32, 3, float32(math.Inf(-1))) }, []string{"NaN or infinite values in w"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := record(t, 2)
@@ -168,18 +169,18 @@ func TestDamageIsNamed(t *testing.T) {
 }
 
 // replaceLast rewrites the second checkpoint with another tensor, and its line to fit.
-func replaceLast(t *testing.T, r *Recorder, name string, d safetensors.DType, n int64, v float32) {
+func replaceLast(t *testing.T, r *Recorder, name string, d checkpoint.DType, n int64, v float32) {
 	t.Helper()
 	r.Checkpoints = r.Checkpoints[:1]
 	if err := r.rewriteLines(); err != nil {
 		t.Fatal(err)
 	}
-	add(t, r, []safetensors.Tensor{{Name: name, DType: d, Shape: []int64{n}}, {Name: "n", DType: safetensors.I64}}, v)
+	add(t, r, []checkpoint.Tensor{{Name: name, DType: d, Shape: []int64{n}}, {Name: "n", DType: checkpoint.I64}}, v)
 }
 
 func TestNonFiniteCanBeAllowed(t *testing.T) {
 	r := record(t, 2)
-	replaceLast(t, r, "w", safetensors.F32, 3, float32(math.NaN()))
+	replaceLast(t, r, "w", checkpoint.F32, 3, float32(math.NaN()))
 	w, err := r.Map(1, true)
 	if err != nil {
 		t.Fatal(err)
@@ -210,7 +211,7 @@ func TestLinesAreNotTrusted(t *testing.T) {
 // A mapped file that shrinks raises SIGBUS, which must not end the program.
 func TestShrinkingFileIsAnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.safetensors")
-	tensors := safetensors.Arrange([]safetensors.Tensor{{Name: "w", DType: safetensors.F32, Shape: []int64{1 << 20}}})
+	tensors := checkpoint.Arrange([]checkpoint.Tensor{{Name: "w", DType: checkpoint.F32, Shape: []int64{1 << 20}}})
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
@@ -219,7 +220,7 @@ func TestShrinkingFileIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	w, err := MapFile(path)
+	w, err := safetensors.Map(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +228,7 @@ func TestShrinkingFileIsAnError(t *testing.T) {
 	if err := os.Truncate(path, 4096); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.scan(newDigest(true)); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "shrank") {
+	if _, err := scan(w, newDigest(true)); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "shrank") {
 		t.Errorf("reading it: %v", err)
 	}
 	defer func() {
@@ -235,7 +236,7 @@ func TestShrinkingFileIsAnError(t *testing.T) {
 			t.Error("Guard swallowed a panic that was no fault")
 		}
 	}()
-	_ = Guard(path, func() error { panic(fmt.Sprint("another")) })
+	_ = checkpoint.Guard(path, func() error { panic(fmt.Sprint("another")) })
 }
 
 // A file with a huge hole must neither be read nor take memory before its header is judged.
@@ -247,7 +248,7 @@ func TestSparseFile(t *testing.T) {
 	if err := os.Truncate(path, 5<<30); err != nil {
 		t.Skip("no sparse files here")
 	}
-	if _, err := MapFile(path); err == nil {
+	if _, err := safetensors.Map(path); err == nil {
 		t.Error("five gigabytes of nothing are a safetensors file")
 	}
 }
@@ -261,11 +262,11 @@ func TestLinksAreMapped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if w.copied != copied {
-			t.Errorf("%s: copied %v, expected %v", name, w.copied, copied)
+		if w.Copied() != copied {
+			t.Errorf("%s: copied %v, expected %v", name, w.Copied(), copied)
 		}
 		d := newDigest(true)
-		if _, err := w.scan(d); err != nil {
+		if _, err := scan(w, d); err != nil {
 			t.Fatal(err)
 		}
 		run, err := Linked(t.TempDir(), Meta{}, []Checkpoint{{Index: 1, Epoch: 1, Step: 1, Link: &Link{Path: path}}})
@@ -290,7 +291,7 @@ func TestLinksAreMapped(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		if err := safetensors.Write(f, safetensors.Arrange([]safetensors.Tensor{{Name: tensor, DType: safetensors.F32, Shape: []int64{n}}}), nil, make([]byte, 4*n)); err != nil {
+		if err := safetensors.Write(f, checkpoint.Arrange([]checkpoint.Tensor{{Name: tensor, DType: checkpoint.F32, Shape: []int64{n}}}), nil, make([]byte, 4*n)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -307,7 +308,7 @@ func TestLinksAreMapped(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "b.safetensors"), 100); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.scan(newDigest(true)); err == nil || !strings.Contains(err.Error(), "shrank") {
+	if _, err := scan(w, newDigest(true)); err == nil || !strings.Contains(err.Error(), "shrank") {
 		t.Errorf("a shard that shrank: %v", err)
 	}
 }
@@ -391,7 +392,7 @@ func TestDigests(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tensors := safetensors.Arrange([]safetensors.Tensor{{Name: "w", DType: safetensors.F32, Shape: []int64{2}}})
+		tensors := checkpoint.Arrange([]checkpoint.Tensor{{Name: "w", DType: checkpoint.F32, Shape: []int64{2}}})
 		line, err := r.Write(Checkpoint{Epoch: 1, Step: 1}, tensors, make([]byte, 8))
 		if err != nil {
 			t.Fatal(err)

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"lawa-replay/averaging"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 func main() {

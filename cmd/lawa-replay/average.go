@@ -11,12 +11,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lawa-replay/averaging"
-	"lawa-replay/bn"
-	"lawa-replay/export"
-	"lawa-replay/internal/spec"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/export"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 type averageOptions struct {
@@ -82,9 +82,9 @@ Integer tensors are those of the newest checkpoint. Batch-norm statistics (--bn)
 }
 
 // dtypes are the types that averages can be converted to, by the names that people give them.
-var dtypes = map[string]safetensors.DType{
-	"": "", "f32": safetensors.F32, "float32": safetensors.F32, "f64": safetensors.F64, "float64": safetensors.F64,
-	"bf16": safetensors.BF16, "bfloat16": safetensors.BF16, "f16": safetensors.F16, "float16": safetensors.F16, "half": safetensors.F16,
+var dtypes = map[string]checkpoint.DType{
+	"": "", "f32": checkpoint.F32, "float32": checkpoint.F32, "f64": checkpoint.F64, "float64": checkpoint.F64,
+	"bf16": checkpoint.BF16, "bfloat16": checkpoint.BF16, "f16": checkpoint.F16, "float16": checkpoint.F16, "half": checkpoint.F16,
 }
 
 func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run []string) error {

@@ -3,8 +3,8 @@ package main
 import (
 	"github.com/spf13/pflag"
 
-	"lawa-replay/analysis"
-	"lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/averaging"
 )
 
 // choiceOptions are the flags that say which part of a sweep's results is looked at.

@@ -13,15 +13,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lawa-replay/analysis"
-	"lawa-replay/dataset"
-	"lawa-replay/evaluator"
-	"lawa-replay/evaluator/results"
-	"lawa-replay/internal/torch"
-	"lawa-replay/model"
-	"lawa-replay/plots"
-	"lawa-replay/trainer"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/evaluator"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/plots"
+	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/trainer"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // The demo's recipe.

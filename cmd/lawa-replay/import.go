@@ -17,9 +17,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"lawa-replay/importer"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/importer"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // foreignOptions are the flags that say how checkpoints of other programs are to be understood.
@@ -171,7 +171,7 @@ func runImport(ctx context.Context, cmd *cobra.Command, o importOptions, args []
 		}
 	}
 	had := len(r.Checkpoints)
-	var layout []safetensors.Tensor
+	var layout []checkpoint.Tensor
 	left := 0
 	for i, f := range u.Checkpoints {
 		took, err := importer.Add(ctx, r, u, f, &layout, o.link)

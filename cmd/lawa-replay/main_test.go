@@ -14,8 +14,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"lawa-replay/bn"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 func TestMain(m *testing.M) {

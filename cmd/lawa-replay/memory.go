@@ -9,7 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 const memoryHelp = "memory, such as 8GiB: within it every checkpoint is read once, a file larger than it is written piece by piece, and models and activations of a sweep take up to half of it (default: half of what is free)"

@@ -6,8 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"lawa-replay/importer"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/importer"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // runsOf groups what the command line names into runs: each trajectory and each folder of checkpoints is one, and all

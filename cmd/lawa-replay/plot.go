@@ -14,10 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lawa-replay/analysis"
-	"lawa-replay/evaluator/results"
-	"lawa-replay/internal/spec"
-	"lawa-replay/plots"
+	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/plots"
+	"github.com/lawa-replay/lawa-replay/results"
 )
 
 type plotOptions struct {

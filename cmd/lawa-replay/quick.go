@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lawa-replay/export"
+	"github.com/lawa-replay/lawa-replay/export"
 )
 
 // verbs are those that need no libtorch: see quick.c.

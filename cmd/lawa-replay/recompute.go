@@ -12,13 +12,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lawa-replay/dataset"
-	"lawa-replay/evaluator"
-	"lawa-replay/export"
-	"lawa-replay/internal/torch"
-	"lawa-replay/model"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/evaluator"
+	"github.com/lawa-replay/lawa-replay/export"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // prepareRenewal opens the trajectory with the network and the data that the policy recompute needs.
@@ -63,7 +63,7 @@ func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run
 		return nil, err
 	}
 	e.RenewedFrom = string(text)
-	e.Renew = func(ctx context.Context, tensors []safetensors.Tensor, data []byte) error {
+	e.Renew = func(ctx context.Context, tensors []checkpoint.Tensor, data []byte) error {
 		return engine.Renew(ctx, tensors, e.Trajectory.Meta.Tied, data, resident)
 	}
 	return resident.Free, nil

@@ -5,8 +5,8 @@ package main
 import (
 	"fmt"
 
-	"lawa-replay/analysis"
-	"lawa-replay/evaluator"
+	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/evaluator"
 )
 
 // open reads the trajectories, whose network and data must be the same for all.

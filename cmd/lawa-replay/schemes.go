@@ -12,9 +12,9 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
-	"lawa-replay/averaging"
-	"lawa-replay/plots"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/plots"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 func newSchemes() *cobra.Command {

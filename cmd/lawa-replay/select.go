@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"lawa-replay/averaging"
-	"lawa-replay/internal/spec"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // selection is which averages to make: the flags that sweep and average share.

@@ -16,16 +16,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lawa-replay/averaging"
-	"lawa-replay/bn"
-	"lawa-replay/evaluator"
-	"lawa-replay/evaluator/results"
-	"lawa-replay/evaluator/worker"
-	"lawa-replay/internal/atomicfile"
-	"lawa-replay/internal/torch"
-	"lawa-replay/model"
-	"lawa-replay/trajectory"
-	"lawa-replay/trajectory/safetensors"
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/evaluator"
+	"github.com/lawa-replay/lawa-replay/evaluator/worker"
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 type sweepOptions struct {
@@ -230,7 +230,7 @@ func defaultPolicies(t *trajectory.Trajectory, backend evaluator.Backend) ([]bn.
 		return nil, err
 	}
 	recompute := bn.Policy{Kind: bn.Recompute}
-	if !slices.ContainsFunc(tensors, func(x safetensors.Tensor) bool { return bn.IsStatistic(x.Name) }) {
+	if !slices.ContainsFunc(tensors, func(x checkpoint.Tensor) bool { return bn.IsStatistic(x.Name) }) {
 		return []bn.Policy{{Kind: bn.Copy}}, nil
 	}
 	if err := backend.Supports(recompute); err != nil {

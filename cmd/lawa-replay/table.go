@@ -11,8 +11,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
-	"lawa-replay/analysis"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 func newTableVerb() *cobra.Command {

@@ -12,12 +12,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lawa-replay/dataset"
-	"lawa-replay/evaluator"
-	"lawa-replay/internal/torch"
-	"lawa-replay/model"
-	"lawa-replay/trainer"
-	"lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/evaluator"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/trainer"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 type trainOptions struct {

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/spf13/cobra"
-
-	"lawa-replay/trajectory"
 )
 
 func newVerify() *cobra.Command {
@@ -47,7 +46,7 @@ func runVerify(ctx context.Context, run []string, allowNonFinite bool, o foreign
 			bar.close()
 			return err
 		}
-		var w *trajectory.Weights
+		var w *checkpoint.Mapped
 		if err = t.Seal(ctx, []int{i}, allowNonFinite, nil); err == nil {
 			w, err = t.Map(i, allowNonFinite)
 		}

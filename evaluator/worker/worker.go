@@ -21,7 +21,7 @@ import (
 	"sync"
 	"time"
 
-	"lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 // Protocol is the version that is spoken.

@@ -9,31 +9,32 @@ import (
 	"testing"
 )
 
-const module = "lawa-replay"
+const module = "github.com/lawa-replay/lawa-replay"
 
 // may lists what each package may import of this module. What is not listed here does not belong.
 var may = map[string][]string{
-	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "dataset", "evaluator", "evaluator/results", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/input", "internal/metric", "internal/spec", "internal/torch", "model", "plots", "trainer", "trajectory", "trajectory/safetensors"},
-	"trajectory":             {"internal/atomicfile", "internal/input", "trajectory/foreign", "trajectory/safetensors"},
-	"trajectory/foreign":     {"internal/input", "trajectory/pickle", "trajectory/safetensors"},
-	"trajectory/pickle":      {},
-	"importer":               {"internal/input", "trajectory", "trajectory/foreign", "trajectory/safetensors"},
-	"trajectory/safetensors": {},
-	"averaging":              {"internal/input", "internal/metric", "internal/spec", "trajectory", "trajectory/foreign", "trajectory/safetensors"},
+	"cmd/lawa-replay":        {"checkpoint", "analysis", "averaging", "bn", "dataset", "evaluator", "results", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/input", "results/metric", "internal/spec", "internal/torch", "model", "plots", "trainer", "trajectory", "checkpoint/safetensors"},
+	"trajectory":             {"checkpoint", "internal/atomicfile", "internal/input", "checkpoint/foreign", "checkpoint/safetensors"},
+	"checkpoint":             {"internal/input"},
+	"checkpoint/foreign":     {"checkpoint", "internal/input", "checkpoint/pickle", "checkpoint/safetensors"},
+	"checkpoint/pickle":      {},
+	"importer":               {"checkpoint", "internal/input", "trajectory", "checkpoint/foreign", "checkpoint/safetensors"},
+	"checkpoint/safetensors": {"checkpoint", "internal/input"},
+	"averaging":              {"checkpoint", "internal/input", "results/metric", "internal/spec", "trajectory", "checkpoint/foreign", "checkpoint/safetensors"},
 	"bn":                     {"internal/spec"},
-	"evaluator":              {"averaging", "bn", "dataset", "evaluator/results", "evaluator/worker", "internal/atomicfile", "internal/input", "internal/spec", "internal/torch", "model", "trajectory", "trajectory/safetensors"},
-	"export":                 {"averaging", "bn", "internal/atomicfile", "internal/input", "internal/spec", "trajectory", "trajectory/foreign", "trajectory/safetensors"},
-	"evaluator/results":      {"internal/atomicfile", "internal/input"},
+	"evaluator":              {"checkpoint", "averaging", "bn", "dataset", "results", "evaluator/worker", "internal/atomicfile", "internal/input", "internal/spec", "internal/torch", "model", "trajectory", "checkpoint/safetensors"},
+	"export":                 {"checkpoint", "averaging", "bn", "internal/atomicfile", "internal/input", "internal/spec", "trajectory", "checkpoint/foreign", "checkpoint/safetensors"},
+	"results":                {"internal/atomicfile", "internal/input"},
 	"evaluator/worker":       {"internal/input"},
 	"model":                  {"internal/input", "internal/spec", "internal/torch"},
-	"dataset":                {"internal/input", "internal/spec", "internal/torch", "trajectory", "trajectory/safetensors"},
-	"trainer":                {"dataset", "internal/spec", "internal/torch", "model", "trajectory", "trajectory/safetensors"},
-	"analysis":               {"evaluator/results", "internal/metric", "internal/spec", "trajectory"},
-	"plots":                  {"analysis", "evaluator/results", "internal/atomicfile", "internal/spec", "trajectory"},
+	"dataset":                {"checkpoint", "internal/input", "internal/spec", "internal/torch", "trajectory", "checkpoint/safetensors"},
+	"trainer":                {"checkpoint", "dataset", "internal/spec", "internal/torch", "model", "trajectory", "checkpoint/safetensors"},
+	"analysis":               {"results", "results/metric", "internal/spec", "trajectory"},
+	"plots":                  {"analysis", "results", "internal/atomicfile", "internal/spec", "trajectory"},
 	"bench/average_sweep":    {"averaging", "trajectory"},
 	"internal/torch":         {},
 	"internal/spec":          {},
-	"internal/metric":        {},
+	"results/metric":         {},
 	"internal/atomicfile":    {},
 	"internal/input":         {},
 	"internal/rooms":         {},
@@ -45,7 +46,7 @@ const (
 	gotch     = "github.com/sugarme/gotch"
 )
 
-var withoutTorch = []string{"trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "evaluator/results", "evaluator/worker"}
+var withoutTorch = []string{"checkpoint", "checkpoint/foreign", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "evaluator/worker"}
 
 func TestArrows(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"/...").Output()
