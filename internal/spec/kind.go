@@ -1,6 +1,11 @@
 package spec
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+)
 
 // Kind describes what goes by one name, such as the schemes lawa:k=…, and reads it. Lists of kinds are what help
 // texts, documentation and error messages are made from.
@@ -73,5 +78,37 @@ func Choose[T any](what, text string, kinds []Kind[T]) (T, error) {
 	return none, Unknown(what, s.Name, known)
 }
 
-// Asked are the options that a kind's reader has asked for so far, for tests of what it says of itself.
-func (s *Spec) Asked() []string { return s.asked }
+// Check compares what a kind says of itself with what it does, for tests: every example is read (files that are not
+// there aside) and has its name, and Options are those that Parse takes.
+func (k Kind[T]) Check() error {
+	if k.Name == "" || k.About == "" || len(k.Examples) == 0 {
+		return fmt.Errorf("%s: a name, a description and an example are wanted", k.Name)
+	}
+	asked := map[string]bool{}
+	for _, text := range k.Examples {
+		s, err := Parse(text)
+		if err != nil {
+			return err
+		}
+		k.Parse(s)
+		for _, key := range s.asked {
+			asked[key] = true
+		}
+		if err := s.Done(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if !slices.Contains(k.names(), s.Name) {
+			return fmt.Errorf("%s: the example %s is of another kind", k.Name, text)
+		}
+	}
+	for _, o := range k.Options {
+		if !asked[o.Name] {
+			return fmt.Errorf("%s: the option %s is described and not taken", k.Name, o.Name)
+		}
+		delete(asked, o.Name)
+	}
+	for key := range asked {
+		return fmt.Errorf("%s: the option %s is taken and not described", k.Name, key)
+	}
+	return nil
+}
