@@ -310,17 +310,17 @@ func (j *job) run(ctx context.Context) error {
 	return nil
 }
 
-// evaluate plans, runs and tabulates, under the folder's lock.
+// evaluate plans, and then, under the folder's lock, runs and tabulates.
 func (j *job) evaluate(ctx context.Context, provenance map[string]any, o sweep.Options) (*results.Table, sweep.Summary, error) {
+	p, err := sweep.NewPlan(ctx, j.spec, j.backend)
+	if err != nil {
+		return nil, sweep.Summary{}, err
+	}
 	store, err := sweep.OpenFolder(j.dir, o.Note)
 	if err != nil {
 		return nil, sweep.Summary{}, err
 	}
 	defer store.Close()
-	p, err := sweep.NewPlan(ctx, j.spec, j.backend)
-	if err != nil {
-		return nil, sweep.Summary{}, err
-	}
 	for _, n := range p.Notes {
 		o.Note(n)
 	}
@@ -335,7 +335,7 @@ func (j *job) evaluate(ctx context.Context, provenance map[string]any, o sweep.O
 	return table, sum, err
 }
 
-// claim makes the sweep's folder, unless it is something else already.
+// claim is an error where the sweep's folder is something else already.
 func claim(dir string) error {
 	if trajectory.Exists(dir) {
 		return fmt.Errorf("%s holds a trajectory: choose another folder for the sweep", dir)
@@ -344,7 +344,7 @@ func claim(dir string) error {
 	if err == nil && len(names) > 0 && !slices.ContainsFunc(names, func(e os.DirEntry) bool { return e.Name() == "store" || e.Name() == atomicfile.LockName }) {
 		return fmt.Errorf("%s holds other files: choose an empty folder, or that of an earlier sweep", dir)
 	}
-	return os.MkdirAll(dir, 0o755)
+	return nil
 }
 
 // parsePolicies reads a list such as copy,recompute:samples=10,seed=3.
