@@ -13,7 +13,7 @@ const module = "github.com/lawa-replay/lawa-replay"
 
 // may lists what each package may import of this module. What is not listed here does not belong.
 var may = map[string][]string{
-	"cmd/lawa-replay":        {"checkpoint", "analysis", "averaging", "bn", "dataset", "evaluator", "results", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/input", "results/metric", "internal/spec", "internal/torch", "model", "plots", "trainer", "trajectory", "checkpoint/safetensors"},
+	"cmd/lawa-replay":        {"checkpoint", "analysis", "averaging", "bn", "dataset", "evaluator", "results", "evaluator/worker", "sweep", "export", "importer", "internal/atomicfile", "internal/input", "results/metric", "internal/spec", "internal/torch", "model", "plots", "trainer", "trajectory", "checkpoint/safetensors"},
 	"trajectory":             {"checkpoint", "internal/atomicfile", "internal/input", "checkpoint/foreign", "checkpoint/safetensors"},
 	"checkpoint":             {"internal/input"},
 	"checkpoint/foreign":     {"checkpoint", "internal/input", "checkpoint/pickle", "checkpoint/safetensors"},
@@ -22,10 +22,11 @@ var may = map[string][]string{
 	"checkpoint/safetensors": {"checkpoint", "internal/input"},
 	"averaging":              {"checkpoint", "internal/input", "results/metric", "internal/spec", "trajectory", "checkpoint/foreign", "checkpoint/safetensors"},
 	"bn":                     {"checkpoint", "internal/spec"},
-	"evaluator":              {"checkpoint", "averaging", "bn", "dataset", "results", "evaluator/worker", "internal/atomicfile", "internal/input", "internal/spec", "internal/torch", "model", "trajectory", "checkpoint/safetensors"},
+	"sweep":                  {"checkpoint", "averaging", "bn", "results", "results/metric", "internal/atomicfile", "internal/input", "trajectory"},
+	"evaluator":              {"checkpoint", "bn", "dataset", "results/metric", "internal/spec", "internal/torch", "model", "sweep", "trajectory"},
 	"export":                 {"checkpoint", "averaging", "bn", "internal/atomicfile", "internal/input", "internal/spec", "trajectory", "checkpoint/foreign", "checkpoint/safetensors"},
 	"results":                {"internal/atomicfile", "internal/input"},
-	"evaluator/worker":       {"internal/input"},
+	"evaluator/worker":       {"checkpoint", "checkpoint/safetensors", "bn", "results/metric", "internal/atomicfile", "internal/input", "sweep", "trajectory"},
 	"model":                  {"bn", "internal/input", "internal/spec", "internal/torch"},
 	"dataset":                {"checkpoint", "internal/input", "internal/spec", "internal/torch", "trajectory", "checkpoint/safetensors"},
 	"trainer":                {"checkpoint", "dataset", "internal/spec", "internal/torch", "model", "trajectory", "checkpoint/safetensors"},
@@ -50,7 +51,7 @@ const (
 	gotch     = "github.com/sugarme/gotch"
 )
 
-var withoutTorch = []string{"checkpoint", "checkpoint/foreign", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "evaluator/worker"}
+var withoutTorch = []string{"checkpoint", "checkpoint/foreign", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "sweep", "evaluator/worker"}
 
 func TestArrows(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"/...").Output()
