@@ -14,6 +14,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/sweep"
@@ -81,10 +82,10 @@ func (e *Engine) Check(tensors []checkpoint.Tensor, tied map[string]string) erro
 // Supports implements sweep.Backend.
 func (e *Engine) Supports(policy bn.Policy) error {
 	if policy.Kind == bn.Recompute && e.BNSplit == nil {
-		return fmt.Errorf("policy %v needs data to recompute the statistics from (--bn-data)", policy)
+		return hint.With(fmt.Errorf("policy %v needs data to recompute the statistics from", policy), "bn-data", "names them")
 	}
 	if policy.Kind == bn.Recompute && e.BNBatch == 0 {
-		return fmt.Errorf("policy %v depends on the batch size, which the trajectory does not record (--bn-batch-size)", policy)
+		return hint.With(fmt.Errorf("policy %v depends on the batch size, which the trajectory does not record", policy), "bn-batch-size", "says it")
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -17,7 +18,7 @@ type Options struct {
 	Others   []*Store          // stores of others, whose evaluations are not made again
 	Start    func(missing int) // told how many evaluations are to be made
 	Progress func(done, total int)
-	Note     func(text string) // told what people should know
+	Note     func(hint.Note) // told what people should know
 }
 
 // Summary counts what a run did.
@@ -118,14 +119,14 @@ func (r *run) keepAverages() error {
 func (r *run) evaluate(ctx context.Context, b Backend) (err error) {
 	note := r.Note
 	if note == nil {
-		note = func(string) {}
+		note = func(hint.Note) {}
 	}
 	slots, err := b.Open(ctx, Job{Units: len(r.cells), Splits: r.Spec.Splits, Policies: r.policies, Memory: (r.Memory + 1) / 2, Note: note})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, slots.close()) }()
-	options := averaging.Options{Memory: r.Memory}
+	options := averaging.Options{Memory: r.Memory, Newest: bn.IsStatistic}
 	if r.Memory > 0 {
 		options.Memory = max(1, r.Memory-slots.Memory)
 	}
@@ -143,18 +144,12 @@ func (r *run) evaluate(ctx context.Context, b Backend) (err error) {
 // stream makes the averages of a trajectory, and hands them to the schedule as units.
 func (r *run) stream(ctx context.Context, run int, o averaging.Options, s *schedule) error {
 	source := r.Spec.Trajectories[run].Source(r.Spec.AllowNonFinite)
-	latest := &newest{source: source}
-	defer latest.drop()
 	wanted := func(average int) bool { return r.wants(run, average) }
 	return averaging.Stream(ctx, source, r.plans[run], wanted, o, func(o *averaging.Output) error {
 		if err := o.Verified(); err != nil { // an evaluation lasts
 			return err
 		}
-		units, err := r.units(run, o, latest)
-		if err != nil {
-			return err
-		}
-		for _, u := range units {
+		for _, u := range r.units(run, o) {
 			if err := s.put(ctx, u); err != nil {
 				return err
 			}
@@ -164,7 +159,7 @@ func (r *run) stream(ctx context.Context, run int, o averaging.Options, s *sched
 }
 
 // units are what is to be evaluated of an average: one for each policy. The last that is released releases it.
-func (r *run) units(run int, o *averaging.Output, latest *newest) ([]*Unit, error) {
+func (r *run) units(run int, o *averaging.Output) []*Unit {
 	t, c := r.Spec.Trajectories[run], r.plans[run].Averages[o.Average]
 	what := "the checkpoint of"
 	if n := len(c.Indices); n > 1 {
@@ -178,21 +173,12 @@ func (r *run) units(run int, o *averaging.Output, latest *newest) ([]*Unit, erro
 		if len(cells) == 0 {
 			continue
 		}
-		u := &Unit{Name: fmt.Sprintf("%s, policy %v", what, policy), Tensors: o.Tensors, Data: o.Data, Tied: t.Meta.Tied, Policy: policy, given: make([]bool, len(cells))}
+		u := &Unit{Name: fmt.Sprintf("%s, policy %v", what, policy), Tensors: o.Tensors, Data: o.Data, Tied: t.Meta.Tied, Policy: policy, Statistics: policy.Statistics(o.Newest), given: make([]bool, len(cells))}
 		for _, c := range cells {
 			u.Splits = append(u.Splits, r.Spec.Splits[c.Split])
 		}
-		closeNewest := func() {}
-		if policy.Kind == bn.Copy && len(c.Indices) > 1 {
-			w, err := latest.get(c.Newest())
-			if err != nil {
-				return nil, err
-			}
-			u.Newest, closeNewest = w.Mapped, w.release
-		}
 		uses.Add(1)
 		u.release = func() {
-			closeNewest()
 			if uses.Add(-1) == 0 {
 				o.Release()
 			}
@@ -200,7 +186,7 @@ func (r *run) units(run int, o *averaging.Output, latest *newest) ([]*Unit, erro
 		u.done = func(split int, values []Value) error { return r.keep(cells[split], values) }
 		units = append(units, u)
 	}
-	return units, nil
+	return units
 }
 
 // keep puts the values of a cell into the store.

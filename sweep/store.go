@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
@@ -20,8 +21,8 @@ import (
 // second: of what a power cut takes, the rest of a torn record is cut off.
 type Store struct {
 	dir   string
-	limit int64             // a segment that has grown to this is followed by another
-	note  func(text string) // told what was found but cannot be used
+	limit int64           // a segment that has grown to this is followed by another
+	note  func(hint.Note) // told what was found but cannot be used
 
 	mu       sync.Mutex
 	index    map[storeKey]place
@@ -75,7 +76,7 @@ func numbered(dir, name string, there []string) string {
 
 // OpenStore makes the folder if it must, and finds the records in it. note is told of damaged records and of
 // evaluations of older versions.
-func OpenStore(dir string, note func(text string)) (*Store, error) {
+func OpenStore(dir string, note func(hint.Note)) (*Store, error) {
 	s := &Store{dir: dir, limit: segmentLimit, note: note, index: map[storeKey]place{}}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, err
@@ -116,8 +117,8 @@ func (s *Store) findOld() error {
 		old += len(files)
 	}
 	if old > 0 {
-		s.note(fmt.Sprintf("%s holds %d evaluations of an older version. Which libtorch and which kind of GPU made them was not recorded, so they are not used (to remove them: rm -r %s)",
-			s.dir, old, filepath.Join(s.dir, folders)))
+		s.note(hint.Note{Text: fmt.Sprintf("%s holds %d evaluations of an older version. Which libtorch and which kind of GPU made them was not recorded, so they are not used (to remove them: rm -r %s)",
+			s.dir, old, filepath.Join(s.dir, folders))})
 	}
 	return nil
 }
@@ -145,10 +146,10 @@ func (s *Store) read(path string) error {
 		return err
 	}
 	if damaged > 0 {
-		s.note(fmt.Sprintf("%s: %d damaged records, the first at byte %d, are passed over: what they held is evaluated again", path, damaged, first))
+		s.note(hint.Note{Text: fmt.Sprintf("%s: %d damaged records, the first at byte %d, are passed over: what they held is evaluated again", path, damaged, first)})
 	}
 	if torn > 0 {
-		s.note(fmt.Sprintf("%s: the last record is torn (%d bytes without a line end) and is passed over", path, torn))
+		s.note(hint.Note{Text: fmt.Sprintf("%s: the last record is torn (%d bytes without a line end) and is passed over", path, torn)})
 	}
 	s.end = end
 	return nil

@@ -21,6 +21,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/evaluator"
 	"github.com/lawa-replay/lawa-replay/evaluator/worker"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/results"
@@ -286,7 +287,7 @@ func (j *job) run(ctx context.Context) error {
 		return err
 	}
 	bar := newProgress(ctx, "sweep", -1)
-	note := func(text string) { bar.close(); say("note: %s", text) }
+	note := func(n hint.Note) { bar.close(); sayNote(n) }
 	table, sum, err := j.evaluate(ctx, provenance, sweep.Options{
 		Memory:   j.memory,
 		Note:     note,
