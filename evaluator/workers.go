@@ -21,7 +21,6 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
-	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 	"github.com/lawa-replay/lawa-replay/evaluator/worker"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 	"github.com/lawa-replay/lawa-replay/internal/input"
@@ -233,7 +232,7 @@ func (w *Workers) evaluate(ctx context.Context, one *worker.Worker, u *unit, pat
 // writeWeights writes a safetensors file over the one that was there: of the same size, as a rule, so that the
 // memory is used again.
 func writeWeights(path string, w weights) error {
-	header, err := safetensors.EncodeHeader(w.tensors, safetensors.Metadata())
+	header, err := checkpoint.EncodeHeader(w.tensors, checkpoint.Metadata())
 	if err != nil {
 		return err
 	}

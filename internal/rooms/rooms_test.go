@@ -14,12 +14,20 @@ const module = "github.com/lawa-replay/lawa-replay"
 // may lists what each package may import of this module. What is not listed here does not belong.
 var may = map[string][]string{
 	"cmd/lawa-replay":        {"checkpoint", "analysis", "averaging", "bn", "dataset", "evaluator", "results", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/input", "results/metric", "internal/spec", "internal/torch", "model", "plots", "trainer", "trajectory", "checkpoint/safetensors"},
-	"trajectory":             {"checkpoint", "internal/atomicfile", "internal/input", "checkpoint/foreign", "checkpoint/safetensors"},
+	"trajectory":             {"checkpoint", "internal/atomicfile", "internal/hint", "internal/input"},
 	"checkpoint":             {"internal/input"},
-	"checkpoint/foreign":     {"checkpoint", "internal/input", "checkpoint/pickle", "checkpoint/safetensors"},
+	"checkpoint/stored":      {"checkpoint", "internal/hint", "internal/input"},
+	"checkpoint/rebuild":     {"checkpoint", "checkpoint/pickle", "checkpoint/stored"},
+	"checkpoint/statedict":   {"checkpoint", "checkpoint/pickle", "checkpoint/rebuild", "checkpoint/stored", "internal/hint"},
+	"checkpoint/folder":      {"checkpoint"},
+	"checkpoint/other":       {"checkpoint", "checkpoint/folder"},
+	"checkpoint/pytorch":     {"checkpoint", "checkpoint/other", "checkpoint/pickle", "checkpoint/rebuild", "checkpoint/statedict", "checkpoint/stored", "internal/hint", "internal/input"},
+	"checkpoint/dcp":         {"checkpoint", "checkpoint/folder", "checkpoint/pickle", "checkpoint/pytorch", "checkpoint/rebuild", "checkpoint/statedict", "checkpoint/stored", "internal/input"},
+	"checkpoint/shards":      {"checkpoint", "checkpoint/folder", "checkpoint/stored", "internal/input"},
+	"checkpoint/formats":     {"checkpoint", "checkpoint/dcp", "checkpoint/folder", "checkpoint/other", "checkpoint/pytorch", "checkpoint/safetensors", "checkpoint/shards", "checkpoint/statedict", "checkpoint/stored", "internal/input"},
 	"checkpoint/pickle":      {},
-	"importer":               {"checkpoint", "internal/input", "trajectory", "checkpoint/foreign", "checkpoint/safetensors"},
-	"checkpoint/safetensors": {"checkpoint", "internal/input"},
+	"importer":               {"checkpoint", "checkpoint/folder", "checkpoint/formats", "checkpoint/other", "checkpoint/safetensors", "checkpoint/stored", "internal/input", "trajectory"},
+	"checkpoint/safetensors": {"checkpoint", "checkpoint/stored", "internal/input"},
 	"averaging":              {"checkpoint", "internal/input", "results/metric", "internal/spec", "trajectory", "checkpoint/foreign", "checkpoint/safetensors"},
 	"bn":                     {"internal/spec"},
 	"evaluator":              {"checkpoint", "averaging", "bn", "dataset", "results", "evaluator/worker", "internal/atomicfile", "internal/input", "internal/spec", "internal/torch", "model", "trajectory", "checkpoint/safetensors"},
@@ -46,7 +54,7 @@ const (
 	gotch     = "github.com/sugarme/gotch"
 )
 
-var withoutTorch = []string{"checkpoint", "checkpoint/foreign", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "evaluator/worker"}
+var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "evaluator/worker"}
 
 func TestArrows(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"/...").Output()
