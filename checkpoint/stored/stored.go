@@ -101,7 +101,9 @@ func (c *Checkpoint) About() *checkpoint.About { return &c.about }
 func (c *Checkpoint) Tensors() []checkpoint.Tensor { return c.tensors }
 
 // Share lets the list of tensors be that of another checkpoint, where both are the same.
-func (c *Checkpoint) Share(tensors []checkpoint.Tensor) { c.tensors = checkpoint.Shared(c.tensors, tensors) }
+func (c *Checkpoint) Share(tensors []checkpoint.Tensor) {
+	c.tensors = checkpoint.Shared(c.tensors, tensors)
+}
 
 // Tied implements checkpoint.Checkpoint.
 func (c *Checkpoint) Tied() map[string]string { return c.tied }
