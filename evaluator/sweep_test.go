@@ -11,6 +11,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
@@ -42,7 +43,7 @@ func small(t *testing.T) trained {
 		t.Fatal(err)
 	}
 	cfg := trainer.Config{Epochs: 4, BatchSize: 50, Seed: 1, LR: 0.1, Momentum: 0.9, Schedule: "constant"}
-	rec, err := trajectory.Create(filepath.Join(t.TempDir(), "run"), trajectory.Meta{Run: "small", Seed: new(int64(1)), BatchSize: 50, Model: net.Spec})
+	rec, err := trajectory.Create(filepath.Join(t.TempDir(), "run"), formats.Files{}, trajectory.Meta{Run: "small", Seed: new(int64(1)), BatchSize: 50, Model: net.Spec})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 	"github.com/lawa-replay/lawa-replay/results"
 	"github.com/lawa-replay/lawa-replay/results/metric"
@@ -59,7 +60,7 @@ func longRun(t testing.TB, n int) *trajectory.Trajectory {
 	var lines []trajectory.Checkpoint
 	for i := range n {
 		var file bytes.Buffer
-		if err := safetensors.Write(&file, tensors, safetensors.Metadata(), append(make([]byte, 12), byte(i), byte(i>>8), 0, 0)); err != nil {
+		if err := safetensors.Write(&file, tensors, checkpoint.Metadata(), append(make([]byte, 12), byte(i), byte(i>>8), 0, 0)); err != nil {
 			t.Fatal(err)
 		}
 		name := fmt.Sprintf("%06d.safetensors", i+1)
@@ -69,7 +70,7 @@ func longRun(t testing.TB, n int) *trajectory.Trajectory {
 		sum := sha256.Sum256(file.Bytes())
 		lines = append(lines, trajectory.Checkpoint{Index: i + 1, Epoch: float64(i + 1), Step: int64(i + 1), File: name, Bytes: int64(file.Len()), SHA256: hex.EncodeToString(sum[:])})
 	}
-	run, err := trajectory.Linked(dir, trajectory.Meta{Run: "long"}, lines)
+	run, err := trajectory.Linked(dir, formats.Files{}, trajectory.Meta{Run: "long"}, lines, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/analysis"
 	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/evaluator"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
@@ -76,7 +77,7 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 	if err := demoTrain(ctx, run, net, set); err != nil {
 		return err
 	}
-	t, err := trajectory.Open(run)
+	t, err := trajectory.Open(run, formats.Files{})
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func demoTrain(ctx context.Context, run string, net *model.Network, set *dataset
 		defer rec.Close()
 		return train(ctx, o, net, set, torch.CPU, rec)
 	}
-	rec, err := trajectory.Append(run)
+	rec, err := trajectory.Append(run, formats.Files{})
 	if err != nil {
 		return err
 	}

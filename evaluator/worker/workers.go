@@ -17,7 +17,6 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
-	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 	"github.com/lawa-replay/lawa-replay/internal/input"
 	"github.com/lawa-replay/lawa-replay/results/metric"
@@ -191,7 +190,7 @@ func (s *slot) evaluate(ctx context.Context, u *sweep.Unit) error {
 // writeWeights writes a safetensors file over the one that was there: of the same size, as a rule, so that the
 // memory is used again.
 func writeWeights(path string, u *sweep.Unit) error {
-	header, err := safetensors.EncodeHeader(u.Tensors, safetensors.Metadata())
+	header, err := checkpoint.EncodeHeader(u.Tensors, checkpoint.Metadata())
 	if err != nil {
 		return err
 	}
