@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
@@ -15,7 +16,7 @@ import (
 // Options say how a plan is run. They change no number.
 type Options struct {
 	Memory   int64             // budget in bytes for averaging (see averaging.Options), and up to half of it for evaluating; 0 sets none
-	Others   []*Store          // stores of others, whose evaluations are not made again
+	Others   Stores            // of other processes, whose evaluations are not made again
 	Start    func(missing int) // told how many evaluations are to be made
 	Progress func(done, total int)
 	Note     func(hint.Note) // told what people should know
@@ -33,18 +34,8 @@ type Summary struct {
 // ctx ends it returns ctx's error, and what was finished is in the store.
 func Run(ctx context.Context, p *Plan, b Backend, store *Store, o Options) (Summary, error) {
 	sum := Summary{Evaluations: len(p.Cells)}
-	known := p.known(append([]*Store{store}, o.Others...))
-	var missing []Cell
-	for _, c := range p.Cells {
-		_, recorded := p.recorded[c.Key]
-		switch {
-		case recorded:
-			sum.Recorded++
-		case !known(c.Key):
-			missing = append(missing, c)
-		}
-	}
-	sum.Missing = len(missing)
+	missing, recorded := p.Missing(append(Stores{store}, o.Others...)...)
+	sum.Missing, sum.Recorded = len(missing), recorded
 	if o.Start != nil {
 		o.Start(len(missing))
 	}
@@ -60,16 +51,16 @@ func Run(ctx context.Context, p *Plan, b Backend, store *Store, o Options) (Summ
 	return sum, errors.Join(err, store.Sync())
 }
 
-// known says which keys one of the stores has.
-func (p *Plan) known(stores []*Store) func(key string) bool {
-	return func(key string) bool {
-		for _, s := range stores {
-			if s.Has(key) {
-				return true
-			}
+// Missing lists the cells that neither a training log nor a store has, and counts those that the logs have.
+func (p *Plan) Missing(stores ...*Store) (missing []Cell, recorded int) {
+	for _, c := range p.Cells {
+		if _, ok := p.recorded[c.Key]; ok {
+			recorded++
+		} else if !slices.ContainsFunc(stores, func(s *Store) bool { return s.Has(c.Key) }) {
+			missing = append(missing, c)
 		}
-		return false
 	}
+	return missing, recorded
 }
 
 // run is the evaluation of some cells.

@@ -8,5 +8,5 @@ import "github.com/spf13/cobra"
 
 // verbs are all of them.
 func verbs() []*cobra.Command {
-	return []*cobra.Command{newDemo(), newTrain(), newImport(), newSweep(), newAverage(), newSchemes(), newPlot(), newTableVerb(), newInspect(), newVerify()}
+	return []*cobra.Command{newDemo(), newTrain(), newImport(), newSweep(), newPlan(), newRun(), newMerge(), newAverage(), newSchemes(), newPlot(), newTableVerb(), newInspect(), newVerify()}
 }

@@ -12,7 +12,7 @@ import (
 
 // verbs are those that need no libtorch: see quick.c.
 func verbs() []*cobra.Command {
-	return []*cobra.Command{newImport(), newAverage(), newSchemes(), newPlot(), newTableVerb(), newInspect(), newVerify()}
+	return []*cobra.Command{newImport(), newMerge(), newAverage(), newSchemes(), newPlot(), newTableVerb(), newInspect(), newVerify()}
 }
 
 func (o averageOptions) prepareRenewal(*cobra.Command, *export.Export, []string) (func(), error) {

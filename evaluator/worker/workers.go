@@ -83,7 +83,7 @@ func (w *Workers) Metrics() []metric.Metric { return nil }
 
 // Provenance implements sweep.Backend.
 func (w *Workers) Provenance() map[string]any {
-	return map[string]any{"device": w.Template.Hello.Device, "worker": w.Template.Command, "identity": w.ready.Identity}
+	return map[string]any{"worker": w.Template.Command, "identity": w.ready.Identity}
 }
 
 // Inputs implements sweep.Backend. The program is known by its command line, the files named there, and the identity
