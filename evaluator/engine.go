@@ -44,7 +44,7 @@ type job struct {
 
 // Engine evaluates weights of one network on one device, with several workers.
 type Engine struct {
-	Net     *model.Network
+	Net     model.Network
 	Device  torch.Device
 	Workers int // on a CPU each has one thread; a GPU takes one
 	Threads int // per worker
@@ -67,7 +67,7 @@ type Renewal struct {
 }
 
 // NewEngine chooses workers: as many as asked for, or one per core on a CPU and one on a GPU.
-func NewEngine(net *model.Network, device torch.Device, workers, cores int) *Engine {
+func NewEngine(net model.Network, device torch.Device, workers, cores int) *Engine {
 	e := &Engine{Net: net, Device: device, Workers: workers, Threads: 1, given: workers > 0}
 	switch {
 	case device != torch.CPU:
@@ -111,7 +111,7 @@ func (e *Engine) Supports(policy bn.Policy) error {
 
 // Provenance implements Backend.
 func (e *Engine) Provenance() map[string]any {
-	out := map[string]any{"device": e.Device.String(), "model": e.Net.Spec, "data": e.Set.Spec, "task": string(e.task()), "bn_batch_size": e.BNBatch}
+	out := map[string]any{"device": e.Device.String(), "model": e.Net.Spec(), "data": e.Set.Spec, "task": string(e.task()), "bn_batch_size": e.BNBatch}
 	if e.BNSplit != nil {
 		out["bn_data"] = e.BNSplit.Name
 	}
@@ -162,11 +162,11 @@ func (e *Engine) Validate(ctx context.Context, values []float32, split *dataset.
 					return err
 				}
 				defer in.Free()
-				if err := in.Load(0, values); err != nil {
+				if err := in.Weights().Load(0, values); err != nil {
 					return err
 				}
 				from, to := batches*w/workers*size, batches*(w+1)/workers*size
-				return run([]*model.Instance{in}, split, from, min(to, split.N), size, []*scores{result}, ctx.Err)
+				return run([]model.Instance{in}, split, from, min(to, split.N), size, []*scores{result}, ctx.Err)
 			})
 		})
 	}
@@ -185,20 +185,20 @@ func (e *Engine) Renew(ctx context.Context, tensors []checkpoint.Tensor, tied ma
 			return err
 		}
 		defer in.Free()
-		if err := load(in, weights{tensors: tensors, tied: tied, data: data}); err != nil {
+		if err := load(e.Net, in.Weights(), weights{tensors: tensors, tied: tied, data: data}); err != nil {
 			return err
 		}
-		if err := model.Renew([]*model.Instance{in}, split.N, e.BNBatch, split.Batch, ctx.Err); err != nil {
+		if err := model.Recompute([]model.Instance{in}, split.N, e.BNBatch, inputs(split), ctx.Err); err != nil {
 			return err
 		}
-		values, err := in.Values()
+		values, err := in.Weights().Values()
 		if err != nil {
 			return err
 		}
-		have := bareNamed(in.Network, tensors, tied)
-		for _, entry := range in.Entries {
+		have := bareNamed(e.Net, tensors, tied)
+		for _, entry := range e.Net.Layout().Entries {
 			if entry.Role == model.Statistic {
-				t, _ := find(in.Network, have, entry.Name)
+				t, _ := find(e.Net, have, entry.Name)
 				checkpoint.Encode(data[t.Begin:t.End], t.DType, values[entry.Offset:entry.Offset+entry.Elements()])
 			}
 		}
@@ -283,7 +283,7 @@ func (e *Engine) start(ctx context.Context, g *errgroup.Group, j job) (int64, fu
 }
 
 func (e *Engine) work(ctx context.Context, units <-chan *unit, left *atomic.Int64, l *loaded) error {
-	var instances []*model.Instance
+	var instances []model.Instance
 	defer func() {
 		for _, in := range instances {
 			in.Free()
@@ -338,20 +338,20 @@ func (e *Engine) next(ctx context.Context, units <-chan *unit, left *atomic.Int6
 }
 
 // evaluate runs a group of units: statistics first where the policy renews them, then each split.
-func (e *Engine) evaluate(ctx context.Context, group []*unit, instances []*model.Instance, l *loaded) error {
-	stale := map[*dataset.Resident][]*model.Instance{}
+func (e *Engine) evaluate(ctx context.Context, group []*unit, instances []model.Instance, l *loaded) error {
+	stale := map[*dataset.Resident][]model.Instance{}
 	for i, u := range group {
-		err := load(instances[i], u.weights)
+		err := load(e.Net, instances[i].Weights(), u.weights)
 		u.release()
 		if err != nil {
 			return fmt.Errorf("%s: %w", u.name, err)
 		}
-		if u.policy.Kind == bn.Recompute && e.Net.HasStatistics() {
+		if u.policy.Kind == bn.Recompute && e.Net.Layout().HasStatistics() {
 			stale[l.bn[u.policy]] = append(stale[l.bn[u.policy]], instances[i])
 		}
 	}
 	for data, models := range stale {
-		if err := model.Renew(models, data.N, e.BNBatch, data.Batch, ctx.Err); err != nil {
+		if err := model.Recompute(models, data.N, e.BNBatch, inputs(data), ctx.Err); err != nil {
 			return fmt.Errorf("%s: batch-norm statistics: %w", group[0].name, err)
 		}
 	}
@@ -367,7 +367,7 @@ func (e *Engine) evaluate(ctx context.Context, group []*unit, instances []*model
 		}
 	}
 	for _, split := range order {
-		var models []*model.Instance
+		var models []model.Instance
 		var results []*scores
 		for _, t := range bySplit[split] {
 			models = append(models, instances[t.unit])

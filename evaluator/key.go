@@ -116,7 +116,7 @@ func (e *Engine) Inputs(average Average, policy bn.Policy, split string) (Inputs
 }
 
 func (e *Engine) inputs(average Average, policy bn.Policy, split *dataset.Split) Inputs {
-	return Inputs{Format: inputsFormat, Task: string(e.task()), Model: e.Net.Spec, Average: average.Digest, Policy: policyOf(average, policy),
+	return Inputs{Format: inputsFormat, Task: string(e.task()), Model: e.Net.Spec(), Average: average.Digest, Policy: policyOf(average, policy),
 		Data: split.Digest(), Numeric: numeric(e.Device)}
 }
 

@@ -26,7 +26,7 @@ var may = map[string][]string{
 	"export":                 {"checkpoint", "averaging", "bn", "internal/atomicfile", "internal/input", "internal/spec", "trajectory", "checkpoint/foreign", "checkpoint/safetensors"},
 	"results":                {"internal/atomicfile", "internal/input"},
 	"evaluator/worker":       {"internal/input"},
-	"model":                  {"internal/input", "internal/spec", "internal/torch"},
+	"model":                  {"checkpoint", "dataset", "internal/input", "internal/spec", "internal/torch"},
 	"dataset":                {"checkpoint", "internal/input", "internal/spec", "internal/torch", "trajectory", "checkpoint/safetensors"},
 	"trainer":                {"checkpoint", "dataset", "internal/spec", "internal/torch", "model", "trajectory", "checkpoint/safetensors"},
 	"analysis":               {"results", "results/metric", "internal/spec", "trajectory"},
