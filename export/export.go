@@ -139,7 +139,7 @@ func (e *Export) Run(ctx context.Context) error {
 					return fmt.Errorf("batch-norm statistics: %w", err)
 				}
 			}
-			return e.write(ctx, requests[o.Average], o.Tensors, held(o.Data), o.Verified)
+			return e.write(ctx, requests[o.Average], o.Tensors, e.Policy.Statistics(o.Newest).Over(o.Tensors, held(o.Data)), o.Verified)
 		})
 		return ctx.Err()
 	})
@@ -179,7 +179,7 @@ func (e *Export) runPiecewise(ctx context.Context, options averaging.Options, re
 				return err
 			}
 			defer p.Close()
-			return e.write(ctx, requests[average], p.Tensors, p, p.Verified)
+			return e.write(ctx, requests[average], p.Tensors, e.Policy.Statistics(p.Newest).Over(p.Tensors, p), p.Verified)
 		}()
 		if err != nil {
 			return err
@@ -189,14 +189,9 @@ func (e *Export) runPiecewise(ctx context.Context, options averaging.Options, re
 }
 
 // write writes the files of one average.
-func (e *Export) write(ctx context.Context, requests []averaging.Request, tensors []checkpoint.Tensor, values data, verified func() error) error {
+func (e *Export) write(ctx context.Context, requests []averaging.Request, tensors []checkpoint.Tensor, values bn.Section, verified func() error) error {
 	for _, r := range requests {
-		w := Written{e.Path(r.Scheme, r.Endpoint), r.Scheme, r.Endpoint, e.plan.Averages[r.Average], 0}
-		for _, t := range tensors {
-			if bn.IsStatistic(t.Name) {
-				w.Statistics++
-			}
-		}
+		w := Written{e.Path(r.Scheme, r.Endpoint), r.Scheme, r.Endpoint, e.plan.Averages[r.Average], bn.Count(tensors)}
 		metadata, err := e.metadata(w)
 		if err != nil {
 			return err

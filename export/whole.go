@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
@@ -39,7 +40,7 @@ func (e *Export) source(i int) (*foreign.Checkpoint, error) {
 
 // storeWhole writes the file of the newest checkpoint in an average, with the average in place of its weights: what
 // stands beside them, such as hyper-parameters and the optimizer's state, is that checkpoint's.
-func (e *Export) storeWhole(written Written, tensors []checkpoint.Tensor, metadata map[string]string, values data, confirm func() error) error {
+func (e *Export) storeWhole(written Written, tensors []checkpoint.Tensor, metadata map[string]string, values bn.Section, confirm func() error) error {
 	c, err := e.source(written.Average.Newest())
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/internal/input"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
@@ -90,10 +91,10 @@ func entryOf(t torch.ModuleTensor) Entry {
 		e.Role = Counter
 	case !t.DType.Float():
 		e.Role = Other
-	case t.Buffer && strings.HasSuffix(t.Name, "running_mean"):
-		e.Role, e.init = Statistic, Zeros
-	case t.Buffer && strings.HasSuffix(t.Name, "_var"):
+	case t.Buffer && bn.IsVariance(t.Name):
 		e.Role, e.init = Statistic, Ones
+	case t.Buffer && bn.IsStatistic(t.Name):
+		e.Role, e.init = Statistic, Zeros
 	}
 	return e
 }

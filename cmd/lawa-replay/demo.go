@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/evaluator"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
@@ -82,7 +83,7 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 	if s.Schemes, err = (selection{k: demoK}).parseSchemes(); err != nil {
 		return err
 	}
-	if s.Policies, err = parsePolicies(demoPolicy); err != nil {
+	if s.Policies, err = bn.ParsePolicies(demoPolicy); err != nil {
 		return err
 	}
 	endpoints, err := selectEpochs(t, "")

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
@@ -45,15 +46,21 @@ func run(ctx context.Context, args []string) int {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &usage):
-		fmt.Fprintf(plain{os.Stderr}, "lawa-replay: %v\n", err)
+		fmt.Fprintf(plain{os.Stderr}, "lawa-replay: %s\n", withFlags(err))
 		if usage.command != "" {
 			fmt.Fprintf(plain{os.Stderr}, "(%s --help says what it takes)\n", usage.command)
 		}
 		return exitUsage
 	}
-	fmt.Fprintf(plain{os.Stderr}, "lawa-replay: %v\n", err)
+	fmt.Fprintf(plain{os.Stderr}, "lawa-replay: %s\n", withFlags(err))
 	return exitFailed
 }
+
+// withFlags is an error with what may be done about it, by the flags of the command line.
+func withFlags(err error) string { return hint.Text(err.Error(), hint.All(err), flagOf) }
+
+// flagOf spells an option, perhaps with a value behind it, as on the command line.
+func flagOf(option string) string { return "--" + option }
 
 func newRoot(args []string) *cobra.Command {
 	root := &cobra.Command{

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 )
@@ -144,3 +145,6 @@ func (l *lines) text(now time.Time) string {
 
 // say tells people something, on standard error.
 func say(format string, args ...any) { fmt.Fprintf(plain{os.Stderr}, format+"\n", args...) }
+
+// sayNote tells what was guessed, chosen or left out, and which flag decides otherwise.
+func sayNote(n hint.Note) { say("note: %s", withFlags(n.Err())) }

@@ -18,7 +18,6 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
-	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/evaluator"
 	"github.com/lawa-replay/lawa-replay/evaluator/worker"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
@@ -121,8 +120,8 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 	}
 	var policies []bn.Policy
 	if o.bn != "" {
-		if policies, err = parsePolicies(o.bn); err != nil {
-			return wrong(cmd, err)
+		if policies, err = bn.ParsePolicies(o.bn); err != nil {
+			return wrong(cmd, fmt.Errorf("--bn: %w", err))
 		}
 	}
 	s := &evaluator.Sweep{Dir: o.out, Schemes: schemes, Policies: policies, AllowNonFinite: o.allowNonFinite, AllowGaps: o.allowGaps, Memory: memory}
@@ -230,11 +229,11 @@ func defaultPolicies(t *trajectory.Trajectory, backend evaluator.Backend) ([]bn.
 		return nil, err
 	}
 	recompute := bn.Policy{Kind: bn.Recompute}
-	if !slices.ContainsFunc(tensors, func(x checkpoint.Tensor) bool { return bn.IsStatistic(x.Name) }) {
+	if bn.Count(tensors) == 0 {
 		return []bn.Policy{{Kind: bn.Copy}}, nil
 	}
 	if err := backend.Supports(recompute); err != nil {
-		say("note: batch-norm statistics are those of the newest checkpoint (--bn copy): %v", err)
+		say("note: batch-norm statistics are those of the newest checkpoint (--bn copy): %s", withFlags(err))
 		return []bn.Policy{{Kind: bn.Copy}}, nil
 	}
 	return []bn.Policy{recompute}, nil
@@ -297,19 +296,4 @@ func claim(dir string) error {
 		return fmt.Errorf("%s holds other files: choose an empty folder, or that of an earlier sweep", dir)
 	}
 	return os.MkdirAll(dir, 0o755)
-}
-
-// parsePolicies reads a list such as copy,recompute:samples=10,seed=3.
-func parsePolicies(text string) ([]bn.Policy, error) {
-	var out []bn.Policy
-	for _, t := range policyTexts(text) {
-		p, err := bn.ParsePolicy(t)
-		if err != nil {
-			return nil, fmt.Errorf("--bn: %w", err)
-		}
-		if !slices.Contains(out, p) {
-			out = append(out, p)
-		}
-	}
-	return out, nil
 }

@@ -197,10 +197,10 @@ func (s *Spec) take(key string) (string, bool) {
 	return v, ok
 }
 
-// Fail notes an error, if it is the first; Done returns it.
+// Fail notes an error, as fmt.Errorf makes it, if it is the first; Done returns it.
 func (s *Spec) Fail(format string, args ...any) {
 	if s.err == nil {
-		s.err = fmt.Errorf("%q: %s", s.text, fmt.Sprintf(format, args...))
+		s.err = fmt.Errorf("%q: %w", s.text, fmt.Errorf(format, args...))
 	}
 }
 
