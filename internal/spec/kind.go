@@ -1,6 +1,9 @@
 package spec
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Kind describes what goes by one name, such as the schemes lawa:k=…, and reads it. Lists of kinds are what help
 // texts, documentation and error messages are made from.
@@ -11,6 +14,7 @@ type Kind[T any] struct {
 	Source   string   // the paper or program it comes from
 	Examples []string // texts that Choose reads
 	Options  []Option // in the order of the canonical text
+	Raw      bool     // all behind the colon is one word, such as a file's path
 	// Parse takes the options out of the spec; what is wrong with them goes to Spec.Fail.
 	Parse func(*Spec) T
 }
@@ -53,6 +57,13 @@ func (k Kind[T]) names() []string {
 // option that its kind does not take, or a value out of its range is an error.
 func Choose[T any](what, text string, kinds []Kind[T]) (T, error) {
 	var none T
+	for _, k := range kinds {
+		if word, ok := strings.CutPrefix(text, k.Name+":"); ok && k.Raw {
+			s := &Spec{Name: k.Name, text: text, word: word}
+			v := k.Parse(s)
+			return v, s.Done()
+		}
+	}
 	s, err := Parse(text)
 	if err != nil {
 		return none, fmt.Errorf("%s %w", what, err)
