@@ -12,10 +12,16 @@ import (
 
 var bestKind = Kind{
 	Name:     "best",
-	About:    "mean of the n best checkpoints so far, by a metric of the training log (accuracies rise, losses fall; order=highest or lowest says it for others)",
+	About:    "mean of the n best checkpoints so far, by a metric of the training log",
 	Source:   "the usual n-best averaging of speech toolkits, such as ESPnet's",
 	Examples: []string{"best:n=5,by=val/loss"},
-	parse: func(s *spec.Spec) Scheme {
+	Options: []spec.Option{
+		{Name: "n", About: "how many checkpoints"},
+		{Name: "by", About: "the metric, as the log calls it"},
+		{Name: "order", About: "which are best, highest or lowest; accuracies rise and losses fall without it"},
+		{Name: "partial", Default: "false", About: "whether there is an average before the n-th checkpoint with the metric"},
+	},
+	Parse: func(s *spec.Spec) Scheme {
 		s.Require("n", "best:n=5,by=val/loss")
 		s.Require("by", "best:n=5,by=val/loss")
 		return Best{N: s.Int("n", 1, 1), By: s.Text("by", ""), Order: s.Choice("order", "", "highest", "lowest"), Partial: s.Bool("partial", false)}

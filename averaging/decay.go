@@ -8,10 +8,11 @@ import (
 
 var decayKind = Kind{
 	Name:     "decay",
-	About:    "weights over the newest k checkpoints that emulate a decay of the learning rate: shape 1-sqrt, linear or cosine (linear is the mean)",
+	About:    "weights over the newest k checkpoints that emulate a decay of the learning rate",
 	Source:   "Tian et al. 2025 (WSM), arXiv 2507.17634",
 	Examples: []string{"decay:shape=1-sqrt,k=10", "decay:shape=cosine,k=10"},
-	parse: func(s *spec.Spec) Scheme {
+	Options:  append([]spec.Option{{Name: "shape", About: "1-sqrt, linear (which is the mean) or cosine"}}, windowOptions...),
+	Parse: func(s *spec.Spec) Scheme {
 		s.Require("shape", "decay:shape=1-sqrt,k=10")
 		return Decay{s.Choice("shape", "linear", "1-sqrt", "linear", "cosine"), parseWindow(s, "decay:shape=1-sqrt,k=10")}
 	},

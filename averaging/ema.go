@@ -9,10 +9,16 @@ import (
 
 var emaKind = Kind{
 	Name:     "ema",
-	About:    "exponential moving average over the whole history, by decay or half-life per checkpoint, step or epoch; starts with a copy, or with zero and debiased",
+	About:    "exponential moving average over the whole history",
 	Source:   "torch.optim.swa_utils.AveragedModel; debias: Kingma and Ba 2015, arXiv 1412.6980, section 3",
 	Examples: []string{"ema:decay=0.9", "ema:half-life=3", "ema:decay=0.999,per=step", "ema:decay=0.9,debias=true"},
-	parse: func(s *spec.Spec) Scheme {
+	Options: []spec.Option{
+		{Name: "decay", About: "what stays of the average, between 0 and 1"},
+		{Name: "half-life", About: "instead of decay: after how many checkpoints, steps or epochs half of it is left"},
+		{Name: "per", Default: "checkpoint", About: "the unit of both: checkpoint, step or epoch"},
+		{Name: "debias", Default: "false", About: "whether it starts with zero and is debiased, rather than with a copy"},
+	},
+	Parse: func(s *spec.Spec) Scheme {
 		e := EMA{}
 		switch {
 		case s.Has("decay") && s.Has("half-life"):

@@ -8,10 +8,11 @@ import (
 
 var expKind = Kind{
 	Name:     "exp",
-	About:    "the paper's exponential average, alpha on the newest; over the whole history or the newest k",
+	About:    "the paper's exponential average, alpha on the newest",
 	Source:   "Kaddour 2022, arXiv 2209.14981, eq. (1)",
 	Examples: []string{"exp:alpha=0.9", "exp:alpha=0.9,k=10"},
-	parse: func(s *spec.Spec) Scheme {
+	Options:  append([]spec.Option{{Name: "alpha", About: "the part of the newest, between 0 and 1"}}, historyOptions...),
+	Parse: func(s *spec.Spec) Scheme {
 		s.Require("alpha", "exp:alpha=0.9")
 		return Exp{s.Within("alpha", 0.5, 0, 1), parseHistory(s)}
 	},
@@ -22,23 +23,25 @@ var expCodeKind = Kind{
 	About:    "the exponential average of the paper's published code, decay on the average: exp-code:decay=0.9 is ema:decay=0.9, exp:alpha=0.1",
 	Source:   "code of Kaddour 2022, arXiv 2209.14981",
 	Examples: []string{"exp-code:decay=0.9,k=10", "exp-code:decay=0.9"},
-	parse: func(s *spec.Spec) Scheme {
+	Options:  append([]spec.Option{{Name: "decay", About: "what stays of the average, between 0 and 1"}}, historyOptions...),
+	Parse: func(s *spec.Spec) Scheme {
 		s.Require("decay", "exp-code:decay=0.9,k=10")
 		return ExpCode{s.Within("decay", 0.5, 0, 1), parseHistory(s)}
 	},
 }
 
+// historyOptions are what parseHistory takes.
+var historyOptions = []spec.Option{
+	{Name: "k", About: "over the newest k checkpoints, instead of all"},
+	{Name: "partial", Default: "false", About: "with k: whether there is an average before the k-th checkpoint"},
+}
+
 // parseHistory reads the newest k checkpoints, or all of them where k is not given.
 func parseHistory(s *spec.Spec) Window {
-	if s.Has("k") {
-		return parseWindow(s, "")
-	}
-	if s.Has("partial") {
+	if !s.Has("k") && s.Has("partial") {
 		s.Fail("partial=… goes with k=…")
 	}
-	s.Int("k", 1, 1)
-	s.Bool("partial", false)
-	return Window{}
+	return Window{s.Int("k", 0, 1), s.Bool("partial", false)}
 }
 
 // exponential averages the window, or the whole history where it has no size, from a copy of its oldest.

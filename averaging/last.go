@@ -6,7 +6,7 @@ var lastKind = Kind{
 	Name:     "last",
 	About:    "the checkpoint itself: the baseline",
 	Examples: []string{"last"},
-	parse:    func(*spec.Spec) Scheme { return Last{} },
+	Parse:    func(*spec.Spec) Scheme { return Last{} },
 }
 
 // Last is the baseline: the checkpoint itself. It is the same average as lawa:k=1.

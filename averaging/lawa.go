@@ -8,10 +8,11 @@ import (
 
 var lawaKind = Kind{
 	Name:     "lawa",
-	About:    "mean of the newest k checkpoints, of every stride-th; partial: of those that there are before the k-th",
+	About:    "mean of the newest k checkpoints",
 	Source:   "Kaddour 2022, arXiv 2209.14981, Algorithm 1",
 	Examples: []string{"lawa:k=6", "lawa:k=6,stride=2", "lawa:k=6,partial=true"},
-	parse: func(s *spec.Spec) Scheme {
+	Options:  append(windowOptions, spec.Option{Name: "stride", Default: "1", About: "every which of them"}),
+	Parse: func(s *spec.Spec) Scheme {
 		return LAWA{parseWindow(s, "lawa:k=6"), s.Int("stride", 1, 1)}
 	},
 }

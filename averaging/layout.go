@@ -15,6 +15,7 @@ type layout struct {
 	bytes   int64               // of an output
 	merged  []piece             // where neighbours of the same type are one
 	single  []piece             // tensor by tensor, for checkpoints with another order in the file
+	also    []piece             // the tensors of Options.Newest, each whole
 	ordinal map[string]int      // position in `in`
 }
 
@@ -34,7 +35,6 @@ type kind int
 
 const (
 	averaged kind = iota // of floating and complex tensors
-	newest               // such a tensor that is taken from the newest checkpoint
 	copied               // the bytes of the newest
 )
 
@@ -65,7 +65,7 @@ func newLayout(tensors []checkpoint.Tensor, o Options) *layout {
 			}
 			p.kind = averaged
 			if o.Newest != nil && o.Newest(t.Name) {
-				p.kind = newest
+				l.also = append(l.also, p)
 			}
 			l.floats += p.n
 		} else {
@@ -135,6 +135,26 @@ func (f *file) bytes(p *piece) []byte {
 		begin = f.begin[p.tensor] + p.offset*size
 	}
 	return f.Data[begin : begin+p.n*size]
+}
+
+// newest are the tensors of Options.Newest as a checkpoint has them.
+func (l *layout) newest(f *file) (map[string][]byte, error) {
+	if len(l.also) == 0 {
+		return nil, nil
+	}
+	out := make(map[string][]byte, len(l.also))
+	one := chain{indices: []int{0}, weights: []float64{1}, stops: []stop{{1, 1, 0}}}
+	scratch := make([]float64, blockElements)
+	err := checkpoint.Guard(f.Path, func() error {
+		for i := range l.also {
+			p := &l.also[i]
+			data := make([]byte, p.n*int64(p.to.Size()))
+			one.run(p.from, p.to, int(p.n), func(int) []byte { return f.bytes(p) }, func(int) []byte { return data }, nil, scratch)
+			out[l.in[p.tensor].Name] = data
+		}
+		return nil
+	})
+	return out, err
 }
 
 // pieces of a batch: merged where every checkpoint in it has the layout's own order.

@@ -10,7 +10,8 @@ var logspacedKind = Kind{
 	Name:     "logspaced",
 	About:    "mean of k checkpoints at log-spaced ages, from the newest to the first of the run",
 	Examples: []string{"logspaced:k=6"},
-	parse:    func(s *spec.Spec) Scheme { return Logspaced{parseWindow(s, "logspaced:k=6")} },
+	Options:  windowOptions,
+	Parse:    func(s *spec.Spec) Scheme { return Logspaced{parseWindow(s, "logspaced:k=6")} },
 }
 
 // Logspaced is the mean of k checkpoints at log-spaced ages: with n checkpoints up to the endpoint, the

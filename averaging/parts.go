@@ -13,6 +13,7 @@ import (
 // bits are those that Stream gives.
 type Parts struct {
 	Tensors []checkpoint.Tensor // as in an Output
+	Newest  map[string][]byte   // as in an Output
 
 	ctx    context.Context
 	stream *stream
@@ -34,6 +35,10 @@ func NewParts(ctx context.Context, source Source, plan *Plan, average int, o Opt
 	p := &Parts{Tensors: s.layout.out, ctx: ctx, stream: s, batch: s.newBatch([]int{average}, nil)}
 	s.batches = []batch{p.batch}
 	if err := s.open(0); err != nil { // s.window is 0: pages are let go after their use
+		s.close()
+		return nil, err
+	}
+	if p.Newest, err = s.layout.newest(s.newestOf(&p.batch)); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -116,8 +121,7 @@ func (p *Parts) compute(ctx context.Context, data []byte, begin int64) error {
 		pieces = append(pieces, x.within(begin, end))
 	}
 	files := p.stream.filesOf(&p.batch)
-	newest := p.stream.files[p.stream.plan.Averages[p.batch.averages[0]].Newest()]
-	return p.batch.run(ctx, pieces, files, newest, []*Output{{Data: data}})
+	return p.batch.run(ctx, pieces, files, p.stream.newestOf(&p.batch), []*Output{{Data: data}})
 }
 
 // within is the part of a piece that lies in bytes [begin, end) of the output, placed as from begin on.

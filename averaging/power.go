@@ -12,10 +12,13 @@ var maxSigma = math.Sqrt(1.0 / 12)
 
 var powerKind = Kind{
 	Name:     "power",
-	About:    "power-function moving average over the steps, by its width relative to the run so far (0 to 0.2887, where it is the plain mean)",
+	About:    "power-function moving average over the steps",
 	Source:   "Karras et al. 2024 (EDM2), arXiv 2312.02696, section 3.1 and appendix C",
 	Examples: []string{"power:sigma=0.1"},
-	parse: func(s *spec.Spec) Scheme {
+	Options: []spec.Option{
+		{Name: "sigma", About: "its width relative to the run so far, 0.001 to 0.2886, where it is the plain mean"},
+	},
+	Parse: func(s *spec.Spec) Scheme {
 		s.Require("sigma", "power:sigma=0.1")
 		return Power{s.Float("sigma", 0.1, 0.001, math.Floor(maxSigma*1e4)/1e4)}
 	},

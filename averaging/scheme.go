@@ -95,14 +95,8 @@ type Scheme interface {
 	Coefficients(points []Point, endpoint int) (Coefficients, error)
 }
 
-// Kind describes the schemes of one name.
-type Kind struct {
-	Name     string
-	About    string
-	Source   string
-	Examples []string // specs
-	parse    func(*spec.Spec) Scheme
-}
+// Kind describes the schemes of one name, and reads them.
+type Kind = spec.Kind[Scheme]
 
 // Kinds lists all schemes, the baseline first.
 func Kinds() []Kind {
@@ -110,24 +104,7 @@ func Kinds() []Kind {
 }
 
 // Parse reads the spec of one scheme.
-func Parse(text string) (Scheme, error) {
-	s, err := spec.Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("scheme %w", err)
-	}
-	var names []string
-	for _, kind := range Kinds() {
-		if names = append(names, kind.Name); kind.Name != s.Name {
-			continue
-		}
-		scheme := kind.parse(s)
-		if err := s.Done(); err != nil {
-			return nil, fmt.Errorf("scheme %w", err)
-		}
-		return scheme, nil
-	}
-	return nil, spec.Unknown("scheme", s.Name, names)
-}
+func Parse(text string) (Scheme, error) { return spec.Choose("scheme", text, Kinds()) }
 
 // ParseAll reads specs whose parameters may be ranges, such as ema:decay=0.5..0.95/0.05, and leaves out
 // what stands there twice. More than spec.MaxExpansion schemes are an error.

@@ -69,13 +69,10 @@ func TestParse(t *testing.T) {
 // The examples that help texts show are read, and every kind has one.
 func TestKinds(t *testing.T) {
 	for _, k := range Kinds() {
-		if len(k.Examples) == 0 || k.About == "" {
-			t.Errorf("%s has no example or no description", k.Name)
+		if err := k.Check(); err != nil {
+			t.Error(err)
 		}
 		for _, text := range k.Examples {
-			if !strings.HasPrefix(text, k.Name) {
-				t.Errorf("%s: example %s", k.Name, text)
-			}
 			if s, err := Parse(text); k.Name != "weights" && (err != nil || s.Spec() != text) {
 				t.Errorf("%s: %v, %v", text, s, err)
 			}

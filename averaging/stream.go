@@ -20,7 +20,7 @@ type Options struct {
 	Memory int64
 	// DType is that of the outputs' floating tensors; "" keeps the checkpoints'. Complex ones keep theirs.
 	DType checkpoint.DType
-	// Newest names floating tensors that are taken from the newest checkpoint instead of averaged.
+	// Newest names floating tensors that are handed out as they are in the newest checkpoint, too: Output.Newest.
 	Newest func(name string) bool
 }
 
@@ -29,6 +29,9 @@ type Output struct {
 	Average int // index into Plan.Averages
 	Tensors []checkpoint.Tensor
 	Data    []byte
+	// Newest are the tensors that Options.Newest names, by name, as they are in the newest checkpoint of the average, in
+	// the type of the output. Outputs share them: they are only read.
+	Newest  map[string][]byte
 	pool    *pool
 	sources []*loaded
 }
@@ -297,12 +300,17 @@ func (s *stream) close() {
 func (s *stream) compute(ctx context.Context, b *batch) ([]*Output, error) {
 	outputs := make([]*Output, len(b.averages))
 	sources := s.sources(b)
+	newestFile := s.newestOf(b)
+	newest, err := s.layout.newest(newestFile)
+	if err != nil {
+		return nil, err
+	}
 	for j, a := range b.averages {
 		data, err := s.pool.get(ctx)
 		if err != nil {
 			return nil, err
 		}
-		outputs[j] = &Output{a, s.layout.out, data, s.pool, sources}
+		outputs[j] = &Output{a, s.layout.out, data, newest, s.pool, sources}
 	}
 	for _, c := range b.chains {
 		if c.kept != nil && c.kept.state == nil {
@@ -315,7 +323,7 @@ func (s *stream) compute(ctx context.Context, b *batch) ([]*Output, error) {
 		}
 	}
 	files := s.filesOf(b)
-	if err := b.run(ctx, s.layout.pieces(files), files, s.files[s.plan.Averages[b.averages[0]].Newest()], outputs); err != nil {
+	if err := b.run(ctx, s.layout.pieces(files), files, newestFile, outputs); err != nil {
 		return nil, err
 	}
 	for _, c := range b.chains {
@@ -334,6 +342,9 @@ func (s *stream) sources(b *batch) []*loaded {
 	}
 	return out
 }
+
+// newestOf is the newest checkpoint of a batch's averages.
+func (s *stream) newestOf(b *batch) *file { return s.files[s.plan.Averages[b.averages[0]].Newest()] }
 
 // filesOf are the open checkpoints that a batch needs.
 func (s *stream) filesOf(b *batch) map[int]*file {
@@ -380,12 +391,6 @@ func (b *batch) work(p *piece, files map[int]*file, newestFile *file, outputs []
 	case copied:
 		for j := range outputs {
 			copy(dst(j), newestFile.bytes(p))
-		}
-	case newest:
-		one := chain{indices: []int{0}, weights: []float64{1}, stops: []stop{{1, 1, 0}}}
-		one.run(p.from, p.to, int(p.n), func(int) []byte { return newestFile.bytes(p) }, dst, nil, scratch)
-		for j := range outputs[1:] {
-			copy(dst(j+1), dst(0))
 		}
 	case averaged:
 		x := func(i int) []byte { return files[i].bytes(p) }

@@ -10,10 +10,14 @@ import (
 
 var swaKind = Kind{
 	Name:     "swa",
-	About:    "running mean since an epoch, of every n-th checkpoint; swa:start=1 is Polyak-Ruppert averaging",
+	About:    "running mean since an epoch; swa:start=1 is Polyak-Ruppert averaging",
 	Source:   "Izmailov et al. 2018, arXiv 1803.05407, Algorithm 1; Polyak and Juditsky 1992",
 	Examples: []string{"swa:start=60", "swa:start=60,every=2"},
-	parse: func(s *spec.Spec) Scheme {
+	Options: []spec.Option{
+		{Name: "start", About: "the first epoch that is in it"},
+		{Name: "every", Default: "1", About: "every which checkpoint"},
+	},
+	Parse: func(s *spec.Spec) Scheme {
 		s.Require("start", "swa:start=60")
 		return SWA{s.Float("start", 1, 0, 1e12), s.Int("every", 1, 1)}
 	},

@@ -19,13 +19,16 @@ import (
 var weightsKind = Kind{
 	Name: "weights",
 	About: "coefficients of your own from a CSV file with a header: age,weight for every endpoint (age 0 is the endpoint's checkpoint), epoch,weight " +
-		"for every endpoint from the newest epoch on, or endpoint,epoch,weight; they must sum to 1, or normalize=true",
+		"for every endpoint from the newest epoch on, or endpoint,epoch,weight",
 	Examples: []string{"weights:mine.csv", "weights:mine.csv,normalize=true"},
-	parse: func(s *spec.Spec) Scheme {
+	Options: []spec.Option{
+		{Name: "normalize", Default: "false", About: "whether weights that do not sum to 1 are divided by their sum"},
+	},
+	Parse: func(s *spec.Spec) Scheme {
 		w := &Weights{File: s.Word("the file", "weights:mine.csv"), Normalize: s.Bool("normalize", false)}
 		if w.File != "" {
 			if err := w.read(); err != nil {
-				s.Fail("%v", err)
+				s.Fail("%w", err)
 			}
 		}
 		return w

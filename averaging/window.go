@@ -14,6 +14,13 @@ type Window struct {
 	Partial bool
 }
 
+// windowOptions are what parseWindow takes.
+var windowOptions = []spec.Option{
+	{Name: "k", About: "how many checkpoints"},
+	{Name: "partial", Default: "false", About: "whether there is an average before the k-th checkpoint: of those that there are"},
+}
+
+// parseWindow reads k and partial.
 func parseWindow(s *spec.Spec, example string) Window {
 	s.Require("k", example)
 	return Window{s.Int("k", 1, 1), s.Bool("partial", false)}

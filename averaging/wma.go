@@ -7,7 +7,8 @@ var wmaKind = Kind{
 	About:    "weighted mean of the newest k checkpoints, the weights growing linearly towards the newest",
 	Source:   "Li et al. 2025 (PMA), arXiv 2505.12082",
 	Examples: []string{"wma:k=6"},
-	parse:    func(s *spec.Spec) Scheme { return WMA{parseWindow(s, "wma:k=6")} },
+	Options:  windowOptions,
+	Parse:    func(s *spec.Spec) Scheme { return WMA{parseWindow(s, "wma:k=6")} },
 }
 
 // WMA is the weighted mean of the newest k checkpoints with weights 1, 2, …, k from the oldest to the

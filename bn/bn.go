@@ -7,6 +7,7 @@ package bn
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lawa-replay/lawa-replay/internal/spec"
@@ -19,7 +20,7 @@ type Kind string
 const (
 	Copy      Kind = "copy"      // the statistics of the newest checkpoint
 	Average   Kind = "average"   // averaged like the weights
-	Recompute Kind = "recompute" // renewed by passes over data, as torch.optim.swa_utils.update_bn does
+	Recompute Kind = "recompute" // by a pass over data, as torch.optim.swa_utils.update_bn does
 )
 
 // Policy is a kind with its parameters.
@@ -29,24 +30,61 @@ type Policy struct {
 	Seed    int // Recompute: 0 takes them in the split's order, otherwise seeds the drawing
 }
 
+// Kinds lists the policies.
+func Kinds() []spec.Kind[Policy] {
+	return []spec.Kind[Policy]{
+		{
+			Name: string(Copy), About: "those of the newest checkpoint in the average", Examples: []string{"copy"},
+			Parse: func(*spec.Spec) Policy { return Policy{Kind: Copy} },
+		},
+		{
+			Name: string(Average), About: "averaged like the weights: what many do, not the statistics of the averaged network", Examples: []string{"average"},
+			Parse: func(*spec.Spec) Policy { return Policy{Kind: Average} },
+		},
+		{
+			Name: string(Recompute), About: "recomputed by a pass over data: reset, then the cumulative mean of the statistics of each batch",
+			Source:   "torch.optim.swa_utils.update_bn; Izmailov et al. 2018, arXiv 1803.05407, section 3.2",
+			Examples: []string{"recompute", "recompute:samples=5000", "recompute:samples=5000,seed=1"},
+			Options: []spec.Option{
+				{Name: "samples", About: "how many examples; all of the split without it"},
+				{Name: "seed", Default: "0", About: "draws the examples; 0 takes them in the split's order"},
+			},
+			Parse: func(s *spec.Spec) Policy {
+				return Policy{Recompute, s.Int("samples", 0, 1), s.Int("seed", 0, 0)}
+			},
+		},
+	}
+}
+
 // ParsePolicy reads copy, average, recompute, recompute:samples=N or recompute:samples=N,seed=S.
-func ParsePolicy(text string) (Policy, error) {
-	s, err := spec.Parse(text)
-	if err != nil {
-		return Policy{}, fmt.Errorf("policy %w", err)
+func ParsePolicy(text string) (Policy, error) { return spec.Choose("batch-norm policy", text, Kinds()) }
+
+// ParsePolicies reads a list such as copy,recompute:samples=10,seed=3, and leaves out what stands there twice.
+func ParsePolicies(text string) ([]Policy, error) {
+	var out []Policy
+	for _, t := range SplitPolicies(text) {
+		p, err := ParsePolicy(t)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(out, p) {
+			out = append(out, p)
+		}
 	}
-	p := Policy{Kind: Kind(s.Name)}
-	switch p.Kind {
-	case Copy, Average:
-	case Recompute:
-		p.Samples, p.Seed = s.Int("samples", 0, 1), s.Int("seed", 0, 0)
-	default:
-		return Policy{}, spec.Unknown("batch-norm policy", s.Name, []string{string(Copy), string(Average), string(Recompute)})
+	return out, nil
+}
+
+// SplitPolicies parts a list at the commas before a policy's name.
+func SplitPolicies(text string) []string {
+	var out []string
+	for _, part := range strings.Split(text, ",") {
+		if len(out) > 0 && strings.Contains(part, "=") && !strings.Contains(part, ":") {
+			out[len(out)-1] += "," + part
+			continue
+		}
+		out = append(out, part)
 	}
-	if err := s.Done(); err != nil {
-		return Policy{}, fmt.Errorf("policy %w", err)
-	}
-	return p, nil
+	return out
 }
 
 // String is the canonical text that ParsePolicy reads.
@@ -62,9 +100,4 @@ func (p Policy) String() string {
 		return string(p.Kind)
 	}
 	return string(p.Kind) + ":" + strings.Join(options, ",")
-}
-
-// IsStatistic says whether a tensor of this name holds batch-norm statistics.
-func IsStatistic(name string) bool {
-	return strings.HasSuffix(name, "running_mean") || strings.HasSuffix(name, "running_var")
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
-	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -139,7 +138,7 @@ func (e *Export) Run(ctx context.Context) error {
 					return fmt.Errorf("batch-norm statistics: %w", err)
 				}
 			}
-			return e.write(ctx, requests[o.Average], o.Tensors, held(o.Data), o.Verified)
+			return e.write(ctx, requests[o.Average], o.Tensors, e.Policy.Statistics(o.Newest).Over(o.Tensors, held(o.Data)), o.Verified)
 		})
 		return ctx.Err()
 	})
@@ -179,7 +178,7 @@ func (e *Export) runPiecewise(ctx context.Context, options averaging.Options, re
 				return err
 			}
 			defer p.Close()
-			return e.write(ctx, requests[average], p.Tensors, p, p.Verified)
+			return e.write(ctx, requests[average], p.Tensors, e.Policy.Statistics(p.Newest).Over(p.Tensors, p), p.Verified)
 		}()
 		if err != nil {
 			return err
@@ -189,14 +188,9 @@ func (e *Export) runPiecewise(ctx context.Context, options averaging.Options, re
 }
 
 // write writes the files of one average.
-func (e *Export) write(ctx context.Context, requests []averaging.Request, tensors []checkpoint.Tensor, values data, verified func() error) error {
+func (e *Export) write(ctx context.Context, requests []averaging.Request, tensors []checkpoint.Tensor, values bn.Section, verified func() error) error {
 	for _, r := range requests {
-		w := Written{e.Path(r.Scheme, r.Endpoint), r.Scheme, r.Endpoint, e.plan.Averages[r.Average], 0}
-		for _, t := range tensors {
-			if bn.IsStatistic(t.Name) {
-				w.Statistics++
-			}
-		}
+		w := Written{e.Path(r.Scheme, r.Endpoint), r.Scheme, r.Endpoint, e.plan.Averages[r.Average], bn.Count(tensors)}
 		metadata, err := e.metadata(w)
 		if err != nil {
 			return err
@@ -241,7 +235,7 @@ func (e *Export) metadata(w Written) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := safetensors.Metadata()
+	m := checkpoint.Metadata()
 	maps.Copy(m, map[string]string{
 		"lawa-replay.software":    e.Software,
 		"lawa-replay.run":         t.Meta.Run,

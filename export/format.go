@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
@@ -115,12 +116,6 @@ func sourceShards(of map[string]string) (map[string]string, error) {
 	return out, nil
 }
 
-// data is the data section of an average: in memory, or computed as it is written.
-type data interface {
-	// Write writes bytes [begin, end) of it, which are whole tensors.
-	Write(w io.Writer, begin, end int64) error
-}
-
 // held is a data section in memory.
 type held []byte
 
@@ -131,7 +126,7 @@ func (h held) Write(w io.Writer, begin, end int64) error {
 
 // store writes one average, whole or not at all: its name appears when confirm says that the checkpoints are what
 // they were.
-func (e *Export) store(written Written, tensors []checkpoint.Tensor, metadata map[string]string, values data, confirm func() error) error {
+func (e *Export) store(written Written, tensors []checkpoint.Tensor, metadata map[string]string, values bn.Section, confirm func() error) error {
 	path, tied := written.Path, e.Trajectory.Meta.Tied
 	if e.Format != PT {
 		// As safetensors.torch.save_model says it: the name that was dropped, and the one that was kept.
@@ -166,8 +161,8 @@ func addTied[V any](metadata map[string]V, tied map[string]string) error {
 }
 
 // writeSafetensors writes a whole file of some of the tensors of values, in their order or that of their dtypes.
-func writeSafetensors(out io.Writer, tensors []checkpoint.Tensor, metadata map[string]string, values data) error {
-	header, err := safetensors.EncodeHeader(checkpoint.Arrange(tensors), metadata)
+func writeSafetensors(out io.Writer, tensors []checkpoint.Tensor, metadata map[string]string, values bn.Section) error {
+	header, err := checkpoint.EncodeHeader(checkpoint.Arrange(tensors), metadata)
 	if err != nil {
 		return err
 	}
@@ -194,7 +189,7 @@ func writeSafetensors(out io.Writer, tensors []checkpoint.Tensor, metadata map[s
 }
 
 // storeShards writes an average in several files. The index comes last: without it there is no checkpoint.
-func (e *Export) storeShards(path string, tensors []checkpoint.Tensor, metadata map[string]string, values data, confirm func() error) error {
+func (e *Export) storeShards(path string, tensors []checkpoint.Tensor, metadata map[string]string, values bn.Section, confirm func() error) error {
 	shards, err := e.shards(tensors)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 )
 
@@ -24,7 +25,7 @@ var storageTypes = map[checkpoint.DType]string{
 // writePT writes a state dict as torch.save does: a zip archive of stored records, with a pickle of protocol 2
 // that names only what torch.load(weights_only=True) allows. Tied tensors share a storage. The metadata go into
 // a record of their own, which PyTorch does not look at.
-func writePT(w io.Writer, tensors []checkpoint.Tensor, tied map[string]string, metadata map[string]string, values data) error {
+func writePT(w io.Writer, tensors []checkpoint.Tensor, tied map[string]string, metadata map[string]string, values bn.Section) error {
 	state, err := pickleState(tensors, tied)
 	if err != nil {
 		return err
@@ -79,7 +80,7 @@ func (p *position) Write(b []byte) (int, error) {
 	return n, err
 }
 
-func (z *archive) add(name string, values data, begin, end int64) error {
+func (z *archive) add(name string, values bn.Section, begin, end int64) error {
 	if err := z.Flush(); err != nil {
 		return err
 	}

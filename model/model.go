@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
@@ -240,7 +241,7 @@ func (in *Instance) ResetStatistics() error {
 	clear(in.counters)
 	values := make([]float32, in.floats-in.parameters)
 	for _, e := range in.Entries {
-		if e.Role == Statistic && isVariance(e.Name) {
+		if e.Role == Statistic && bn.IsVariance(e.Name) {
 			v := values[e.Offset-in.parameters:]
 			for i := range e.Elements() {
 				v[i] = 1
@@ -288,8 +289,6 @@ func (in *Instance) Momentum() ([]float32, error) {
 
 // SetMomentum puts back what Momentum gave.
 func (in *Instance) SetMomentum(values []float32) error { return torch.Write(in.momentum, 0, values) }
-
-func isVariance(name string) bool { return len(name) > 4 && name[len(name)-4:] == "_var" }
 
 // heNormal is He et al. 2015 (arXiv 1502.01852), eq. 10: N(0, 2/fan-in).
 func heNormal(shape []int64, rng *rand.Rand, values []float32) {

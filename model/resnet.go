@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
@@ -170,7 +171,7 @@ func initResNet(e Entry, rng *rand.Rand, values []float32) {
 		uniform(1/math.Sqrt(float64(e.Shape[1])), rng, values)
 	case e.Name == "fc.bias":
 		fill(values, 0)
-	case strings.HasSuffix(e.Name, ".weight"), isVariance(e.Name):
+	case strings.HasSuffix(e.Name, ".weight"), bn.IsVariance(e.Name):
 		fill(values, 1)
 	default:
 		fill(values, 0)

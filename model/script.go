@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/internal/input"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
@@ -89,7 +90,7 @@ func role(t torch.ModuleTensor) Role {
 		return Counter
 	case !t.DType.Float():
 		return Other
-	case t.Buffer && (strings.HasSuffix(t.Name, "running_mean") || isVariance(t.Name)):
+	case t.Buffer && bn.IsStatistic(t.Name):
 		return Statistic
 	}
 	return Parameter

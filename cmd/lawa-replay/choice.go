@@ -5,6 +5,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/analysis"
 	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/bn"
 )
 
 // choiceOptions are the flags that say which part of a sweep's results is looked at.
@@ -27,7 +28,7 @@ func (o *choiceOptions) flags(f *pflag.FlagSet) {
 func (o choiceOptions) parse() analysis.Choice {
 	out := o.choice
 	if o.policy != "" {
-		out.Policies = policyTexts(o.policy)
+		out.Policies = bn.SplitPolicies(o.policy)
 	}
 	if o.runs != "" {
 		out.Runs = splitNames(o.runs)

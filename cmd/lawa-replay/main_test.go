@@ -14,7 +14,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -76,19 +75,6 @@ func TestExitCodes(t *testing.T) {
 	}
 	if code := run(context.Background(), []string{"inspect", filepath.Join(t.TempDir(), "none")}); code != exitFailed {
 		t.Errorf("a missing trajectory: %d", code)
-	}
-}
-
-func TestParsePolicies(t *testing.T) {
-	got, err := parsePolicies("copy,recompute:samples=5,seed=2,average,recompute,copy")
-	want := []bn.Policy{{Kind: bn.Copy}, {Kind: bn.Recompute, Samples: 5, Seed: 2}, {Kind: bn.Average}, {Kind: bn.Recompute}}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("%v, %v", got, err)
-	}
-	for _, text := range []string{"", "recompte", "recompute:samples=0", "copy:samples=3", "recompute:n=4", "samples=4"} {
-		if got, err := parsePolicies(text); err == nil {
-			t.Errorf("%q: %v", text, got)
-		}
 	}
 }
 

@@ -91,19 +91,6 @@ func splitNames(text string) []string {
 	return out
 }
 
-// policyTexts splits a list such as copy,recompute:samples=10,seed=3 at the commas before a policy's name.
-func policyTexts(text string) []string {
-	var out []string
-	for _, part := range strings.Split(text, ",") {
-		if len(out) > 0 && strings.Contains(part, "=") && !strings.Contains(part, ":") {
-			out[len(out)-1] += "," + part
-			continue
-		}
-		out = append(out, part)
-	}
-	return out
-}
-
 // selectEpochs returns the indices of the checkpoints that text names: numbers (8, or 8.5 within an epoch)
 // and ranges (1-20, with all that lies between). Each must name at least one checkpoint.
 func selectEpochs(t *trajectory.Trajectory, text string) ([]int, error) {

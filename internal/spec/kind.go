@@ -1,7 +1,10 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -53,13 +56,18 @@ func (k Kind[T]) names() []string {
 	return k.Names
 }
 
+// raw reads the text of a Raw kind.
+func (k Kind[T]) raw(text string) (*Spec, bool) {
+	word, ok := strings.CutPrefix(text, k.Name+":")
+	return &Spec{Name: k.Name, text: text, word: word}, ok && k.Raw
+}
+
 // Choose reads text as one of the kinds; what says in errors what they are: scheme. A name that none of them has, an
 // option that its kind does not take, or a value out of its range is an error.
 func Choose[T any](what, text string, kinds []Kind[T]) (T, error) {
 	var none T
 	for _, k := range kinds {
-		if word, ok := strings.CutPrefix(text, k.Name+":"); ok && k.Raw {
-			s := &Spec{Name: k.Name, text: text, word: word}
+		if s, ok := k.raw(text); ok {
 			v := k.Parse(s)
 			return v, s.Done()
 		}
@@ -84,5 +92,40 @@ func Choose[T any](what, text string, kinds []Kind[T]) (T, error) {
 	return none, Unknown(what, s.Name, known)
 }
 
-// Asked are the options that a kind's reader has asked for so far, for tests of what it says of itself.
-func (s *Spec) Asked() []string { return s.asked }
+// Check compares what a kind says of itself with what it does, for tests: every example is read (files that are not
+// there aside) and has its name, and Options are those that Parse takes.
+func (k Kind[T]) Check() error {
+	if k.Name == "" || k.About == "" || len(k.Examples) == 0 {
+		return fmt.Errorf("%s: a name, a description and an example are wanted", k.Name)
+	}
+	asked := map[string]bool{}
+	for _, text := range k.Examples {
+		s, raw := k.raw(text)
+		if !raw {
+			var err error
+			if s, err = Parse(text); err != nil {
+				return err
+			}
+		}
+		k.Parse(s)
+		for _, key := range s.asked {
+			asked[key] = true
+		}
+		if err := s.Done(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if !slices.Contains(k.names(), s.Name) {
+			return fmt.Errorf("%s: the example %s is of another kind", k.Name, text)
+		}
+	}
+	for _, o := range k.Options {
+		if !asked[o.Name] {
+			return fmt.Errorf("%s: the option %s is described and not taken", k.Name, o.Name)
+		}
+		delete(asked, o.Name)
+	}
+	for key := range asked {
+		return fmt.Errorf("%s: the option %s is taken and not described", k.Name, key)
+	}
+	return nil
+}
