@@ -179,7 +179,7 @@ func (w *cacheWriter) write(out io.Writer) error {
 		tensors = append(tensors, checkpoint.Tensor{Name: s.name + "." + Targets, DType: checkpoint.I64, Shape: []int64{n}},
 			checkpoint.Tensor{Name: s.name + "." + Inputs, DType: "U8", Shape: append([]int64{n}, w.shape...)})
 	}
-	header, err := safetensors.EncodeHeader(checkpoint.Arrange(tensors), nil) // the targets of all first: they are wider
+	header, err := checkpoint.EncodeHeader(checkpoint.Arrange(tensors), nil) // the targets of all first: they are wider
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,15 @@ func Open(s dataset.Split, d torch.Device, limit int64, names ...string) (*Feed,
 	return f, nil
 }
 
+// Room is a limit for Open: half of what is free of a device's memory, NoLimit where that is not known.
+func Room(d torch.Device) (int64, error) {
+	free, err := d.FreeMemory()
+	if err != nil || free < 0 {
+		return NoLimit, err
+	}
+	return free / 2, nil
+}
+
 // size is the bytes of all examples on the device.
 func (f *Feed) size() int64 {
 	n := int64(0)

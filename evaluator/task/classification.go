@@ -37,9 +37,11 @@ func (c Classification) Spec() string {
 	return fmt.Sprintf("%s:label-smoothing=%g", c.Name(), c.Smoothing)
 }
 
-func (Classification) Name() string             { return classification.Name }
-func (Classification) Metrics() []metric.Metric { return []metric.Metric{metric.Loss, metric.Top1, metric.Top5} }
-func (Classification) Batch() int               { return 250 }
+func (Classification) Name() string { return classification.Name }
+func (Classification) Metrics() []metric.Metric {
+	return []metric.Metric{metric.Loss, metric.Top1, metric.Top5}
+}
+func (Classification) Batch() int { return 250 }
 
 func (c Classification) Check(fields []dataset.Field, _ []string) error {
 	f, err := targets(c.Name(), fields)

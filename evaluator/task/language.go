@@ -37,9 +37,11 @@ func (l LanguageModel) Name() string {
 	return languageModel.Name
 }
 
-func (l LanguageModel) Spec() string           { return l.Name() }
-func (LanguageModel) Metrics() []metric.Metric { return []metric.Metric{metric.Loss, metric.Perplexity, metric.Top1} }
-func (LanguageModel) Batch() int               { return 8 }
+func (l LanguageModel) Spec() string { return l.Name() }
+func (LanguageModel) Metrics() []metric.Metric {
+	return []metric.Metric{metric.Loss, metric.Perplexity, metric.Top1}
+}
+func (LanguageModel) Batch() int { return 8 }
 
 func (l LanguageModel) Check(fields []dataset.Field, inputs []string) error {
 	f, err := targets(l.Name(), fields)

@@ -3,7 +3,6 @@ package task
 import (
 	"math"
 
-	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 

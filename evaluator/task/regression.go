@@ -20,7 +20,7 @@ var regression = spec.Kind[Task]{
 	Parse:    func(*spec.Spec) Task { return Regression{} },
 }
 
-func (r Regression) Spec() string             { return r.Name() }
+func (r Regression) Spec() string           { return r.Name() }
 func (Regression) Name() string             { return regression.Name }
 func (Regression) Metrics() []metric.Metric { return []metric.Metric{metric.MSE, metric.MAE} }
 func (Regression) Batch() int               { return 250 }
