@@ -13,7 +13,7 @@ const module = "github.com/lawa-replay/lawa-replay"
 
 // may lists what each package may import of this module. What is not listed here does not belong.
 var may = map[string][]string{
-	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "checkpoint", "checkpoint/formats", "dataset", "evaluator", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "internal/torch", "model", "plots", "results", "sweep", "trainer", "trajectory"},
+	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "checkpoint", "checkpoint/formats", "dataset", "dataset/device", "evaluator", "evaluator/task", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "internal/torch", "model", "plots", "results", "sweep", "trainer", "trajectory"},
 	"trajectory":             {"checkpoint", "internal/atomicfile", "internal/hint", "internal/input"},
 	"checkpoint":             {"internal/input"},
 	"checkpoint/stored":      {"checkpoint", "internal/hint", "internal/input"},
@@ -31,13 +31,15 @@ var may = map[string][]string{
 	"averaging":              {"checkpoint", "internal/input", "internal/spec", "results/metric", "trajectory"},
 	"bn":                     {"checkpoint", "internal/spec"},
 	"sweep":                  {"averaging", "bn", "checkpoint", "internal/atomicfile", "internal/input", "results", "results/metric", "trajectory"},
-	"evaluator":              {"bn", "checkpoint", "dataset", "internal/spec", "internal/torch", "model", "results/metric", "sweep", "trajectory"},
+	"evaluator":              {"bn", "checkpoint", "dataset", "dataset/device", "evaluator/task", "internal/hint", "internal/torch", "model", "results/metric", "sweep", "trajectory"},
+	"evaluator/task":         {"dataset", "dataset/device", "internal/spec", "internal/torch", "results/metric"},
 	"export":                 {"averaging", "bn", "checkpoint", "checkpoint/formats", "checkpoint/pytorch", "checkpoint/safetensors", "internal/atomicfile", "internal/input", "internal/spec", "trajectory"},
 	"results":                {"internal/atomicfile", "internal/input"},
 	"evaluator/worker":       {"bn", "checkpoint", "internal/atomicfile", "internal/input", "results/metric", "sweep", "trajectory"},
 	"model":                  {"bn", "checkpoint", "dataset", "internal/input", "internal/spec", "internal/torch"},
-	"dataset":                {"checkpoint", "checkpoint/safetensors", "internal/input", "internal/spec", "internal/torch"},
-	"trainer":                {"checkpoint", "dataset", "internal/spec", "internal/torch", "model", "trajectory"},
+	"dataset":                {"checkpoint", "checkpoint/safetensors", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec"},
+	"trainer":                {"checkpoint", "dataset", "dataset/device", "evaluator/task", "internal/spec", "internal/torch", "model", "trajectory"},
+	"dataset/device":         {"checkpoint", "dataset", "internal/torch"},
 	"analysis":               {"internal/spec", "results", "results/metric", "trajectory"},
 	"plots":                  {"analysis", "internal/atomicfile", "internal/spec", "results", "trajectory"},
 	"bench/average_sweep":    {"averaging", "checkpoint/formats", "trajectory"},
