@@ -30,12 +30,8 @@ type item struct {
 
 // search is what paths were found to name.
 type search struct {
+	noting
 	items []item
-	notes []string
-}
-
-func (f *search) note(format string, args ...any) {
-	f.notes = append(f.notes, fmt.Sprintf(format, args...))
 }
 
 // find lists the checkpoints that paths name, in their natural order: files, folders that are one checkpoint, folders
@@ -117,7 +113,9 @@ func (f *search) add(path string) error {
 	if l.own != "" {
 		f.note("%s is left out: it is a model beside the checkpoints of %s, not one of them (name it to take it alone)", relativeTo(path, l.own), path)
 	}
-	f.notes = append(f.notes, l.notes...)
+	for _, n := range l.notes {
+		f.note("%s", n)
+	}
 	f.items = append(f.items, l.items...)
 	return nil
 }

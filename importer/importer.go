@@ -18,6 +18,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -50,11 +51,11 @@ type Found struct {
 
 // Understood is a set of checkpoints in the order of training.
 type Understood struct {
+	noting
 	Checkpoints   []Found
 	StepsPerEpoch int64 // 0 where not known
 	StepsUnknown  bool
 	Tied, Shards  map[string]string
-	Notes         []string // what to tell people
 	files         trajectory.Files
 	counted       bool    // the epochs only count the checkpoints
 	offset        float64 // what was added to the epochs found
@@ -71,7 +72,7 @@ func Understand(paths []string, o Options) (*Understood, error) {
 	if err != nil {
 		return nil, err
 	}
-	u.Notes = append(s.notes, u.Notes...)
+	u.Notes = append(s.Notes, u.Notes...)
 	return u, nil
 }
 
@@ -97,7 +98,8 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 	names, series, err := o.names(items)
 	var clash *seriesError
 	if errors.As(err, &clash) {
-		if items, left, err = withoutCopies(items, clash, open); err == nil {
+		if kept, copies, ok := withoutCopies(items, clash, open); ok {
+			items, left = kept, copies
 			names, series, err = o.names(items)
 		}
 	}
@@ -127,7 +129,7 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 			u.report(left, nil)
 			return u, nil
 		}
-		return nil, fmt.Errorf("none of the %d checkpoints has a number in its name that --pattern names", len(items))
+		return nil, fmt.Errorf("none of the %d checkpoints has a number in its name where the pattern has one", len(items))
 	}
 	if err := open.untie(all); err != nil {
 		return nil, err
@@ -145,7 +147,7 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 			if left[i].copy != "" {
 				why = "it holds the weights of " + left[i].copy + " once more"
 			}
-			return nil, fmt.Errorf("%s was named with the others, but %s: name those that are of the series, or give --pattern", left[i].label, why)
+			return nil, whatCounts(fmt.Errorf("%s was named with the others, but %s: name those that are of the series", left[i].label, why))
 		}
 	}
 	all, left = o.distinct(all, left, compare)
@@ -158,10 +160,10 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 	notes := map[string]int{}
 	for i, a := range all {
 		if err := sameKind(first, a.c); err != nil {
-			return nil, fmt.Errorf("%s: %w: %d of %d differ so from %s: name those that are alike, or leave tensors out with --skip", a.path, err, unlike(all), len(all), all[0].base())
+			return nil, hint.With(fmt.Errorf("%s: %w: %d of %d differ so from %s: name those that are alike", a.path, err, unlike(all), len(all), all[0].base()), "skip", "leaves tensors out")
 		}
 		if averaged(a.c) != averaged(first) {
-			return nil, fmt.Errorf("%s holds %s, %s %s: --key says which of their state dicts to take", a.base(), kind(a.c), all[0].base(), kind(first))
+			return nil, hint.With(fmt.Errorf("%s holds %s, %s %s", a.base(), kind(a.c), all[0].base(), kind(first)), "key", "says which of their state dicts to take")
 		}
 		abs, err := filepath.Abs(a.path)
 		if err != nil {
@@ -248,15 +250,11 @@ func (u *Understood) sort() error {
 			continue
 		}
 		if before := u.Checkpoints[i-1]; before.Epoch == f.Epoch || before.Step >= f.Step {
-			return fmt.Errorf("%s and %s are both of epoch %s, or their steps (%d, %d) do not rise: --pattern says what in their names counts, --steps-per-epoch makes epochs of steps",
-				before.label, f.label, trajectory.EpochName(f.Epoch), before.Step, f.Step)
+			return hint.With(whatCounts(fmt.Errorf("%s and %s are both of epoch %s, or their steps (%d, %d) do not rise",
+				before.label, f.label, trajectory.EpochName(f.Epoch), before.Step, f.Step)), "steps-per-epoch", "makes epochs of steps")
 		}
 	}
 	return nil
-}
-
-func (u *Understood) note(format string, args ...any) {
-	u.Notes = append(u.Notes, fmt.Sprintf(format, args...))
 }
 
 // Meta completes what is known of the run.
@@ -279,7 +277,7 @@ func (u *Understood) Trajectory(dir string, m trajectory.Meta) (*trajectory.Traj
 // Copy writes a checkpoint's weights into the trajectory and records it.
 func Copy(ctx context.Context, r *trajectory.Recorder, f Found) error {
 	if err := safetensors.Holds(f.c.Tensors()); err != nil {
-		return fmt.Errorf("%s: copying it: %w (--link leaves it where it is)", f.Source, err)
+		return hint.With(fmt.Errorf("%s: copying it: %w", f.Source, err), "link", "leaves it where it is")
 	}
 	line := f.Checkpoint
 	line.Link = nil

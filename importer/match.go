@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -281,7 +282,11 @@ func (u *Understood) match(t *table, given *float64) (matching, error) {
 		}
 	}
 	if most == 0 {
-		return matching{}, fmt.Errorf("none of its %d rows is of an epoch or step of the checkpoints: the log has epochs %s and steps %s, the checkpoints %s", len(t.rows), spans.text(true), spans.text(false), u.spans())
+		err := fmt.Errorf("none of its %d rows is of an epoch or step of the checkpoints: the log has epochs %s and steps %s, the checkpoints %s", len(t.rows), spans.text(true), spans.text(false), u.spans())
+		if u.StepsUnknown {
+			err = hint.With(err, "pattern", "with {step} in it says that the names' numbers are steps")
+		}
+		return matching{}, err
 	}
 	return best, nil
 }
@@ -291,7 +296,7 @@ func (u *Understood) spans() string {
 	first, last := u.Checkpoints[0], u.Checkpoints[len(u.Checkpoints)-1]
 	text := fmt.Sprintf("epochs %s to %s", plain(first.Epoch), plain(last.Epoch))
 	if u.StepsUnknown {
-		return text + " and no known steps (if these are steps, --pattern with {step} says so; if the log's are epochs, call its column epoch)"
+		return text + " and no known steps (if the log's are epochs, call its column epoch)"
 	}
 	return text + fmt.Sprintf(" and steps %d to %d", first.Step, last.Step)
 }
@@ -299,7 +304,7 @@ func (u *Understood) spans() string {
 // twoWays is the question.
 func (u *Understood) twoWays(t *table, ways []matching) error {
 	last := &u.Checkpoints[len(u.Checkpoints)-1]
-	var lines []string
+	err := fmt.Errorf("%w: the log fits the checkpoints in %d ways, counted from 0 or from 1", errAsk, len(ways))
 	for _, m := range ways {
 		if of := m.index(t.rows).of(last); len(of) > 0 {
 			r := t.rows[of[len(of)-1]]
@@ -307,10 +312,10 @@ func (u *Understood) twoWays(t *table, ways []matching) error {
 			if m.bySteps {
 				what, v = "step", r.step
 			}
-			lines = append(lines, fmt.Sprintf("  --log-offset %s: %s has the row of %s %s", plain(m.shift), last.label, what, plain(v)))
+			err = hint.With(err, "log-offset "+plain(m.shift), fmt.Sprintf("gives %s the row of %s %s", last.label, what, plain(v)))
 		}
 	}
-	return fmt.Errorf("%w: the log fits the checkpoints in %d ways, counted from 0 or from 1:\n%s", errAsk, len(ways), strings.Join(lines, "\n"))
+	return err
 }
 
 // span is from where to where a log counts.
