@@ -22,6 +22,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/plots"
 	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/sweep"
 	"github.com/lawa-replay/lawa-replay/trainer"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -80,21 +81,22 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 	if err != nil {
 		return err
 	}
-	s := &evaluator.Sweep{Dir: sweepDir, Trajectories: []*trajectory.Trajectory{t}, Splits: []string{"val"}, Memory: freeMemory() / 2}
-	if s.Schemes, err = (selection{k: demoK}).parseSchemes(); err != nil {
+	j := &job{dir: sweepDir, memory: freeMemory() / 2, spec: sweep.Spec{Trajectories: []*trajectory.Trajectory{t}, Splits: []string{"val"}}}
+	if j.spec.Schemes, err = (selection{k: demoK}).parseSchemes(); err != nil {
 		return err
 	}
-	if s.Policies, err = bn.ParsePolicies(demoPolicy); err != nil {
+	if j.spec.Policies, err = bn.ParsePolicies(demoPolicy); err != nil {
 		return err
 	}
 	endpoints, err := selectEpochs(t, "")
 	if err != nil {
 		return err
 	}
-	s.Endpoints = [][]int{endpoints}
+	j.spec.Endpoints = [][]int{endpoints}
 	engine := evaluator.NewEngine(net, torch.CPU, 0, runtime.NumCPU())
 	engine.Set, engine.BNSplit, engine.BNBatch = set, set.Train, demoConfig.BatchSize
-	if err := sweep(ctx, s, engine); err != nil {
+	j.backend = engine
+	if err := j.run(ctx); err != nil {
 		return err
 	}
 	tab, err := readResults(sweepDir)

@@ -1,4 +1,4 @@
-package evaluator
+package sweep
 
 import (
 	"crypto/sha256"
@@ -13,15 +13,13 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
-	"github.com/lawa-replay/lawa-replay/dataset"
-	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Inputs is all that an evaluation depends on. Its digest is the evaluation's key: equal inputs are never
 // evaluated twice, and a change of any of them is another evaluation.
 type Inputs struct {
-	Format  int     `json:"format"` // inputsFormat of the program that made them
+	Format  int     `json:"format"` // InputsFormat of the program that made them
 	Task    string  `json:"task"`
 	Model   string  `json:"model"`
 	Average string  `json:"average"` // Average.Digest
@@ -31,9 +29,9 @@ type Inputs struct {
 	Numeric string  `json:"numeric"` // the arithmetic: precision, kind of device, libtorch's version
 }
 
-// inputsFormat is raised when the same inputs would give other numbers, or name less than numbers depend on.
+// InputsFormat is raised when the same inputs would give other numbers, or name less than numbers depend on.
 // Format 1 had neither libtorch's version nor the kind of GPU in it.
-const inputsFormat = 2
+const InputsFormat = 2
 
 // Average names the weights of an evaluation: how many checkpoints are in them, and the SHA-256, in hexadecimal,
 // of one line "sha256 coefficient\n" for each, the oldest first. A coefficient is the shortest decimal text that
@@ -57,6 +55,11 @@ func newAverage(checkpoints []trajectory.Checkpoint, c averaging.Coefficients) A
 		h.Write(append(append(line, text...), '\n'))
 	}
 	return Average{len(c.Indices), hex.EncodeToString(h.Sum(nil))}
+}
+
+// Single names one checkpoint as the average of itself.
+func Single(c trajectory.Checkpoint) Average {
+	return newAverage([]trajectory.Checkpoint{c}, averaging.Coefficients{Indices: []int{0}, Weights: []float64{1}, Norm: 1})
 }
 
 // averages names those of a plan, on all cores: long histories take their time.
@@ -91,42 +94,14 @@ func (in Inputs) Key() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// numeric names the arithmetic of this program's own networks: float32 throughout (TF32 is off), by this version of
-// libtorch, on this kind of device. Which of several equal GPUs it is does not matter. Kinds of processors differ by
-// rounding alone and are not told apart.
-func numeric(d torch.Device) string {
-	return fmt.Sprintf("float32, %s, libtorch %s", d.Kind(), torch.Version())
-}
-
-// Inputs implements Backend.
-func (e *Engine) Inputs(average Average, policy bn.Policy, split string) (Inputs, error) {
-	s, err := e.Set.Split(split)
-	if err != nil {
-		return Inputs{}, err
+// Of completes inputs with the average that they are of. A policy that cannot matter for an average of one checkpoint
+// is written as the one it equals: the mean of one checkpoint's statistics is their copy.
+func (in Inputs) Of(a Average) Inputs {
+	in.Average = a.Digest
+	if a.Checkpoints == 1 && in.Policy == string(bn.Average) {
+		in.Policy = string(bn.Copy)
 	}
-	in := e.inputs(average, policy, s)
-	if policy.Kind == bn.Recompute {
-		r, err := e.Renewal(policy)
-		if err != nil {
-			return Inputs{}, err
-		}
-		in.BN = &r.Names
-	}
-	return in, nil
-}
-
-func (e *Engine) inputs(average Average, policy bn.Policy, split *dataset.Split) Inputs {
-	return Inputs{Format: inputsFormat, Task: string(e.task()), Model: e.Net.Spec, Average: average.Digest, Policy: policyOf(average, policy),
-		Data: split.Digest(), Numeric: numeric(e.Device)}
-}
-
-// policyOf writes a policy that cannot matter for an average of one checkpoint as the one it equals: the mean of
-// one checkpoint's statistics is their copy.
-func policyOf(average Average, policy bn.Policy) string {
-	if average.Checkpoints == 1 && policy.Kind == bn.Average {
-		return string(bn.Copy)
-	}
-	return string(policy.Kind)
+	return in
 }
 
 // Evaluation is what the store keeps of one key.

@@ -1,4 +1,4 @@
-package evaluator
+package sweep
 
 import (
 	"encoding/hex"
@@ -152,6 +152,14 @@ func (s *Store) read(path string) error {
 	}
 	s.end = end
 	return nil
+}
+
+// Has says whether the store has the evaluation with the given key.
+func (s *Store) Has(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.index[parseKey(key)]
+	return ok
 }
 
 // Get returns the values of the evaluation with the given key, if the store has it.

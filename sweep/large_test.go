@@ -1,10 +1,11 @@
-package evaluator
+package sweep
 
 import (
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,43 +14,42 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/results/metric"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // constant is a backend that needs no network: every average has the same values.
 type constant struct{ evaluated atomic.Int64 }
 
-func (*constant) Inputs(average Average, policy bn.Policy, split string) (Inputs, error) {
-	return Inputs{Format: inputsFormat, Task: "worker", Model: "worker:" + hex.EncodeToString(make([]byte, 32)), Average: average.Digest,
-		Policy: policyOf(average, policy), Data: split, Numeric: "cpu"}, nil
+func (*constant) Inputs(policy bn.Policy, split string) (Inputs, error) {
+	return Inputs{Format: InputsFormat, Task: "worker", Model: "worker:" + hex.EncodeToString(make([]byte, 32)), Policy: string(policy.Kind), Data: split, Numeric: "cpu"}, nil
 }
 func (*constant) Check([]checkpoint.Tensor, map[string]string) error { return nil }
 func (*constant) Supports(bn.Policy) error                           { return nil }
+func (*constant) Metrics() []metric.Metric                           { return nil }
 func (*constant) Provenance() map[string]any                         { return map[string]any{} }
-func (*constant) slots() int                                         { return 4 }
-func (c *constant) start(ctx context.Context, g *errgroup.Group, j job) (int64, func(), error) {
-	for range 2 {
-		g.Go(func() error {
-			for u := range j.units {
-				u.release()
-				for i := range u.splits {
-					c.evaluated.Add(1)
-					if err := u.done(i, []Value{{"loss", 0.0497123456789, 0.00234567890123, 10000}, {"top1", 98.43, 0.1234567890123, 10000}}); err != nil {
-						return err
-					}
-				}
+func (c *constant) Open(context.Context, Job) (*Slots, error) {
+	return &Slots{Slots: []Slot{c, c}}, nil
+}
+func (*constant) Group() int   { return 4 }
+func (*constant) Close() error { return nil }
+func (c *constant) Evaluate(_ context.Context, units []*Unit) error {
+	for _, u := range units {
+		u.Release()
+		for i := range u.Splits {
+			c.evaluated.Add(1)
+			if err := u.Done(i, []Value{{"loss", 0.0497123456789, 0.00234567890123, 10000}, {"top1", 98.43, 0.1234567890123, 10000}}); err != nil {
+				return err
 			}
-			return ctx.Err()
-		})
+		}
 	}
-	return 0, func() {}, nil
+	return nil
 }
 
 // longRun is a trajectory of n checkpoints of a few weights.
@@ -120,7 +120,7 @@ func TestLargeSweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Sweep{Dir: filepath.Join(t.TempDir(), "sweep"), Splits: []string{"val"}, Schemes: schemes, Policies: []bn.Policy{{Kind: bn.Copy}}, Memory: 1 << 30}
+	dir := filepath.Join(t.TempDir(), "sweep")
 	run := longRun(t, checkpoints)
 	var endpoints []int
 	for i := range checkpoints {
@@ -128,12 +128,22 @@ func TestLargeSweep(t *testing.T) {
 	}
 	start := func() (Summary, float64, time.Duration) {
 		runtime.GC()
-		again := *s
-		again.Trajectories, again.Endpoints = []*trajectory.Trajectory{run}, [][]int{endpoints}
 		h := watchHeap()
 		began := time.Now()
-		sum, err := again.Run(context.Background(), &constant{})
+		store, _ := storeOf(t, dir)
+		p, err := NewPlan(context.Background(), Spec{Trajectories: []*trajectory.Trajectory{run}, Endpoints: [][]int{endpoints}, Splits: []string{"val"}, Schemes: schemes, Policies: []bn.Policy{{Kind: bn.Copy}}}, &constant{})
 		if err != nil {
+			t.Fatal(err)
+		}
+		sum, err := Run(context.Background(), p, &constant{}, store, Options{Memory: 1 << 30})
+		if err != nil {
+			t.Fatal(err)
+		}
+		table, err := Table(p, nil, store)
+		if err == nil {
+			err = results.Write(filepath.Join(t.TempDir(), results.File), table)
+		}
+		if err := errors.Join(err, store.Close()); err != nil {
 			t.Fatal(err)
 		}
 		return sum, h.peak(), time.Since(began)
@@ -145,7 +155,7 @@ func TestLargeSweep(t *testing.T) {
 	}
 	size := int64(0)
 	files := 0
-	err = filepath.Walk(filepath.Join(s.Dir, "store"), func(_ string, info os.FileInfo, err error) error {
+	err = filepath.Walk(dir, func(_ string, info os.FileInfo, err error) error {
 		if err == nil && !info.IsDir() {
 			size += info.Size()
 			files++

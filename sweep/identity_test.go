@@ -1,4 +1,4 @@
-package evaluator
+package sweep
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package evaluator
+package sweep
 
 import (
 	"encoding/json"
@@ -51,9 +51,9 @@ func Folders(dirs []string) ([]string, error) {
 }
 
 // runs are the trajectories as the table knows them.
-func (s *Sweep) runs() ([]results.Run, error) {
+func (p *Plan) runs() ([]results.Run, error) {
 	var dirs []string
-	for _, t := range s.Trajectories {
+	for _, t := range p.Spec.Trajectories {
 		dirs = append(dirs, t.Dir)
 	}
 	folders, err := Folders(dirs)
@@ -61,7 +61,7 @@ func (s *Sweep) runs() ([]results.Run, error) {
 		return nil, err
 	}
 	var out []results.Run
-	for i, t := range s.Trajectories {
+	for i, t := range p.Spec.Trajectories {
 		out = append(out, results.Run{Name: t.Meta.Run, Seed: t.Meta.Seed, Folder: folders[i], Config: config(t), Devices: devices(t)})
 	}
 	return out, nil

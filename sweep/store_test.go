@@ -1,4 +1,4 @@
-package evaluator
+package sweep
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 )
 
 func numberedEvaluation(i int) Evaluation {
-	return Evaluation{Inputs{Format: inputsFormat, Task: "classification", Model: fmt.Sprint("m", i)}, []Value{{"loss", 1, 2, int64(i)}}}
+	return Evaluation{Inputs{Format: InputsFormat, Task: "classification", Model: fmt.Sprint("m", i)}, []Value{{"loss", 1, 2, int64(i)}}}
 }
 
 // storeOf is a store in dir, and what it had to say.
