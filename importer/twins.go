@@ -256,7 +256,7 @@ func (o Options) distinct(all []opened, left []leftOut, compare *comparer) ([]op
 	for i := range all {
 		a := all[i]
 		at := slices.IndexFunc(out, func(b opened) bool {
-			if x, y := when(&a), when(&b); !alike(x[0], y[0]) || !alike(x[1], y[1]) || math.IsNaN(x[0]) && math.IsNaN(x[1]) {
+			if x, y := when(&a), when(&b); !sameOrUnknown(x[0], y[0]) || !sameOrUnknown(x[1], y[1]) || math.IsNaN(x[0]) && math.IsNaN(x[1]) {
 				return false
 			}
 			return compare.same(a.c, b.c)
@@ -273,5 +273,5 @@ func (o Options) distinct(all []opened, left []leftOut, compare *comparer) ([]op
 	return out, left
 }
 
-// alike compares numbers of which either may be unknown.
-func alike(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
+// sameOrUnknown compares numbers that may both be unknown.
+func sameOrUnknown(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
