@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -238,7 +237,7 @@ func TestShrinkingFileIsAnError(t *testing.T) {
 			t.Error("Guard swallowed a panic that was no fault")
 		}
 	}()
-	_ = checkpoint.Guard(path, func() error { panic(fmt.Sprint("another")) })
+	_ = checkpoint.Guard(path, func() error { panic("another") })
 }
 
 // A file with a huge hole must neither be read nor take memory before its header is judged.
