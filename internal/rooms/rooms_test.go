@@ -26,7 +26,7 @@ var may = map[string][]string{
 	"checkpoint/shards":      {"checkpoint", "checkpoint/folder", "checkpoint/stored", "internal/input"},
 	"checkpoint/formats":     {"checkpoint", "checkpoint/dcp", "checkpoint/folder", "checkpoint/other", "checkpoint/pytorch", "checkpoint/safetensors", "checkpoint/shards", "checkpoint/statedict", "checkpoint/stored", "internal/input"},
 	"checkpoint/pickle":      {},
-	"importer":               {"checkpoint", "checkpoint/folder", "checkpoint/formats", "checkpoint/other", "checkpoint/safetensors", "checkpoint/stored", "internal/input", "trajectory"},
+	"importer":               {"checkpoint", "checkpoint/folder", "checkpoint/formats", "checkpoint/other", "checkpoint/safetensors", "checkpoint/stored", "internal/hint", "internal/input", "trajectory"},
 	"checkpoint/safetensors": {"checkpoint", "checkpoint/stored", "internal/input"},
 	"averaging":              {"checkpoint", "internal/input", "internal/spec", "results/metric", "trajectory"},
 	"bn":                     {"checkpoint", "internal/spec"},
