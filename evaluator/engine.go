@@ -14,6 +14,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
 	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
@@ -25,15 +26,15 @@ type Value = sweep.Value
 
 // Engine evaluates weights of one network on one device, with several workers.
 type Engine struct {
-	Net     *model.Network
+	Net     model.Network
 	Device  torch.Device
 	Workers int // on a CPU each has one thread; a GPU takes one
 	Threads int // per worker
 
-	Task    Task // "" is Classification
-	Batch   int  // examples at a time; 0 is the task's own
+	Task    task.Task // nil is task.Classification
+	Batch   int       // examples at a time; 0 is the task's own
 	Set     *dataset.Set
-	BNSplit *dataset.Split // for policy recompute
+	BNSplit dataset.Split // for policy recompute
 	BNBatch int
 
 	renewals map[bn.Policy]*Renewal // for each policy that was asked for
@@ -43,12 +44,12 @@ type Engine struct {
 
 // Renewal is the data from which a policy recomputes statistics, and what names them.
 type Renewal struct {
-	Split *dataset.Split
+	Split dataset.Split
 	Names sweep.BNData
 }
 
 // NewEngine chooses workers: as many as asked for, or one per core on a CPU and one on a GPU.
-func NewEngine(net *model.Network, device torch.Device, workers, cores int) *Engine {
+func NewEngine(net model.Network, device torch.Device, workers, cores int) *Engine {
 	e := &Engine{Net: net, Device: device, Workers: workers, Threads: 1, given: workers > 0}
 	switch {
 	case device != torch.CPU:
@@ -60,9 +61,9 @@ func NewEngine(net *model.Network, device torch.Device, workers, cores int) *Eng
 }
 
 // task is Task with its default, and batch is Batch with its.
-func (e *Engine) task() Task {
-	if e.Task == "" {
-		return Classification
+func (e *Engine) task() task.Task {
+	if e.Task == nil {
+		return task.Classification{}
 	}
 	return e.Task
 }
@@ -71,7 +72,7 @@ func (e *Engine) batch() int {
 	if e.Batch > 0 {
 		return e.Batch
 	}
-	return e.task().batch()
+	return e.task().Batch()
 }
 
 // Check implements sweep.Backend.
@@ -92,9 +93,9 @@ func (e *Engine) Supports(policy bn.Policy) error {
 
 // Provenance implements sweep.Backend.
 func (e *Engine) Provenance() map[string]any {
-	out := map[string]any{"model": e.Net.Spec, "data": e.Set.Spec, "task": string(e.task()), "bn_batch_size": e.BNBatch}
+	out := map[string]any{"model": e.Net.Spec(), "data": e.Set.Spec, "task": e.task().Name(), "bn_batch_size": e.BNBatch}
 	if e.BNSplit != nil {
-		out["bn_data"] = e.BNSplit.Name
+		out["bn_data"] = e.BNSplit.Name()
 	}
 	return out
 }
@@ -106,34 +107,34 @@ func (e *Engine) Renewal(policy bn.Policy) (*Renewal, error) {
 	}
 	split, n := e.BNSplit, policy.Samples
 	switch {
-	case n > split.N:
-		return nil, fmt.Errorf("policy %v: the split %s holds %d examples", policy, split.Name, split.N)
+	case n > split.Len():
+		return nil, fmt.Errorf("policy %v: the split %s holds %d examples", policy, split.Name(), split.Len())
 	case n == 0:
-		n = split.N
+		n = split.Len()
 	}
-	data := split.Head(n)
+	data := dataset.Head(split, n)
 	if policy.Seed > 0 {
-		data = split.Shuffled(uint64(policy.Seed), n)
+		data = dataset.Shuffled(split, uint64(policy.Seed), n)
+	}
+	digest, err := data.Digest()
+	if err != nil {
+		return nil, err
 	}
 	if e.renewals == nil {
 		e.renewals = map[bn.Policy]*Renewal{}
 	}
-	r := &Renewal{data, sweep.BNData{Data: data.Digest(), BatchSize: e.BNBatch}}
+	r := &Renewal{data, sweep.BNData{Data: digest, BatchSize: e.BNBatch}}
 	e.renewals[policy] = r
 	return r, nil
 }
 
 // Validate evaluates one set of float values (in the network's flat order) on a split, which all workers
 // share between them.
-func (e *Engine) Validate(ctx context.Context, values []float32, split *dataset.Resident) ([]Value, error) {
-	size := e.batch()
-	batches := (split.N + size - 1) / size
+func (e *Engine) Validate(ctx context.Context, weights []float32, data *Data) ([]Value, error) {
+	size, n := e.batch(), data.feed.Len()
+	batches := (n + size - 1) / size
 	workers := min(e.Workers, batches)
-	truth, err := newTruth(e.task(), split.Split)
-	if err != nil {
-		return nil, err
-	}
-	result := truth.scores()
+	scores := e.task().Scores(n)
 	g, ctx := errgroup.WithContext(ctx)
 	for w := range workers {
 		g.Go(func() error {
@@ -143,43 +144,43 @@ func (e *Engine) Validate(ctx context.Context, values []float32, split *dataset.
 					return err
 				}
 				defer in.Free()
-				if err := in.Load(0, values); err != nil {
+				if err := in.Weights().Load(0, weights); err != nil {
 					return err
 				}
 				from, to := batches*w/workers*size, batches*(w+1)/workers*size
-				return run([]*model.Instance{in}, split, from, min(to, split.N), size, []*scores{result}, ctx.Err)
+				return data.score([]model.Instance{in}, from, min(to, n), size, []task.Scores{scores}, ctx.Err)
 			})
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return result.metrics(), nil
+	return values(scores.Values()), nil
 }
 
 // Renew recomputes the batch-norm statistics of weights in place, by a pass over the data in batches of
 // BNBatch: the policy recompute.
-func (e *Engine) Renew(ctx context.Context, tensors []checkpoint.Tensor, tied map[string]string, data []byte, split *dataset.Resident) error {
+func (e *Engine) Renew(ctx context.Context, tensors []checkpoint.Tensor, tied map[string]string, data []byte, from *Data) error {
 	return torch.Worker(e.Threads, false, func() error {
 		in, err := e.Net.On(e.Device, false)
 		if err != nil {
 			return err
 		}
 		defer in.Free()
-		if err := load(in, weights{tensors: tensors, tied: tied, data: data}); err != nil {
+		if err := load(e.Net, in.Weights(), weights{tensors: tensors, tied: tied, data: data}); err != nil {
 			return err
 		}
-		if err := model.Renew([]*model.Instance{in}, split.N, e.BNBatch, split.Batch, ctx.Err); err != nil {
+		if err := from.observe([]model.Instance{in}, e.BNBatch, ctx.Err); err != nil {
 			return err
 		}
-		values, err := in.Values()
+		values, err := in.Weights().Values()
 		if err != nil {
 			return err
 		}
-		have := bareNamed(in.Network, tensors, tied)
-		for _, entry := range in.Entries {
+		have := bareNamed(e.Net, tensors, tied)
+		for _, entry := range e.Net.Layout().Entries {
 			if entry.Role == model.Statistic {
-				t, _ := find(in.Network, have, entry.Name)
+				t, _ := find(e.Net, have, entry.Name)
 				checkpoint.Encode(data[t.Begin:t.End], t.DType, values[entry.Offset:entry.Offset+entry.Elements()])
 			}
 		}

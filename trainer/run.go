@@ -12,6 +12,8 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/dataset/device"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/trajectory"
@@ -29,17 +31,31 @@ type Hooks struct {
 // Run trains net on set.Train until cfg.Epochs, from rec's newest checkpoint or from new weights, and
 // records a checkpoint at the end of each epoch (or every cfg.CheckpointEvery steps, and at the end). When
 // ctx ends it returns ctx's error at the next step; what was recorded stays.
-func Run(ctx context.Context, cfg Config, net *model.Network, set *dataset.Set, device torch.Device, threads int, rec *trajectory.Recorder, hooks Hooks) error {
+func Run(ctx context.Context, cfg Config, net model.Network, set *dataset.Set, on torch.Device, threads int, rec *trajectory.Recorder, hooks Hooks) error {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
+	inputs, err := dataset.Match(net.Inputs(), set.Train.Fields())
+	if err != nil {
+		return fmt.Errorf("split %s: %w", set.Train.Name(), err)
+	}
+	learned := task.Classification{Smoothing: cfg.LabelSmoothing}
+	if err := learned.Check(set.Train.Fields(), inputs); err != nil {
+		return fmt.Errorf("split %s: %w", set.Train.Name(), err)
+	}
 	return torch.Worker(threads, true, func() error {
-		in, err := net.On(device, true)
+		in, err := net.On(on, true)
 		if err != nil {
 			return err
 		}
 		defer in.Free()
-		r := &run{cfg, in, set, rec, hooks, StepsPerEpoch(set.Train.N, cfg.BatchSize), files(net)}
+		momentum, err := torch.New[float32](on, net.Layout().Parameters())
+		if err != nil {
+			return err
+		}
+		defer momentum.Free()
+		r := &run{cfg: cfg, net: in, device: on, momentum: momentum, set: set, task: learned, inputs: inputs, rec: rec, hooks: hooks,
+			stepsPerEpoch: StepsPerEpoch(set.Train.Len(), cfg.BatchSize), tensors: files(net)}
 		return r.train(ctx)
 	})
 }
@@ -51,8 +67,13 @@ func StepsPerEpoch(examples, batchSize int) int64 {
 
 type run struct {
 	cfg           Config
-	net           *model.Instance
+	net           model.Instance
+	device        torch.Device
+	momentum      *torch.Tensor
 	set           *dataset.Set
+	task          task.Task
+	inputs        []string      // the fields that the network takes
+	batch         dataset.Batch // whose memory is used again
 	rec           *trajectory.Recorder
 	hooks         Hooks
 	stepsPerEpoch int64
@@ -82,7 +103,7 @@ func (r *run) train(ctx context.Context) error {
 		began := time.Now()
 		if e := at.step / r.stepsPerEpoch; e != epoch {
 			epoch = e
-			order = rand.New(rand.NewPCG(uint64(r.cfg.Seed), 1<<32+uint64(epoch))).Perm(r.set.Train.N)
+			order = rand.New(rand.NewPCG(uint64(r.cfg.Seed), 1<<32+uint64(epoch))).Perm(r.set.Train.Len())
 		}
 		loss, err := r.step(at.step, order)
 		if err != nil {
@@ -116,28 +137,24 @@ func (r *run) step(step int64, order []int) (float64, error) {
 	}
 	from := int(step%r.stepsPerEpoch) * r.cfg.BatchSize
 	indices := order[from:min(from+r.cfg.BatchSize, len(order))]
-	split := r.set.Train
-	images, labels := make([]uint8, len(indices)*split.Size()), make([]int64, len(indices))
-	split.Gather(images, labels, indices, r.set.Augment, rand.New(rand.NewPCG(uint64(r.cfg.Seed), 2<<32+uint64(step))))
-	n := int64(len(indices))
-	x, err := torch.From(r.net.Device, images, n, int64(split.Channels), int64(split.Height), int64(split.Width))
-	if err != nil {
+	draw := rand.New(rand.NewPCG(uint64(r.cfg.Seed), 2<<32+uint64(step)))
+	if err := r.set.Train.Read(&r.batch, indices, draw); err != nil {
 		return 0, err
 	}
-	defer x.Free()
-	y, err := torch.From(r.net.Device, labels, n)
-	if err != nil {
-		return 0, err
-	}
-	defer y.Free()
 	var s torch.Scope
 	defer s.Close()
-	loss := r.net.Train(&s, s.Normalize(x, 0, n, split.Mean, split.Std), y, r.cfg.LabelSmoothing)
+	b := device.Place(&s, r.device, &r.batch)
+	out := r.net.Forward(&s, b.Inputs(r.inputs), model.Train)
 	if err := s.Err(); err != nil {
 		return 0, err
 	}
-	err = r.net.Step(model.SGD{LR: r.cfg.LRAt(step, r.stepsPerEpoch), Momentum: r.cfg.Momentum, WeightDecay: r.cfg.WeightDecay,
-		Nesterov: r.cfg.Nesterov, First: step == 0})
+	loss := r.task.Loss(&s, out, b)
+	s.Backward(loss)
+	if err := s.Err(); err != nil {
+		return 0, err
+	}
+	w := r.net.Weights()
+	err = torch.SGD(w.Flat(), w.Gradients(), r.momentum, r.cfg.LRAt(step, r.stepsPerEpoch), r.cfg.Momentum, r.cfg.WeightDecay, r.cfg.Nesterov, step == 0)
 	if err != nil {
 		return 0, err
 	}
@@ -153,7 +170,7 @@ func (r *run) step(step int64, order []int) (float64, error) {
 
 // record stores the weights and the trainer's state, and then the line that makes the checkpoint exist.
 func (r *run) record(at *place) error {
-	values, err := r.net.Values()
+	values, err := r.net.Weights().Values()
 	if err != nil {
 		return err
 	}
@@ -164,12 +181,12 @@ func (r *run) record(at *place) error {
 		LR:      new(r.cfg.LRAt(at.step-1, r.stepsPerEpoch)),
 		Metrics: map[string]trajectory.Number{"train/loss": trajectory.Number(at.losses / float64(at.steps))},
 	}
-	c, err = r.rec.Write(c, r.tensors, encode(r.net.Counters(), values))
+	c, err = r.rec.Write(c, r.tensors, encode(r.net.Weights().Counters(), values))
 	if err != nil {
 		return err
 	}
-	momentum, err := r.net.Momentum()
-	if err != nil {
+	momentum := make([]float32, r.net.Weights().Parameters())
+	if err := torch.Read(momentum, r.momentum, 0); err != nil {
 		return err
 	}
 	state := checkpoint.Arrange([]checkpoint.Tensor{{Name: "momentum", DType: checkpoint.F32, Shape: []int64{int64(len(momentum))}}})
@@ -192,7 +209,7 @@ func (r *run) record(at *place) error {
 func (r *run) start() (place, error) {
 	n := len(r.rec.Checkpoints)
 	if n == 0 {
-		return place{}, r.net.Initialize(uint64(r.cfg.Seed))
+		return place{}, r.net.Weights().Initialize(uint64(r.cfg.Seed))
 	}
 	c := r.rec.Checkpoints[n-1]
 	w, err := r.rec.Map(n-1, true)
@@ -203,14 +220,14 @@ func (r *run) start() (place, error) {
 	if err := checkpoint.SameTensors(r.tensors, w.Tensors); err != nil {
 		return place{}, fmt.Errorf("%s: %w", r.rec.Name(n-1), err)
 	}
-	for _, e := range r.net.Entries {
+	for _, e := range r.net.Weights().Entries {
 		t, _ := w.Tensor(e.Name)
 		data := w.Data[t.Begin:t.End]
 		if e.Role == model.Counter {
-			r.net.Counters()[e.Offset] = int64(binary.LittleEndian.Uint64(data))
+			r.net.Weights().Counters()[e.Offset] = int64(binary.LittleEndian.Uint64(data))
 			continue
 		}
-		if err := r.net.Load(e.Offset, decode(data)); err != nil {
+		if err := r.net.Weights().Load(e.Offset, decode(data)); err != nil {
 			return place{}, err
 		}
 	}
@@ -220,10 +237,10 @@ func (r *run) start() (place, error) {
 	}
 	defer state.Close()
 	t, ok := state.Tensor("momentum")
-	if !ok || t.DType != checkpoint.F32 || t.Elements() != r.net.Parameters() {
-		return place{}, fmt.Errorf("%s: its tensor momentum is %v, expected F32[%d]", state.Path, t, r.net.Parameters())
+	if !ok || t.DType != checkpoint.F32 || t.Elements() != r.net.Weights().Parameters() {
+		return place{}, fmt.Errorf("%s: its tensor momentum is %v, expected F32[%d]", state.Path, t, r.net.Weights().Parameters())
 	}
-	if err := r.net.SetMomentum(decode(state.Data[t.Begin:t.End])); err != nil {
+	if err := torch.Write(r.momentum, 0, decode(state.Data[t.Begin:t.End])); err != nil {
 		return place{}, err
 	}
 	if c.Seconds == nil {
@@ -233,14 +250,14 @@ func (r *run) start() (place, error) {
 }
 
 // files arranges a network's tensors for a checkpoint: the counters, then the floats in their flat order.
-func files(net *model.Network) []checkpoint.Tensor {
+func files(net model.Network) []checkpoint.Tensor {
 	var out []checkpoint.Tensor
 	for _, role := range []model.Role{model.Parameter, model.Statistic, model.Counter} {
 		dtype := checkpoint.F32
 		if role == model.Counter {
 			dtype = checkpoint.I64
 		}
-		for _, e := range net.Entries {
+		for _, e := range net.Layout().Entries {
 			if e.Role == role {
 				out = append(out, checkpoint.Tensor{Name: e.Name, DType: dtype, Shape: e.Shape})
 			}
