@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
@@ -74,7 +75,7 @@ func (e EMA) Coefficients(points []Point, endpoint int) (Coefficients, error) {
 		beta = math.Exp2(-1 / e.HalfLife)
 	}
 	if e.Per == "step" && points[endpoint].Step < 0 {
-		return Coefficients{}, fmt.Errorf("%s: the trajectory does not record steps (import it with --steps-per-epoch)", e.Spec())
+		return Coefficients{}, hint.With(fmt.Errorf("%s: the trajectory does not record steps", e.Spec()), "steps-per-epoch", "of import makes them known")
 	}
 	age := func(i int) float64 { // in the unit of the decay, since the start
 		switch e.Per {

@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/results"
 )
 
@@ -27,7 +28,7 @@ func kSensitivity(table *results.Table, o Options) (*Drawing, error) {
 		drawn = drawn || len(s.Panels[i].Curves) > 0
 	}
 	if !drawn {
-		return nil, errors.New("the results hold no averages over the latest k (--scheme names others)")
+		return nil, hint.With(errors.New("the results hold no averages over the latest k"), "scheme", "names others")
 	}
 	return along(s, o)
 }

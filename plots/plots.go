@@ -41,8 +41,8 @@ type Options struct {
 type Drawing struct {
 	Width, Height vg.Length
 	Draw          func(draw.Canvas)
-	Rows          [][]string // of the CSV, with its header
-	Notes         []string   // what a reader should know
+	Rows          [][]string      // of the CSV, with its header
+	Notes         []analysis.Note // what a reader should know
 }
 
 // figures has a line for each figure.

@@ -91,7 +91,7 @@ func runPlot(_ context.Context, cmd *cobra.Command, o plotOptions, figure, sweep
 		return err
 	}
 	for _, n := range drawing.Notes {
-		say("%s", n)
+		say("%s", withFlags(n.Err()))
 	}
 	return nil
 }
