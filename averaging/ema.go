@@ -17,7 +17,7 @@ var emaKind = Kind{
 		{Name: "decay", About: "what stays of the average, between 0 and 1"},
 		{Name: "half-life", About: "instead of decay: after how many checkpoints, steps or epochs half of it is left"},
 		{Name: "per", Default: "checkpoint", About: "the unit of both: checkpoint, step or epoch"},
-		{Name: "debias", Default: "false", About: "whether it starts with zero and is debiased, rather than with a copy"},
+		{Name: "debias", Default: "false", About: "true starts with zero and debiases, false with a copy of the first checkpoint"},
 	},
 	Parse: func(s *spec.Spec) Scheme {
 		e := EMA{}

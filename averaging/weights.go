@@ -22,7 +22,7 @@ var weightsKind = Kind{
 		"for every endpoint from the newest epoch on, or endpoint,epoch,weight",
 	Examples: []string{"weights:mine.csv", "weights:mine.csv,normalize=true"},
 	Options: []spec.Option{
-		{Name: "normalize", Default: "false", About: "whether weights that do not sum to 1 are divided by their sum"},
+		{Name: "normalize", Default: "false", About: "true divides the weights by their sum, which else must be 1"},
 	},
 	Parse: func(s *spec.Spec) Scheme {
 		w := &Weights{File: s.Word("the file", "weights:mine.csv"), Normalize: s.Bool("normalize", false)}

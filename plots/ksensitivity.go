@@ -10,8 +10,17 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/analysis"
 	"github.com/lawa-replay/lawa-replay/internal/hint"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/results"
 )
+
+var kSensitivityKind = spec.Kind[Figure]{
+	Name:     "k-sensitivity",
+	About:    "a metric along the epochs for every k: Figure 2 of the paper",
+	Source:   thePaper,
+	Examples: []string{"k-sensitivity"},
+	Parse:    func(*spec.Spec) Figure { return kSensitivity },
+}
 
 // kSensitivity shows a metric along the epochs for each k: which k helps, from when, and how little the
 // choice matters late (Figure 2 of the paper).

@@ -14,9 +14,18 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/results"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
+
+var speedupKind = spec.Kind[Figure]{
+	Name:     "speedup",
+	About:    "baseline and average, with the longest time saved: Figure 1 of the paper",
+	Source:   thePaper,
+	Examples: []string{"speedup"},
+	Parse:    func(*spec.Spec) Figure { return speedup },
+}
 
 // speedup shows the baseline and one scheme, and between them the longest time saved: from where the
 // scheme gets a value to where the baseline first does (Figure 1 of the paper). Unless a scheme is named

@@ -21,8 +21,8 @@ import (
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
-// prepareRenewal opens the trajectory with the network and the data that the policy recompute needs.
-func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run []string) (done func(), err error) {
+// prepareRecompute opens the trajectory with the network and the data that the policy recompute needs.
+func (o averageOptions) prepareRecompute(cmd *cobra.Command, e *export.Export, run []string) (done func(), err error) {
 	device, err := torch.ParseDevice(o.device)
 	if err != nil {
 		return nil, wrong(cmd, err)
@@ -50,20 +50,20 @@ func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run
 	if err := notePrefix(engine, e.Trajectory); err != nil {
 		return nil, err
 	}
-	renewal, err := engine.Renewal(e.Policy)
+	from, err := engine.Renewal(e.Policy)
 	if err != nil {
 		return nil, wrong(cmd, fmt.Errorf("--bn: %w", err))
 	}
-	text, err := json.Marshal(renewal.Names)
+	text, err := json.Marshal(from.Names)
 	if err != nil {
 		return nil, err
 	}
-	resident, err := renewal.Split.On(device)
+	resident, err := from.Split.On(device)
 	if err != nil {
 		return nil, err
 	}
-	e.RenewedFrom = string(text)
-	e.Renew = func(ctx context.Context, tensors []checkpoint.Tensor, data []byte) error {
+	e.RecomputedFrom = string(text)
+	e.Recompute = func(ctx context.Context, tensors []checkpoint.Tensor, data []byte) error {
 		return engine.Renew(ctx, tensors, e.Trajectory.Meta.Tied, data, resident)
 	}
 	return resident.Free, nil
