@@ -10,6 +10,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/plots"
 )
@@ -33,6 +34,14 @@ func policyList() listing {
 
 func figureList() listing {
 	return listing{"figures", "Figures", "plot", spec.Describe(plots.Kinds())}
+}
+
+func formatList() listing {
+	var kinds []spec.Described
+	for _, k := range formats.Kinds() {
+		kinds = append(kinds, spec.Described{Name: k.Name, About: k.About, Source: k.Source, Examples: k.Examples})
+	}
+	return listing{"formats", "Formats of checkpoints", "import, and sweep, average, inspect and verify of checkpoints of other programs", kinds}
 }
 
 // textWidth is the width of help texts and lists, in columns.
@@ -68,6 +77,7 @@ func brief(kinds []spec.Described) string {
 			column = max(column, utf8.RuneCountInString(optionText(o))+4)
 		}
 	}
+	column = min(column, 18) // longer names have a line of their own
 	for _, k := range kinds {
 		block(&out, 2, column, k.Name, k.About)
 		for _, o := range k.Options {

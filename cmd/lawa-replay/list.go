@@ -14,7 +14,7 @@ import (
 
 // listings are all lists.
 func listings() []listing {
-	return []listing{schemeList(), policyList(), figureList()}
+	return []listing{schemeList(), policyList(), figureList(), formatList()}
 }
 
 func newList() *cobra.Command {
