@@ -116,7 +116,7 @@ func (e *Engine) fit(ctx context.Context, job sweep.Job, l *loaded) (int64, erro
 // for one example by one thread.
 func (e *Engine) measure(ctx context.Context, split *dataset.Resident) (c cost, each time.Duration, err error) {
 	err = torch.Worker(1, false, func() error {
-		var in *model.Instance
+		var in model.Instance
 		var err error
 		if c.model, _, err = torch.Metered(func() error {
 			in, err = e.Net.On(e.Device, false)
@@ -145,10 +145,10 @@ func (e *Engine) measure(ctx context.Context, split *dataset.Resident) (c cost, 
 }
 
 // pass evaluates the first n examples, to no purpose but to have done it.
-func pass(in *model.Instance, split *dataset.Resident, n int) error {
+func pass(in model.Instance, split *dataset.Resident, n int) error {
 	var s torch.Scope
 	defer s.Close()
-	in.Evaluate(&s, split.Batch(&s, 0, n))
+	in.Forward(&s, inputs(split)(&s, 0, n), model.Evaluate)
 	return s.Err()
 }
 

@@ -80,7 +80,7 @@ func TestLittleMemory(t *testing.T) {
 	}
 }
 
-func openScript(t *testing.T, path string) *model.Network {
+func openScript(t *testing.T, path string) model.Network {
 	t.Helper()
 	net, err := model.New(path, 0, 0)
 	if err != nil {
@@ -110,7 +110,7 @@ func TestFastest(t *testing.T) {
 		t.Errorf("%v, %v", a, err)
 	}
 	c, each, err := e.measure(context.Background(), val)
-	if err != nil || c.model < 4*net.Floats() || c.model > 5*net.Floats() || c.example < 4*28*28 || c.example > 100*4*28*28 || each <= 0 {
+	if err != nil || c.model < 4*net.Layout().Floats() || c.model > 5*net.Layout().Floats() || c.example < 4*28*28 || c.example > 100*4*28*28 || each <= 0 {
 		t.Errorf("%+v, %v, %v", c, each, err)
 	}
 }

@@ -24,7 +24,7 @@ type Value = sweep.Value
 
 // Engine evaluates weights of one network on one device, with several workers.
 type Engine struct {
-	Net     *model.Network
+	Net     model.Network
 	Device  torch.Device
 	Workers int // on a CPU each has one thread; a GPU takes one
 	Threads int // per worker
@@ -47,7 +47,7 @@ type Renewal struct {
 }
 
 // NewEngine chooses workers: as many as asked for, or one per core on a CPU and one on a GPU.
-func NewEngine(net *model.Network, device torch.Device, workers, cores int) *Engine {
+func NewEngine(net model.Network, device torch.Device, workers, cores int) *Engine {
 	e := &Engine{Net: net, Device: device, Workers: workers, Threads: 1, given: workers > 0}
 	switch {
 	case device != torch.CPU:
@@ -91,7 +91,7 @@ func (e *Engine) Supports(policy bn.Policy) error {
 
 // Provenance implements sweep.Backend.
 func (e *Engine) Provenance() map[string]any {
-	out := map[string]any{"device": e.Device.String(), "model": e.Net.Spec, "data": e.Set.Spec, "task": string(e.task()), "bn_batch_size": e.BNBatch}
+	out := map[string]any{"device": e.Device.String(), "model": e.Net.Spec(), "data": e.Set.Spec, "task": string(e.task()), "bn_batch_size": e.BNBatch}
 	if e.BNSplit != nil {
 		out["bn_data"] = e.BNSplit.Name
 	}
@@ -142,11 +142,11 @@ func (e *Engine) Validate(ctx context.Context, values []float32, split *dataset.
 					return err
 				}
 				defer in.Free()
-				if err := in.Load(0, values); err != nil {
+				if err := in.Weights().Load(0, values); err != nil {
 					return err
 				}
 				from, to := batches*w/workers*size, batches*(w+1)/workers*size
-				return run([]*model.Instance{in}, split, from, min(to, split.N), size, []*scores{result}, ctx.Err)
+				return run([]model.Instance{in}, split, from, min(to, split.N), size, []*scores{result}, ctx.Err)
 			})
 		})
 	}
@@ -165,20 +165,20 @@ func (e *Engine) Renew(ctx context.Context, tensors []checkpoint.Tensor, tied ma
 			return err
 		}
 		defer in.Free()
-		if err := load(in, weights{tensors: tensors, tied: tied, data: data}); err != nil {
+		if err := load(e.Net, in.Weights(), weights{tensors: tensors, tied: tied, data: data}); err != nil {
 			return err
 		}
-		if err := model.Renew([]*model.Instance{in}, split.N, e.BNBatch, split.Batch, ctx.Err); err != nil {
+		if err := model.Recompute([]model.Instance{in}, split.N, e.BNBatch, inputs(split), ctx.Err); err != nil {
 			return err
 		}
-		values, err := in.Values()
+		values, err := in.Weights().Values()
 		if err != nil {
 			return err
 		}
-		have := bareNamed(in.Network, tensors, tied)
-		for _, entry := range in.Entries {
+		have := bareNamed(e.Net, tensors, tied)
+		for _, entry := range e.Net.Layout().Entries {
 			if entry.Role == model.Statistic {
-				t, _ := find(in.Network, have, entry.Name)
+				t, _ := find(e.Net, have, entry.Name)
 				checkpoint.Encode(data[t.Begin:t.End], t.DType, values[entry.Offset:entry.Offset+entry.Elements()])
 			}
 		}

@@ -82,12 +82,12 @@ func TestPretrained(t *testing.T) {
 				return err
 			}
 			defer in.Free()
-			if err := load(in, weights{tensors: w.Tensors, data: w.Data}); err != nil {
+			if err := load(net, in.Weights(), weights{tensors: w.Tensors, data: w.Data}); err != nil {
 				return err
 			}
 			var s torch.Scope
 			defer s.Close()
-			y := in.Evaluate(&s, val.Batch(&s, 0, 30))
+			y := in.Forward(&s, inputs(val)(&s, 0, 30), model.Evaluate)
 			if err := s.Err(); err != nil {
 				return err
 			}

@@ -38,7 +38,7 @@ func (e *Engine) Inputs(policy bn.Policy, split string) (sweep.Inputs, error) {
 }
 
 func (e *Engine) inputs(policy bn.Policy, split *dataset.Split) sweep.Inputs {
-	return sweep.Inputs{Format: sweep.InputsFormat, Task: string(e.task()), Model: e.Net.Spec, Policy: string(policy.Kind), Data: split.Digest(), Numeric: numeric(e.Device)}
+	return sweep.Inputs{Format: sweep.InputsFormat, Task: string(e.task()), Model: e.Net.Spec(), Policy: string(policy.Kind), Data: split.Digest(), Numeric: numeric(e.Device)}
 }
 
 // Metrics implements sweep.Backend.

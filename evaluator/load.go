@@ -35,7 +35,7 @@ func named(tensors []checkpoint.Tensor, tied map[string]string) map[string]check
 }
 
 // find finds an entry's tensor, under its own name or another that is used for it.
-func find(net *model.Network, have map[string]checkpoint.Tensor, name string) (checkpoint.Tensor, bool) {
+func find(net model.Network, have map[string]checkpoint.Tensor, name string) (checkpoint.Tensor, bool) {
 	if t, ok := have[name]; ok {
 		return t, true
 	}
@@ -50,11 +50,11 @@ func find(net *model.Network, have map[string]checkpoint.Tensor, name string) (c
 // Match says whether the checkpoints' tensors are the network's. The error lists those that are missing, extra, or
 // of another shape. num_batches_tracked may be missing, as PyTorch allows: nothing is computed from it.
 // A prefix that all names share, and that alone is in the way, is taken off: Prefix.
-func Match(net *model.Network, tensors []checkpoint.Tensor, tied map[string]string) error {
+func Match(net model.Network, tensors []checkpoint.Tensor, tied map[string]string) error {
 	if len(faults(net, tensors, tied)) == 0 || Prefix(net, tensors, tied) != "" {
 		return nil
 	}
-	spec := net.Spec
+	spec := net.Spec()
 	if head, digest, ok := strings.Cut(spec, ":"); ok && len(digest) == 64 {
 		spec = "this " + head + " module"
 	}
@@ -67,7 +67,7 @@ func Match(net *model.Network, tensors []checkpoint.Tensor, tied map[string]stri
 }
 
 // bareNamed finds tensors by the network's names.
-func bareNamed(net *model.Network, tensors []checkpoint.Tensor, tied map[string]string) map[string]checkpoint.Tensor {
+func bareNamed(net model.Network, tensors []checkpoint.Tensor, tied map[string]string) map[string]checkpoint.Tensor {
 	prefix := Prefix(net, tensors, tied)
 	have := named(tensors, tied)
 	if prefix == "" {
@@ -81,11 +81,11 @@ func bareNamed(net *model.Network, tensors []checkpoint.Tensor, tied map[string]
 }
 
 // faults lists in which the tensors differ from the network's, by their names as they are.
-func faults(net *model.Network, tensors []checkpoint.Tensor, tied map[string]string) []string {
+func faults(net model.Network, tensors []checkpoint.Tensor, tied map[string]string) []string {
 	have := named(tensors, tied)
 	used := map[string]bool{}
 	var missing, wrong, extra []string
-	for _, e := range net.Entries {
+	for _, e := range net.Layout().Entries {
 		t, ok := find(net, have, e.Name)
 		if !ok {
 			if e.Role != model.Counter {
@@ -128,17 +128,17 @@ func faults(net *model.Network, tensors []checkpoint.Tensor, tied map[string]str
 	return faults
 }
 
-// load puts weights, which Match, into an instance, by name.
-func load(in *model.Instance, w weights) error {
-	have := bareNamed(in.Network, w.tensors, w.tied)
+// load puts weights, which Match, into those of an instance of net, by name.
+func load(net model.Network, in *model.Weights, w weights) error {
+	have := bareNamed(net, w.tensors, w.tied)
 	buffer := make([]float32, min(in.Floats(), 1<<20)) // some at a time: all of them would be as large as the network
-	for _, e := range in.Entries {
+	for _, e := range net.Layout().Entries {
 		if e.Role == model.Counter {
 			continue
 		}
-		t, ok := find(in.Network, have, e.Name)
+		t, ok := find(net, have, e.Name)
 		if !ok {
-			return fmt.Errorf("the checkpoints have no tensor %s, which %s needs", e.Name, in.Spec)
+			return fmt.Errorf("the checkpoints have no tensor %s, which %s needs", e.Name, net.Spec())
 		}
 		data := w.data
 		if w.newest != nil && bn.IsStatistic(t.Name) {

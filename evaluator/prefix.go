@@ -10,7 +10,7 @@ import (
 
 // Prefix is what is taken off the checkpoints' names, such as the "model." of a LightningModule: a prefix that all of
 // them share, and without which they are exactly the network's. "" where they are that already, or never.
-func Prefix(net *model.Network, tensors []checkpoint.Tensor, tied map[string]string) string {
+func Prefix(net model.Network, tensors []checkpoint.Tensor, tied map[string]string) string {
 	if len(tensors) == 0 || len(faults(net, tensors, tied)) == 0 {
 		return ""
 	}
@@ -50,10 +50,10 @@ func without(prefix string, tensors []checkpoint.Tensor, tied map[string]string)
 }
 
 // nearest is the prefix that, taken off, makes most names the network's; "" where none makes any more.
-func nearest(net *model.Network, tensors []checkpoint.Tensor, tied map[string]string) string {
+func nearest(net model.Network, tensors []checkpoint.Tensor, tied map[string]string) string {
 	known := func(tensors []checkpoint.Tensor, tied map[string]string) int {
 		have, n := named(tensors, tied), 0
-		for _, e := range net.Entries {
+		for _, e := range net.Layout().Entries {
 			if _, ok := find(net, have, e.Name); ok && e.Role != model.Counter {
 				n++
 			}

@@ -89,7 +89,7 @@ func (l *loaded) free() {
 type slot struct {
 	engine    *Engine
 	data      *loaded
-	instances []*model.Instance // up to Group
+	instances []model.Instance // up to Group
 	calls     chan call
 	ended     chan error
 }
@@ -146,19 +146,19 @@ func (s *slot) evaluate(ctx context.Context, group []*sweep.Unit) error {
 		}
 		s.instances = append(s.instances, in)
 	}
-	stale := map[*dataset.Resident][]*model.Instance{}
+	stale := map[*dataset.Resident][]model.Instance{}
 	for i, u := range group {
-		err := load(s.instances[i], weights{tensors: u.Tensors, data: u.Data, tied: u.Tied, newest: u.Newest})
+		err := load(e.Net, s.instances[i].Weights(), weights{tensors: u.Tensors, data: u.Data, tied: u.Tied, newest: u.Newest})
 		u.Release()
 		if err != nil {
 			return fmt.Errorf("%s: %w", u.Name, err)
 		}
-		if u.Policy.Kind == bn.Recompute && e.Net.HasStatistics() {
+		if u.Policy.Kind == bn.Recompute && e.Net.Layout().HasStatistics() {
 			stale[s.data.bn[u.Policy]] = append(stale[s.data.bn[u.Policy]], s.instances[i])
 		}
 	}
 	for data, models := range stale {
-		if err := model.Renew(models, data.N, e.BNBatch, data.Batch, ctx.Err); err != nil {
+		if err := model.Recompute(models, data.N, e.BNBatch, inputs(data), ctx.Err); err != nil {
 			return fmt.Errorf("%s: batch-norm statistics: %w", group[0].Name, err)
 		}
 	}
@@ -179,7 +179,7 @@ func (s *slot) score(ctx context.Context, group []*sweep.Unit) error {
 		}
 	}
 	for _, split := range order {
-		var models []*model.Instance
+		var models []model.Instance
 		var results []*scores
 		for _, t := range bySplit[split] {
 			models = append(models, s.instances[t.unit])

@@ -28,7 +28,7 @@ type trajectoryNumber = trajectory.Number
 type trained struct {
 	t   *testing.T
 	set *dataset.Set
-	net *model.Network
+	net model.Network
 	run *trajectory.Trajectory
 }
 
@@ -43,7 +43,7 @@ func small(t *testing.T) trained {
 		t.Fatal(err)
 	}
 	cfg := trainer.Config{Epochs: 4, BatchSize: 50, Seed: 1, LR: 0.1, Momentum: 0.9, Schedule: "constant"}
-	rec, err := trajectory.Create(filepath.Join(t.TempDir(), "run"), formats.Files{}, trajectory.Meta{Run: "small", Seed: new(int64(1)), BatchSize: 50, Model: net.Spec})
+	rec, err := trajectory.Create(filepath.Join(t.TempDir(), "run"), formats.Files{}, trajectory.Meta{Run: "small", Seed: new(int64(1)), BatchSize: 50, Model: net.Spec()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -213,7 +213,7 @@ func (r *scores) addTokens(from, n int, y *torch.Tensor, shape []int64) error {
 }
 
 // run puts examples [from, to) of a split through several instances, each batch through all of them.
-func run(models []*model.Instance, data *dataset.Resident, from, to, size int, results []*scores, interrupted func() error) error {
+func run(models []model.Instance, data *dataset.Resident, from, to, size int, results []*scores, interrupted func() error) error {
 	var batch, s torch.Scope
 	defer batch.Close()
 	defer s.Close()
@@ -222,12 +222,12 @@ func run(models []*model.Instance, data *dataset.Resident, from, to, size int, r
 			return err
 		}
 		n := min(size, to-from)
-		x := data.Batch(&batch, from, from+n)
+		x := []*torch.Tensor{data.Batch(&batch, from, from+n)}
 		if err := batch.Err(); err != nil {
 			return err
 		}
 		for j, m := range models {
-			y := m.Evaluate(&s, x)
+			y := m.Forward(&s, x, model.Evaluate)
 			if err := s.Err(); err != nil {
 				return err
 			}
@@ -239,6 +239,11 @@ func run(models []*model.Instance, data *dataset.Resident, from, to, size int, r
 		batch.Close()
 	}
 	return nil
+}
+
+// inputs are a split's batches, as a network takes them.
+func inputs(r *dataset.Resident) func(s *torch.Scope, from, to int) []*torch.Tensor {
+	return func(s *torch.Scope, from, to int) []*torch.Tensor { return []*torch.Tensor{r.Batch(s, from, to)} }
 }
 
 // score is the cross-entropy −log softmax(logits)[label], in float64, and the rank of the label: 0 for

@@ -46,12 +46,12 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 				return err
 			}
 			defer in.Free()
-			if err := in.ResetStatistics(); err != nil {
+			if err := in.Weights().ResetStatistics(); err != nil {
 				return err
 			}
 			var s torch.Scope
 			defer s.Close()
-			in.Evaluate(&s, s.Normalize(images, 0, 50, []float32{0, 0, 0}, []float32{1, 1, 1}))
+			in.Forward(&s, []*Tensor{s.Normalize(images, 0, 50, []float32{0, 0, 0}, []float32{1, 1, 1})}, Evaluate)
 			return s.Err()
 		}
 		before := 0

@@ -64,7 +64,7 @@ var networks = []struct {
 }
 
 // each runs f for every reference, with an instance that holds its weights.
-func each(t *testing.T, f func(t *testing.T, r reference, in *Instance, images *torch.Tensor)) {
+func each(t *testing.T, f func(t *testing.T, r reference, in Instance, images *torch.Tensor)) {
 	for _, n := range networks {
 		t.Run(n.spec, func(t *testing.T) {
 			r := open(t, n.file)
@@ -78,9 +78,9 @@ func each(t *testing.T, f func(t *testing.T, r reference, in *Instance, images *
 					return err
 				}
 				defer in.Free()
-				for _, e := range net.Entries {
+				for _, e := range net.Layout().Entries {
 					if e.Role != Counter {
-						if err := in.Load(e.Offset, r.floats("before."+e.Name)); err != nil {
+						if err := in.Weights().Load(e.Offset, r.floats("before."+e.Name)); err != nil {
 							return err
 						}
 					}
@@ -118,11 +118,11 @@ func near(t *testing.T, what string, have, want []float32) {
 	}
 }
 
-func logits(t *testing.T, r reference, in *Instance, images *torch.Tensor) []float32 {
+func logits(t *testing.T, r reference, in Instance, images *torch.Tensor) []float32 {
 	t.Helper()
 	lib := torch.Scope{}
 	defer lib.Close()
-	y := in.Evaluate(&lib, lib.Normalize(images, 0, 40, r.floats("mean"), r.floats("std")))
+	y := in.Forward(&lib, []*Tensor{lib.Normalize(images, 0, 40, r.floats("mean"), r.floats("std"))}, Evaluate)
 	if err := lib.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -133,13 +133,13 @@ func logits(t *testing.T, r reference, in *Instance, images *torch.Tensor) []flo
 	return out
 }
 
-func (in *Instance) check(t *testing.T, r reference, prefix string, skip Role) {
+func check(t *testing.T, r reference, in Instance, prefix string, skip Role) {
 	t.Helper()
-	values, err := in.Values()
+	values, err := in.Weights().Values()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range in.Entries {
+	for _, e := range in.Weights().Entries {
 		if e.Role != skip && e.Role != Counter {
 			near(t, prefix+e.Name, values[e.Offset:e.Offset+e.Elements()], r.floats(prefix+e.Name))
 		}
@@ -147,22 +147,22 @@ func (in *Instance) check(t *testing.T, r reference, prefix string, skip Role) {
 }
 
 func TestEvaluateEqualsPyTorch(t *testing.T) {
-	each(t, func(t *testing.T, r reference, in *Instance, images *torch.Tensor) {
+	each(t, func(t *testing.T, r reference, in Instance, images *torch.Tensor) {
 		near(t, "logits", logits(t, r, in, images), r.floats("logits"))
 	})
 }
 
-func TestRenewEqualsUpdateBN(t *testing.T) {
-	each(t, func(t *testing.T, r reference, in *Instance, images *torch.Tensor) {
-		batch := func(s *torch.Scope, from, to int) *torch.Tensor {
-			return s.Normalize(images, int64(from), int64(to), r.floats("mean"), r.floats("std"))
+func TestRecomputeEqualsUpdateBN(t *testing.T) {
+	each(t, func(t *testing.T, r reference, in Instance, images *torch.Tensor) {
+		batch := func(s *torch.Scope, from, to int) []*torch.Tensor {
+			return []*torch.Tensor{s.Normalize(images, int64(from), int64(to), r.floats("mean"), r.floats("std"))}
 		}
-		if err := Renew([]*Instance{in}, 40, 16, batch, func() error { return nil }); err != nil {
+		if err := Recompute([]Instance{in}, 40, 16, batch, func() error { return nil }); err != nil {
 			t.Fatal(err)
 		}
-		in.check(t, r, "renewed.", -1)
+		check(t, r, in, "renewed.", -1)
 		near(t, "renewed_logits", logits(t, r, in, images), r.floats("renewed_logits"))
-		for i, n := range in.Counters() {
+		for i, n := range in.Weights().Counters() {
 			if want := binary.LittleEndian.Uint64(r.bytes("renewed.bn1.num_batches_tracked")); uint64(n) != want {
 				t.Errorf("counter %d: %d batches, PyTorch counted %d", i, n, want)
 			}
@@ -171,9 +171,14 @@ func TestRenewEqualsUpdateBN(t *testing.T) {
 }
 
 func TestTrainEqualsPyTorch(t *testing.T) {
-	each(t, func(t *testing.T, r reference, in *Instance, images *torch.Tensor) {
+	each(t, func(t *testing.T, r reference, in Instance, images *torch.Tensor) {
 		labels := r.labels()
 		var losses []float32
+		momentum, err := torch.New[float32](torch.CPU, in.Weights().Parameters())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer momentum.Free()
 		for step := range 5 {
 			var s torch.Scope
 			from := 16 * (step % 2)
@@ -181,7 +186,9 @@ func TestTrainEqualsPyTorch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			loss := in.Train(&s, s.Normalize(images, int64(from), int64(from+16), r.floats("mean"), r.floats("std")), y, 0.1)
+			x := s.Normalize(images, int64(from), int64(from+16), r.floats("mean"), r.floats("std"))
+			loss := s.CrossEntropy(in.Forward(&s, []*Tensor{x}, Train), y, 0.1)
+			s.Backward(loss)
 			if err := s.Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -190,13 +197,13 @@ func TestTrainEqualsPyTorch(t *testing.T) {
 				t.Fatal(err)
 			}
 			losses = append(losses, v[0])
-			if err := in.Step(SGD{LR: 0.05, Momentum: 0.9, WeightDecay: 5e-3, Nesterov: true, First: step == 0}); err != nil {
+			if err := torch.SGD(in.Weights().Flat(), in.Weights().Gradients(), momentum, 0.05, 0.9, 5e-3, true, step == 0); err != nil {
 				t.Fatal(err)
 			}
 			s.Close()
 			y.Free()
 		}
 		near(t, "losses", losses, r.floats("losses"))
-		in.check(t, r, "trained.", -1)
+		check(t, r, in, "trained.", -1)
 	})
 }

@@ -2,15 +2,13 @@ package model
 
 import (
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
-	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
 
 // depths are those of the CIFAR networks that go by the name resnetN: those of the paper and two smaller ones.
@@ -26,7 +24,7 @@ var depths = []int{8, 14, 20, 32, 44, 56, 110, 1202}
 //	shortcut=A      where the size changes: A takes every second pixel and pads with zero channels (no
 //	                parameters; §4.2), B projects with a 1×1 convolution and batch norm (downsample.0, .1)
 //	in-channels, classes   those of the data
-func newResNet(s *spec.Spec, channels, classes int) (*Network, error) {
+func newResNet(s *spec.Spec, channels, classes int) (Network, error) {
 	depth, err := strconv.Atoi(strings.TrimPrefix(s.Name, "resnet"))
 	if err != nil || !strings.HasPrefix(s.Name, "resnet") || !slices.Contains(depths, depth) {
 		var known []string
@@ -45,135 +43,39 @@ func newResNet(s *spec.Spec, channels, classes int) (*Network, error) {
 	if err := s.Done(); err != nil {
 		return nil, err
 	}
-	n := &Network{
-		Spec:       fmt.Sprintf("resnet%d:width=%d,stem-stride=%d,shortcut=%s,in-channels=%d,classes=%d", depth, width, stride, shortcut, channels, classes),
-		Channels:   channels,
-		Classes:    classes,
-		initialize: initResNet,
-		// github.com/akamaster/pytorch_resnet_cifar10 and github.com/kuangliu/pytorch-cifar
-		aliases: [][2]string{{"fc.", "linear."}, {".downsample.", ".shortcut."}},
-	}
-	conv := func(name string, in, out, k int) {
-		n.Entries = append(n.Entries, Entry{Name: name + ".weight", Shape: shape(out, in, k, k)})
-	}
-	norm := func(name string, c int) {
-		n.Entries = append(n.Entries,
-			Entry{Name: name + ".weight", Shape: shape(c)}, Entry{Name: name + ".bias", Shape: shape(c)},
-			Entry{Name: name + ".running_mean", Shape: shape(c), Role: Statistic},
-			Entry{Name: name + ".running_var", Shape: shape(c), Role: Statistic},
-			Entry{Name: name + ".num_batches_tracked", Shape: shape(), Role: Counter})
-	}
-	var blocks []block
-	conv("conv1", channels, width, 3)
-	norm("bn1", width)
+	net := Sequential{{"", ConvNormAct{Conv{In: channels, Out: width, Kernel: 3, Stride: stride, Padding: 1}, [2]string{"conv1", "bn1"}, true}}}
 	in := width
 	for stage := range 3 {
+		out := width << stage
 		for i := range (depth - 2) / 6 {
-			b := block{name: fmt.Sprintf("layer%d.%d", stage+1, i), out: int64(width << stage), stride: 1}
+			stride := 1
 			if stage > 0 && i == 0 {
-				b.stride = 2
+				stride = 2
 			}
-			b.resize = b.stride > 1
-			b.project = b.resize && shortcut == "B"
-			conv(b.name+".conv1", in, width<<stage, 3)
-			norm(b.name+".bn1", width<<stage)
-			conv(b.name+".conv2", width<<stage, width<<stage, 3)
-			norm(b.name+".bn2", width<<stage)
-			if b.project {
-				conv(b.name+".downsample.0", in, width<<stage, 1)
-				norm(b.name+".downsample.1", width<<stage)
-			}
-			in = width << stage
-			blocks = append(blocks, b)
+			net = append(net, Child{fmt.Sprintf("layer%d.%d", stage+1, i), basicBlock(in, out, stride, shortcut)})
+			in = out
 		}
 	}
-	n.Entries = append(n.Entries, Entry{Name: "fc.weight", Shape: shape(classes, in)}, Entry{Name: "fc.bias", Shape: shape(classes)})
-	n.layout()
-	n.forward = func(net *Instance, p *pass, x *torch.Tensor) *torch.Tensor {
-		x = net.convNorm(p, x, "conv1", "bn1", int64(stride), 1, nil, true)
-		for i, b := range blocks {
-			if p.mode == statistics && i == len(blocks)-1 {
-				net.blockStatistics(p, x, b)
-				return nil
-			}
-			x = net.residual(p, x, b)
-		}
-		if p.Err() != nil {
-			return nil
-		}
-		return p.PoolLinear(x, net.params["fc.weight"], net.params["fc.bias"])
+	net = append(net, Child{"", GlobalAvgPool{}}, Child{"fc", Linear{In: in, Out: classes}})
+	canonical := fmt.Sprintf("resnet%d:width=%d,stem-stride=%d,shortcut=%s,in-channels=%d,classes=%d", depth, width, stride, shortcut, channels, classes)
+	tree := NewTree(canonical, net, dataset.Field{Name: "inputs", DType: checkpoint.F32, Shape: []int64{int64(channels), -1, -1}})
+	// github.com/akamaster/pytorch_resnet_cifar10 and github.com/kuangliu/pytorch-cifar
+	tree.aliases = [][2]string{{"fc.", "linear."}, {".downsample.", ".shortcut."}}
+	return tree, nil
+}
+
+// basicBlock is two 3×3 convolutions with batch norm, and a shortcut around them.
+func basicBlock(in, out, stride int, shortcut string) Residual {
+	b := Residual{
+		Body:     ConvNormAct{Conv{In: in, Out: out, Kernel: 3, Stride: stride, Padding: 1}, [2]string{"conv1", "bn1"}, true},
+		Last:     ConvNormAct{Conv: Conv{In: out, Out: out, Kernel: 3, Stride: 1, Padding: 1}, Named: [2]string{"conv2", "bn2"}},
+		Shortcut: Identity{},
 	}
-	return n, nil
-}
-
-// block is a basic block: two 3×3 convolutions with batch norm, and a shortcut around them.
-type block struct {
-	name            string
-	out, stride     int64
-	resize, project bool
-}
-
-func (in *Instance) residual(p *pass, x *torch.Tensor, b block) *torch.Tensor {
-	y := in.convNorm(p, x, b.name+".conv1", b.name+".bn1", b.stride, 1, nil, true)
-	return in.convNorm(p, y, b.name+".conv2", b.name+".bn2", 1, 1, in.shortcut(p, x, b), true)
-}
-
-func (in *Instance) shortcut(p *pass, x *torch.Tensor, b block) *torch.Tensor {
 	switch {
-	case b.project:
-		return in.convNorm(p, x, b.name+".downsample.0", b.name+".downsample.1", b.stride, 0, nil, false)
-	case b.resize:
-		return p.PadChannels(x, b.stride, b.out)
+	case stride > 1 && shortcut == "B":
+		b.Shortcut = ConvNormAct{Conv: Conv{In: in, Out: out, Kernel: 1, Stride: stride}, Named: [2]string{"downsample.0", "downsample.1"}}
+	case stride > 1:
+		b.Shortcut = PadChannels{stride, out}
 	}
-	return x
-}
-
-// blockStatistics renews the statistics of the last block, whose output nobody needs.
-func (in *Instance) blockStatistics(p *pass, x *torch.Tensor, b block) {
-	y := in.convNorm(p, x, b.name+".conv1", b.name+".bn1", b.stride, 1, nil, true)
-	in.convNorm(p, y, b.name+".conv2", b.name+".bn2", 1, 1, nil, false)
-	if b.project {
-		in.shortcut(p, x, b)
-	}
-}
-
-// convNorm is convolution, batch norm, the sum with residual if there is one, and ReLU if wanted.
-func (in *Instance) convNorm(p *pass, x *torch.Tensor, conv, norm string, stride, padding int64, residual *torch.Tensor, relu bool) *torch.Tensor {
-	y := p.Conv2d(x, in.params[conv+".weight"], stride, padding)
-	bn := in.norm(norm)
-	if p.Err() != nil {
-		return nil
-	}
-	switch p.mode {
-	case evaluate:
-		return p.BatchNormEval(y, bn, residual, relu)
-	case statistics:
-		return p.BatchNormStatistics(y, bn, p.momentum, residual, relu)
-	}
-	return p.BatchNormTrain(y, bn, residual, relu)
-}
-
-func (in *Instance) norm(name string) *torch.BatchNorm {
-	bn := in.norms[name]
-	if bn == nil {
-		bn = &torch.BatchNorm{Weight: in.params[name+".weight"], Bias: in.params[name+".bias"],
-			RunningMean: in.params[name+".running_mean"], RunningVar: in.params[name+".running_var"]}
-		in.norms[name] = bn
-	}
-	return bn
-}
-
-func initResNet(e Entry, rng *rand.Rand, values []float32) {
-	switch {
-	case len(e.Shape) == 4:
-		heNormal(e.Shape, rng, values)
-	case e.Name == "fc.weight":
-		uniform(1/math.Sqrt(float64(e.Shape[1])), rng, values)
-	case e.Name == "fc.bias":
-		fill(values, 0)
-	case strings.HasSuffix(e.Name, ".weight"), bn.IsVariance(e.Name):
-		fill(values, 1)
-	default:
-		fill(values, 0)
-	}
+	return b
 }

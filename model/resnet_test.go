@@ -13,8 +13,8 @@ func TestResNetNamesAndSizes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n.Parameters() != want {
-			t.Errorf("%s: %d parameters, expected %d", name, n.Parameters(), want)
+		if n.Layout().Parameters() != want {
+			t.Errorf("%s: %d parameters, expected %d", name, n.Layout().Parameters(), want)
 		}
 	}
 	n, err := New("resnet8:width=8,stem-stride=2,shortcut=B", 1, 10)
@@ -22,7 +22,7 @@ func TestResNetNamesAndSizes(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, e := range n.Entries {
+	for _, e := range n.Layout().Entries {
 		names = append(names, e.Name)
 	}
 	for _, want := range []string{"conv1.weight", "bn1.running_var", "layer1.0.conv1.weight", "layer2.0.downsample.0.weight", "layer3.0.downsample.1.num_batches_tracked", "fc.bias"} {
@@ -30,9 +30,9 @@ func TestResNetNamesAndSizes(t *testing.T) {
 			t.Errorf("no tensor %s", want)
 		}
 	}
-	again, err := New(n.Spec, 3, 100) // what a spec says wins over the data
-	if err != nil || again.Spec != n.Spec {
-		t.Errorf("%s read again is %v, %v", n.Spec, again, err)
+	again, err := New(n.Spec(), 3, 100) // what a spec says wins over the data
+	if err != nil || again.Spec() != n.Spec() {
+		t.Errorf("%s read again is %v, %v", n.Spec(), again, err)
 	}
 }
 
@@ -45,7 +45,7 @@ func TestResNetRefuses(t *testing.T) {
 	}
 	for _, spec := range []string{"resnet9", "resnet", "resnet8:width=0", "resnet8:wdith=8", "vgg16", "resnet8:shortcut=C", "resnet-4", "resnet8:width=8,width=9"} {
 		if n, err := New(spec, 3, 10); err == nil {
-			t.Errorf("%s: made %s", spec, n.Spec)
+			t.Errorf("%s: made %s", spec, n.Spec())
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/internal/input"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
@@ -33,9 +34,16 @@ func IsScript(text string) bool {
 	return false
 }
 
+// script is a module that torch.jit.save wrote.
+type script struct {
+	spec   string
+	text   []byte // the file
+	layout *Layout
+}
+
 // OpenScript reads a network that torch.jit.save wrote. Its weights are those of the checkpoints, by the names
 // of its state dict; floating ones are held and computed in float32. Its Spec is the digest of the file.
-func OpenScript(text string) (*Network, error) {
+func OpenScript(text string) (Network, error) {
 	path := strings.TrimPrefix(text, scriptPrefix)
 	n, err := openScript(path)
 	if err != nil {
@@ -44,13 +52,13 @@ func OpenScript(text string) (*Network, error) {
 	return n, nil
 }
 
-func openScript(path string) (*Network, error) {
+func openScript(path string) (*script, error) {
 	text, err := input.ReadFile(path, maxScript)
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256(text)
-	n := &Network{Spec: scriptPrefix + hex.EncodeToString(sum[:]), script: text}
+	var entries []Entry
 	err = torch.Worker(1, false, func() error {
 		m, err := torch.LoadModule(text, torch.CPU)
 		if err != nil {
@@ -62,53 +70,109 @@ func openScript(path string) (*Network, error) {
 			return err
 		}
 		for _, t := range tensors {
-			n.Entries = append(n.Entries, Entry{Name: t.Name, Shape: t.Shape, DType: t.DType.String(), Role: role(t)})
+			entries = append(entries, entryOf(t))
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	if len(n.Entries) == 0 {
+	if len(entries) == 0 {
 		return nil, errors.New("the module has no parameters (a frozen one holds them as constants: save it without torch.jit.freeze)")
 	}
-	n.layout()
-	n.forward = func(in *Instance, p *pass, x *torch.Tensor) *torch.Tensor {
-		if p.mode == statistics {
-			p.Observe(in.module, x, p.momentum)
-			return nil
-		}
-		return p.Forward(in.module, x)
-	}
-	return n, nil
+	return &script{scriptPrefix + hex.EncodeToString(sum[:]), text, NewLayout(entries)}, nil
 }
 
-// role says what a module's tensor is, by its name as batch norm gives it.
-func role(t torch.ModuleTensor) Role {
+// entryOf says what a module's tensor is, by its name as batch norm gives it.
+func entryOf(t torch.ModuleTensor) Entry {
+	e := Entry{Name: t.Name, Shape: t.Shape, DType: t.DType.String(), Role: Parameter}
 	switch {
 	case t.Buffer && strings.HasSuffix(t.Name, "num_batches_tracked") && !t.DType.Float():
-		return Counter
+		e.Role = Counter
 	case !t.DType.Float():
-		return Other
+		e.Role = Other
+	case t.Buffer && bn.IsVariance(t.Name):
+		e.Role, e.init = Statistic, Ones
 	case t.Buffer && bn.IsStatistic(t.Name):
-		return Statistic
+		e.Role, e.init = Statistic, Zeros
 	}
-	return Parameter
+	return e
 }
 
-// bind makes the instance's module, whose floating tensors are the instance's own.
-func (in *Instance) bind() error {
+// Spec implements Network.
+func (n *script) Spec() string { return n.spec }
+
+// Layout implements Network.
+func (n *script) Layout() *Layout { return n.layout }
+
+// Inputs implements Network.
+func (n *script) Inputs() []dataset.Field { return []dataset.Field{{Name: "inputs"}} }
+
+// Alias implements Network.
+func (n *script) Alias(string) []string { return nil }
+
+// On implements Network: the module's floating tensors are views of the instance's.
+func (n *script) On(d Device, trainable bool) (Instance, error) {
+	if trainable {
+		return nil, errors.New("a TorchScript module can be evaluated, not trained")
+	}
+	w, err := newWeights(n.layout, d, false)
+	if err != nil {
+		return nil, err
+	}
+	in := &scriptInstance{weights: w}
+	if err := in.bind(n.text, d); err != nil {
+		in.Free()
+		return nil, err
+	}
+	w.other = in.module.Write
+	return in, nil
+}
+
+// scriptInstance is a module with weights.
+type scriptInstance struct {
+	weights *Weights
+	module  *torch.Module
+}
+
+func (in *scriptInstance) bind(text []byte, d Device) error {
 	var err error
-	if in.module, err = torch.LoadModule(in.script, in.Device); err != nil {
+	if in.module, err = torch.LoadModule(text, d); err != nil {
 		return err
 	}
-	for _, e := range in.Entries {
+	for _, e := range in.weights.Entries {
 		if e.Role == Parameter || e.Role == Statistic {
-			if err := in.module.Bind(e.Name, in.params[e.Name]); err != nil {
+			view := in.weights.view(e)
+			if err := in.weights.views.Err(); err != nil {
+				return err
+			}
+			if err := in.module.Bind(e.Name, view); err != nil {
 				return err
 			}
 		}
 	}
 	_, err = in.module.Norms()
 	return err
+}
+
+func (in *scriptInstance) Weights() *Weights { return in.weights }
+
+func (in *scriptInstance) Free() {
+	in.module.Free()
+	in.weights.free()
+}
+
+func (in *scriptInstance) Forward(s *Scope, inputs []*Tensor, m Mode) *Tensor {
+	switch m.kind {
+	case evaluating:
+		return s.Forward(in.module, inputs)
+	case observing:
+		s.Observe(in.module, inputs, m.momentum)
+		for i := range in.weights.counters {
+			in.weights.counters[i]++
+		}
+	case training:
+		s.Fail(errors.New("a TorchScript module can be evaluated, not trained"))
+	}
+	return nil
 }

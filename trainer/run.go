@@ -29,7 +29,7 @@ type Hooks struct {
 // Run trains net on set.Train until cfg.Epochs, from rec's newest checkpoint or from new weights, and
 // records a checkpoint at the end of each epoch (or every cfg.CheckpointEvery steps, and at the end). When
 // ctx ends it returns ctx's error at the next step; what was recorded stays.
-func Run(ctx context.Context, cfg Config, net *model.Network, set *dataset.Set, device torch.Device, threads int, rec *trajectory.Recorder, hooks Hooks) error {
+func Run(ctx context.Context, cfg Config, net model.Network, set *dataset.Set, device torch.Device, threads int, rec *trajectory.Recorder, hooks Hooks) error {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
@@ -39,7 +39,12 @@ func Run(ctx context.Context, cfg Config, net *model.Network, set *dataset.Set, 
 			return err
 		}
 		defer in.Free()
-		r := &run{cfg, in, set, rec, hooks, StepsPerEpoch(set.Train.N, cfg.BatchSize), files(net)}
+		momentum, err := torch.New[float32](device, net.Layout().Parameters())
+		if err != nil {
+			return err
+		}
+		defer momentum.Free()
+		r := &run{cfg, in, device, momentum, set, rec, hooks, StepsPerEpoch(set.Train.N, cfg.BatchSize), files(net)}
 		return r.train(ctx)
 	})
 }
@@ -51,7 +56,9 @@ func StepsPerEpoch(examples, batchSize int) int64 {
 
 type run struct {
 	cfg           Config
-	net           *model.Instance
+	net           model.Instance
+	device        torch.Device
+	momentum      *torch.Tensor
 	set           *dataset.Set
 	rec           *trajectory.Recorder
 	hooks         Hooks
@@ -120,24 +127,29 @@ func (r *run) step(step int64, order []int) (float64, error) {
 	images, labels := make([]uint8, len(indices)*split.Size()), make([]int64, len(indices))
 	split.Gather(images, labels, indices, r.set.Augment, rand.New(rand.NewPCG(uint64(r.cfg.Seed), 2<<32+uint64(step))))
 	n := int64(len(indices))
-	x, err := torch.From(r.net.Device, images, n, int64(split.Channels), int64(split.Height), int64(split.Width))
+	x, err := torch.From(r.device, images, n, int64(split.Channels), int64(split.Height), int64(split.Width))
 	if err != nil {
 		return 0, err
 	}
 	defer x.Free()
-	y, err := torch.From(r.net.Device, labels, n)
+	y, err := torch.From(r.device, labels, n)
 	if err != nil {
 		return 0, err
 	}
 	defer y.Free()
 	var s torch.Scope
 	defer s.Close()
-	loss := r.net.Train(&s, s.Normalize(x, 0, n, split.Mean, split.Std), y, r.cfg.LabelSmoothing)
+	out := r.net.Forward(&s, []*torch.Tensor{s.Normalize(x, 0, n, split.Mean, split.Std)}, model.Train)
 	if err := s.Err(); err != nil {
 		return 0, err
 	}
-	err = r.net.Step(model.SGD{LR: r.cfg.LRAt(step, r.stepsPerEpoch), Momentum: r.cfg.Momentum, WeightDecay: r.cfg.WeightDecay,
-		Nesterov: r.cfg.Nesterov, First: step == 0})
+	loss := s.CrossEntropy(out, y, r.cfg.LabelSmoothing)
+	s.Backward(loss)
+	if err := s.Err(); err != nil {
+		return 0, err
+	}
+	w := r.net.Weights()
+	err = torch.SGD(w.Flat(), w.Gradients(), r.momentum, r.cfg.LRAt(step, r.stepsPerEpoch), r.cfg.Momentum, r.cfg.WeightDecay, r.cfg.Nesterov, step == 0)
 	if err != nil {
 		return 0, err
 	}
@@ -153,7 +165,7 @@ func (r *run) step(step int64, order []int) (float64, error) {
 
 // record stores the weights and the trainer's state, and then the line that makes the checkpoint exist.
 func (r *run) record(at *place) error {
-	values, err := r.net.Values()
+	values, err := r.net.Weights().Values()
 	if err != nil {
 		return err
 	}
@@ -164,12 +176,12 @@ func (r *run) record(at *place) error {
 		LR:      new(r.cfg.LRAt(at.step-1, r.stepsPerEpoch)),
 		Metrics: map[string]trajectory.Number{"train/loss": trajectory.Number(at.losses / float64(at.steps))},
 	}
-	c, err = r.rec.Write(c, r.tensors, encode(r.net.Counters(), values))
+	c, err = r.rec.Write(c, r.tensors, encode(r.net.Weights().Counters(), values))
 	if err != nil {
 		return err
 	}
-	momentum, err := r.net.Momentum()
-	if err != nil {
+	momentum := make([]float32, r.net.Weights().Parameters())
+	if err := torch.Read(momentum, r.momentum, 0); err != nil {
 		return err
 	}
 	state := checkpoint.Arrange([]checkpoint.Tensor{{Name: "momentum", DType: checkpoint.F32, Shape: []int64{int64(len(momentum))}}})
@@ -192,7 +204,7 @@ func (r *run) record(at *place) error {
 func (r *run) start() (place, error) {
 	n := len(r.rec.Checkpoints)
 	if n == 0 {
-		return place{}, r.net.Initialize(uint64(r.cfg.Seed))
+		return place{}, r.net.Weights().Initialize(uint64(r.cfg.Seed))
 	}
 	c := r.rec.Checkpoints[n-1]
 	w, err := r.rec.Map(n-1, true)
@@ -203,14 +215,14 @@ func (r *run) start() (place, error) {
 	if err := checkpoint.SameTensors(r.tensors, w.Tensors); err != nil {
 		return place{}, fmt.Errorf("%s: %w", r.rec.Name(n-1), err)
 	}
-	for _, e := range r.net.Entries {
+	for _, e := range r.net.Weights().Entries {
 		t, _ := w.Tensor(e.Name)
 		data := w.Data[t.Begin:t.End]
 		if e.Role == model.Counter {
-			r.net.Counters()[e.Offset] = int64(binary.LittleEndian.Uint64(data))
+			r.net.Weights().Counters()[e.Offset] = int64(binary.LittleEndian.Uint64(data))
 			continue
 		}
-		if err := r.net.Load(e.Offset, decode(data)); err != nil {
+		if err := r.net.Weights().Load(e.Offset, decode(data)); err != nil {
 			return place{}, err
 		}
 	}
@@ -220,10 +232,10 @@ func (r *run) start() (place, error) {
 	}
 	defer state.Close()
 	t, ok := state.Tensor("momentum")
-	if !ok || t.DType != checkpoint.F32 || t.Elements() != r.net.Parameters() {
-		return place{}, fmt.Errorf("%s: its tensor momentum is %v, expected F32[%d]", state.Path, t, r.net.Parameters())
+	if !ok || t.DType != checkpoint.F32 || t.Elements() != r.net.Weights().Parameters() {
+		return place{}, fmt.Errorf("%s: its tensor momentum is %v, expected F32[%d]", state.Path, t, r.net.Weights().Parameters())
 	}
-	if err := r.net.SetMomentum(decode(state.Data[t.Begin:t.End])); err != nil {
+	if err := torch.Write(r.momentum, 0, decode(state.Data[t.Begin:t.End])); err != nil {
 		return place{}, err
 	}
 	if c.Seconds == nil {
@@ -233,14 +245,14 @@ func (r *run) start() (place, error) {
 }
 
 // files arranges a network's tensors for a checkpoint: the counters, then the floats in their flat order.
-func files(net *model.Network) []checkpoint.Tensor {
+func files(net model.Network) []checkpoint.Tensor {
 	var out []checkpoint.Tensor
 	for _, role := range []model.Role{model.Parameter, model.Statistic, model.Counter} {
 		dtype := checkpoint.F32
 		if role == model.Counter {
 			dtype = checkpoint.I64
 		}
-		for _, e := range net.Entries {
+		for _, e := range net.Layout().Entries {
 			if e.Role == role {
 				out = append(out, checkpoint.Tensor{Name: e.Name, DType: dtype, Shape: e.Shape})
 			}

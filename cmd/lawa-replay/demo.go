@@ -116,7 +116,7 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 }
 
 // demoTrain trains, or goes on with, or finds the finished run.
-func demoTrain(ctx context.Context, run string, net *model.Network, set *dataset.Set) error {
+func demoTrain(ctx context.Context, run string, net model.Network, set *dataset.Set) error {
 	o := trainOptions{out: run, name: "demo", threads: runtime.NumCPU(), config: demoConfig}
 	if !trajectory.Exists(run) {
 		rec, err := createRun(o, net, set, torch.CPU)
@@ -135,7 +135,7 @@ func demoTrain(ctx context.Context, run string, net *model.Network, set *dataset
 	if err != nil {
 		return err
 	}
-	if cfg != demoConfig || rec.Meta.Model != net.Spec || rec.Meta.Data != set.Spec {
+	if cfg != demoConfig || rec.Meta.Model != net.Spec() || rec.Meta.Data != set.Spec {
 		return fmt.Errorf("%s holds another run than the demo's: choose another --out", run)
 	}
 	if n := len(rec.Checkpoints); n > 0 && rec.Checkpoints[n-1].Epoch == float64(cfg.Epochs) {

@@ -130,7 +130,7 @@ func runTrain(ctx context.Context, cmd *cobra.Command, o trainOptions) error {
 }
 
 // createRun starts the trajectory of a new run in o.out.
-func createRun(o trainOptions, net *model.Network, set *dataset.Set, device torch.Device) (*trajectory.Recorder, error) {
+func createRun(o trainOptions, net model.Network, set *dataset.Set, device torch.Device) (*trajectory.Recorder, error) {
 	training, err := json.Marshal(o.config)
 	if err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func createRun(o trainOptions, net *model.Network, set *dataset.Set, device torc
 		o.name = filepath.Base(filepath.Clean(o.out))
 	}
 	return trajectory.Create(o.out, formats.Files{}, trajectory.Meta{
-		Run: o.name, Model: net.Spec, Data: set.Spec, Seed: new(o.config.Seed), BatchSize: o.config.BatchSize,
+		Run: o.name, Model: net.Spec(), Data: set.Spec, Seed: new(o.config.Seed), BatchSize: o.config.BatchSize,
 		StepsPerEpoch: trainer.StepsPerEpoch(set.Train.N, o.config.BatchSize), Devices: []string{device.String()},
 		Software: software(), Training: training,
 	})
@@ -149,7 +149,7 @@ func createRun(o trainOptions, net *model.Network, set *dataset.Set, device torc
 func software() string { return fmt.Sprintf("lawa-replay %s, libtorch %s", Version, torch.Version()) }
 
 // train runs the trainer with a progress bar, and evaluates each checkpoint for the log.
-func train(ctx context.Context, o trainOptions, net *model.Network, set *dataset.Set, device torch.Device, rec *trajectory.Recorder) error {
+func train(ctx context.Context, o trainOptions, net model.Network, set *dataset.Set, device torch.Device, rec *trajectory.Recorder) error {
 	val, err := set.Val.On(device)
 	if err != nil {
 		return err
@@ -157,7 +157,7 @@ func train(ctx context.Context, o trainOptions, net *model.Network, set *dataset
 	defer val.Free()
 	engine := evaluator.NewEngine(net, device, 0, runtime.NumCPU())
 	steps := int64(o.config.Epochs) * rec.Meta.StepsPerEpoch
-	say("training %s on %s: %d parameters, %d steps in %d epochs", rec.Meta.Model, rec.Meta.Data, net.Parameters(), steps, o.config.Epochs)
+	say("training %s on %s: %d parameters, %d steps in %d epochs", rec.Meta.Model, rec.Meta.Data, net.Layout().Parameters(), steps, o.config.Epochs)
 	bar := newProgress(ctx, "train", int(steps))
 	defer bar.close()
 	hooks := trainer.Hooks{

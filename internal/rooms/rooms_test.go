@@ -35,7 +35,7 @@ var may = map[string][]string{
 	"export":                 {"averaging", "bn", "checkpoint", "checkpoint/formats", "checkpoint/pytorch", "checkpoint/safetensors", "internal/atomicfile", "internal/input", "internal/spec", "trajectory"},
 	"results":                {"internal/atomicfile", "internal/input"},
 	"evaluator/worker":       {"bn", "checkpoint", "internal/atomicfile", "internal/input", "results/metric", "sweep", "trajectory"},
-	"model":                  {"bn", "internal/input", "internal/spec", "internal/torch"},
+	"model":                  {"bn", "checkpoint", "dataset", "internal/input", "internal/spec", "internal/torch"},
 	"dataset":                {"checkpoint", "checkpoint/safetensors", "internal/input", "internal/spec", "internal/torch"},
 	"trainer":                {"checkpoint", "dataset", "internal/spec", "internal/torch", "model", "trajectory"},
 	"analysis":               {"internal/spec", "results", "results/metric", "trajectory"},

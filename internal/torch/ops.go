@@ -20,10 +20,10 @@ func (s *Scope) Normalize(images *Tensor, from, to int64, mean, std []float32) *
 	})
 }
 
-// Conv2d convolves x (N×C×H×W) with w (out×C×k×k), without a bias.
-func (s *Scope) Conv2d(x, w *Tensor, stride, padding int64) *Tensor {
+// Conv2d convolves x (N×C×H×W) with w (out×C×k×k), and adds b (out) if it is not nil.
+func (s *Scope) Conv2d(x, w, b *Tensor, stride, padding int64) *Tensor {
 	return s.shim(func(out *C.lr_tensor) *C.char {
-		return C.lr_conv2d(out, x.ptr(), w.ptr(), C.int64_t(stride), C.int64_t(padding))
+		return C.lr_conv2d(out, x.ptr(), w.ptr(), b.ptr(), C.int64_t(stride), C.int64_t(padding))
 	})
 }
 
@@ -74,9 +74,45 @@ func (s *Scope) PadChannels(x *Tensor, stride, channels int64) *Tensor {
 	})
 }
 
-// PoolLinear averages x (N×C×H×W) over its pixels and applies the classifier w (classes×C), b: N×classes.
-func (s *Scope) PoolLinear(x, w, b *Tensor) *Tensor {
-	return s.shim(func(out *C.lr_tensor) *C.char { return C.lr_pool_linear(out, x.ptr(), w.ptr(), b.ptr()) })
+// MeanOfPixels averages x (N×C×H×W) over its pixels: N×C.
+func (s *Scope) MeanOfPixels(x *Tensor) *Tensor {
+	return s.gotch(func(out *lib.Ctensor) {
+		const drop, float32 = 0, 6
+		lib.AtgMeanDim(out, x.c, []int64{2, 3}, 2, drop, float32)
+	})
+}
+
+// Linear is x·wᵀ + b over the last dimension, with w out×in; b may be nil.
+func (s *Scope) Linear(x, w, b *Tensor) *Tensor {
+	return s.gotch(func(out *lib.Ctensor) { lib.AtgLinear(out, x.c, w.c, b.handle()) })
+}
+
+// Embedding gives each of the int64 indices its row of w (rows×width).
+func (s *Scope) Embedding(w, indices *Tensor) *Tensor {
+	const noPadding, no = -1, 0
+	return s.gotch(func(out *lib.Ctensor) { lib.AtgEmbedding(out, w.c, indices.c, noPadding, no, no) })
+}
+
+// LayerNorm normalises the last dimension, as long as w and b.
+func (s *Scope) LayerNorm(x, w, b *Tensor, eps float64) *Tensor {
+	shape, err := w.Shape()
+	s.Fail(err)
+	return s.gotch(func(out *lib.Ctensor) { lib.AtgLayerNorm(out, x.c, shape, len(shape), w.c, b.c, eps, 1) })
+}
+
+// Add is x + y.
+func (s *Scope) Add(x, y *Tensor) *Tensor {
+	return s.gotch(func(out *lib.Ctensor) { lib.AtgAdd(out, x.c, y.c) })
+}
+
+// Relu is max(x, 0).
+func (s *Scope) Relu(x *Tensor) *Tensor {
+	return s.gotch(func(out *lib.Ctensor) { lib.AtgRelu(out, x.c) })
+}
+
+// Clone is a copy of x.
+func (s *Scope) Clone(x *Tensor) *Tensor {
+	return s.shim(func(out *C.lr_tensor) *C.char { return C.lr_clone(out, x.ptr()) })
 }
 
 // CrossEntropy is the mean cross-entropy in nats of logits (N×classes) against int64 labels (N), with

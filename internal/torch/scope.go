@@ -31,6 +31,13 @@ func (s *Scope) Close() {
 // Err returns the first error since the scope was made or closed.
 func (s *Scope) Err() error { return s.err }
 
+// Fail makes err the scope's error, if it is one and the first.
+func (s *Scope) Fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
+
 // shim runs an operation of the C++ file.
 func (s *Scope) shim(op func(out *C.lr_tensor) *C.char) *Tensor {
 	if s.err != nil {

@@ -43,6 +43,12 @@ struct Module {
 
 Module &module_of(lr_module m) { return *static_cast<Module *>(m); }
 
+std::vector<c10::IValue> values_of(const lr_tensor *tensors, int n) {
+  std::vector<c10::IValue> out;
+  for (int i = 0; i < n; i++) out.emplace_back(of(tensors[i]));
+  return out;
+}
+
 // The tensor of what forward returned: itself, the first of a tuple, or the entry "logits" of a dict.
 torch::Tensor output_of(const c10::IValue &v) {
   if (v.isTensor()) return v.toTensor();
@@ -140,14 +146,14 @@ char *lr_script_norms(lr_module m_, int *found) {
   });
 }
 
-char *lr_script_forward(lr_tensor *out, lr_module m_, lr_tensor x) {
+char *lr_script_forward(lr_tensor *out, lr_module m_, const lr_tensor *inputs, int n) {
   return guarded([&] {
     torch::NoGradGuard guard;
     auto &m = module_of(m_);
     std::vector<torch::Tensor> before;
     if (!m.evaluated)
       for (auto &n : m.norms) before.push_back(n.mean.clone());
-    auto y = output_of(m.module.forward({of(x)}));
+    auto y = output_of(m.module.forward(values_of(inputs, n)));
     if (!m.evaluated)
       for (size_t i = 0; i < m.norms.size(); i++)
         TORCH_CHECK(at::equal(before[i], m.norms[i].mean), m.norms[i].name,
@@ -160,7 +166,7 @@ char *lr_script_forward(lr_tensor *out, lr_module m_, lr_tensor x) {
 // Lets the batch's statistics into the running ones with a momentum that the module does not know: it is run
 // from statistics of zero, and what it leaves there, divided by its own momentum, are the batch's. Only the
 // submodules with statistics are in training mode: dropout stays off.
-char *lr_script_observe(lr_module m_, lr_tensor x, double momentum) {
+char *lr_script_observe(lr_module m_, const lr_tensor *inputs, int n, double momentum) {
   return guarded([&] {
     torch::NoGradGuard guard;
     auto &m = module_of(m_);
@@ -176,7 +182,7 @@ char *lr_script_observe(lr_module m_, lr_tensor x, double momentum) {
       n.module.train(true);
     }
     try {
-      m.module.forward({of(x)});
+      m.module.forward(values_of(inputs, n));
     } catch (...) {
       for (auto &n : m.norms) n.module.train(false);
       throw;

@@ -134,17 +134,29 @@ func (m *Module) Norms() (int, error) {
 	return int(n), err
 }
 
-// Forward runs the module in evaluation mode on x: its result, the first of a tuple, or a dict's "logits".
-func (s *Scope) Forward(m *Module, x *Tensor) *Tensor {
-	return s.shim(func(out *C.lr_tensor) *C.char { return C.lr_script_forward(out, m.m, x.ptr()) })
+// Forward runs the module in evaluation mode on its inputs: its result, the first of a tuple, or a dict's "logits".
+func (s *Scope) Forward(m *Module, in []*Tensor) *Tensor {
+	return s.shim(func(out *C.lr_tensor) *C.char {
+		x := pointers(in)
+		return C.lr_script_forward(out, m.m, unsafe.SliceData(x), C.int(len(x)))
+	})
 }
 
-// Observe lets the statistics of the batch x into the module's running ones with the given momentum. Only the
+// Observe lets the statistics of a batch of inputs into the module's running ones with the given momentum. Only the
 // submodules that have statistics are in training mode.
-func (s *Scope) Observe(m *Module, x *Tensor, momentum float64) {
+func (s *Scope) Observe(m *Module, in []*Tensor, momentum float64) {
 	if s.err == nil {
-		s.err = message(C.lr_script_observe(m.m, x.ptr(), C.double(momentum)))
+		x := pointers(in)
+		s.err = message(C.lr_script_observe(m.m, unsafe.SliceData(x), C.int(len(x)), C.double(momentum)))
 	}
+}
+
+func pointers(tensors []*Tensor) []C.lr_tensor {
+	out := make([]C.lr_tensor, len(tensors))
+	for i, t := range tensors {
+		out[i] = t.ptr()
+	}
+	return out
 }
 
 // Narrow is examples [from, to) of t.

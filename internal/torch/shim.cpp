@@ -434,17 +434,18 @@ char *lr_normalize(lr_tensor *out, lr_tensor images, int64_t from, int64_t to, c
   });
 }
 
-char *lr_conv2d(lr_tensor *out, lr_tensor x_, lr_tensor w_, int64_t stride, int64_t padding) {
+char *lr_conv2d(lr_tensor *out, lr_tensor x_, lr_tensor w_, lr_tensor b_, int64_t stride, int64_t padding) {
   return guarded([&] {
     auto &x = of(x_), &w = of(w_);
+    const auto b = b_ == nullptr ? torch::Tensor() : of(b_);
     if (x.is_cpu() && w.size(2) == 1 && w.size(3) == 1 && padding == 0) {
       // As a matrix product: the gradient of oneDNN's 1×1 convolution writes past its buffer where channels
       // last are not a multiple of 8 (jit_avx2_1x1_convolution_bwd_weights_t, seen in libtorch 2.11.0).
       auto pixels = every(x, stride).permute({0, 2, 3, 1});
-      *out = new torch::Tensor(at::linear(pixels, w.flatten(1)).permute({0, 3, 1, 2}));
+      *out = new torch::Tensor(at::linear(pixels, w.flatten(1), b).permute({0, 3, 1, 2}));
       return;
     }
-    *out = new torch::Tensor(at::conv2d(x, w, {}, {stride, stride}, {padding, padding}));
+    *out = new torch::Tensor(at::conv2d(x, w, b, {stride, stride}, {padding, padding}));
   });
 }
 
@@ -505,9 +506,8 @@ char *lr_pad_channels(lr_tensor *out, lr_tensor x, int64_t stride, int64_t chann
   });
 }
 
-// Global average pooling and the classifier: N×C×H×W → N×classes.
-char *lr_pool_linear(lr_tensor *out, lr_tensor x, lr_tensor w, lr_tensor b) {
-  return guarded([&] { *out = new torch::Tensor(at::linear(of(x).mean({2, 3}), of(w), of(b))); });
+char *lr_clone(lr_tensor *out, lr_tensor x) {
+  return guarded([&] { *out = new torch::Tensor(of(x).clone()); });
 }
 
 // A leaf of the autograd graph that is a view into flat, and whose gradient is a view into grad: SGD over

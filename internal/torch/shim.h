@@ -27,13 +27,13 @@ char *lr_read(lr_tensor t, int64_t offset, void *data, int64_t n);
 char *lr_describe(lr_tensor t, int64_t *shape, int *dims, int *dtype, int *device);
 
 char *lr_normalize(lr_tensor *out, lr_tensor images, int64_t from, int64_t to, const float *mean, const float *std);
-char *lr_conv2d(lr_tensor *out, lr_tensor x, lr_tensor w, int64_t stride, int64_t padding);
+char *lr_conv2d(lr_tensor *out, lr_tensor x, lr_tensor w, lr_tensor b, int64_t stride, int64_t padding);
 char *lr_bn_act(lr_tensor x, lr_tensor gamma, lr_tensor beta, lr_tensor mean, lr_tensor var, double eps,
                 double momentum, lr_tensor residual, int relu);
 char *lr_bn_act_train(lr_tensor *out, lr_tensor x, lr_tensor gamma, lr_tensor beta, lr_tensor mean, lr_tensor var,
                       double eps, double momentum, lr_tensor residual, int relu);
 char *lr_pad_channels(lr_tensor *out, lr_tensor x, int64_t stride, int64_t channels);
-char *lr_pool_linear(lr_tensor *out, lr_tensor x, lr_tensor w, lr_tensor b);
+char *lr_clone(lr_tensor *out, lr_tensor x);
 
 char *lr_leaf(lr_tensor *out, lr_tensor flat, lr_tensor grad, int64_t offset, const int64_t *shape, int dims);
 char *lr_backward(lr_tensor loss);
@@ -47,8 +47,8 @@ char *lr_script_tensors(lr_module m, char **text);
 char *lr_script_bind(lr_module m, const char *name, lr_tensor value);
 char *lr_script_write(lr_module m, const char *name, const void *data, int64_t bytes);
 char *lr_script_norms(lr_module m, int *found);
-char *lr_script_forward(lr_tensor *out, lr_module m, lr_tensor x);
-char *lr_script_observe(lr_module m, lr_tensor x, double momentum);
+char *lr_script_forward(lr_tensor *out, lr_module m, const lr_tensor *inputs, int n);
+char *lr_script_observe(lr_module m, const lr_tensor *inputs, int n, double momentum);
 char *lr_narrow(lr_tensor *out, lr_tensor t, int64_t from, int64_t to);
 char *lr_to_float(lr_tensor *out, lr_tensor t);
 #ifdef __cplusplus

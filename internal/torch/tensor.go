@@ -109,6 +109,14 @@ func (t *Tensor) ptr() C.lr_tensor {
 	return C.lr_tensor(t.c)
 }
 
+// handle is what gotch takes: nil for a tensor that is not there.
+func (t *Tensor) handle() lib.Ctensor {
+	if t == nil {
+		return nil
+	}
+	return t.c
+}
+
 func (t *Tensor) describe() (shape []int64, dtype int, d Device, err error) {
 	if t == nil || t.c == nil {
 		return nil, 0, 0, fmt.Errorf("the tensor was freed")

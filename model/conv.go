@@ -1,0 +1,54 @@
+package model
+
+// Conv is a convolution of N×In×H×W with Out kernels of Kernel×Kernel.
+type Conv struct {
+	In, Out, Kernel, Stride, Padding int
+	Bias                             bool
+}
+
+// Bind implements Layer.
+func (l Conv) Bind(b *Binder) Forward {
+	weight := b.Parameter("weight", HeNormal, shape(l.Out, l.In, l.Kernel, l.Kernel)...)
+	var bias *Tensor
+	if l.Bias {
+		bias = b.Parameter("bias", Zeros, int64(l.Out))
+	}
+	return func(p Pass, x ...*Tensor) *Tensor {
+		return p.Conv2d(x[0], weight, bias, int64(l.Stride), int64(l.Padding))
+	}
+}
+
+// ConvNormAct is a convolution without a bias, batch norm, and ReLU if wanted: two passes over the activations instead
+// of three. Their tensors go by the names that Named gives.
+type ConvNormAct struct {
+	Conv
+	Named [2]string // of convolution and batch norm
+	ReLU  bool
+}
+
+// Bind implements Layer.
+func (l ConvNormAct) Bind(b *Binder) Forward {
+	f := l.bind(b)
+	return func(p Pass, x ...*Tensor) *Tensor { return f(p, x[0], nil, l.ReLU) }
+}
+
+// bind gives the layer with a sum, if residual is not nil, between batch norm and ReLU.
+func (l ConvNormAct) bind(b *Binder) func(p Pass, x, residual *Tensor, relu bool) *Tensor {
+	conv := b.Part(l.Named[0], l.Conv)
+	norm := bindNorm(b, l.Named[1], l.Out)
+	return func(p Pass, x, residual *Tensor, relu bool) *Tensor {
+		y := conv.Forward(p, x)
+		if !p.needed {
+			return norm.apply(p, y, nil, false)
+		}
+		return norm.apply(p, y, residual, relu)
+	}
+}
+
+func shape(sizes ...int) []int64 {
+	out := make([]int64, len(sizes))
+	for i, s := range sizes {
+		out[i] = int64(s)
+	}
+	return out
+}

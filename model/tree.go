@@ -1,0 +1,72 @@
+package model
+
+import (
+	"strings"
+
+	"github.com/lawa-replay/lawa-replay/dataset"
+)
+
+// Tree is a network that is a tree of layers.
+type Tree struct {
+	spec   string
+	root   Layer
+	inputs []dataset.Field
+	layout *Layout
+	// aliases are parts of names, and what others call them
+	aliases [][2]string
+}
+
+// NewTree makes a network of its outermost layer, which gets the inputs.
+func NewTree(spec string, root Layer, inputs ...dataset.Field) *Tree {
+	b := &binding{}
+	(&Binder{tree: b}).Part("", root)
+	return &Tree{spec: spec, root: root, inputs: inputs, layout: NewLayout(b.entries)}
+}
+
+// Spec implements Network.
+func (t *Tree) Spec() string { return t.spec }
+
+// Layout implements Network.
+func (t *Tree) Layout() *Layout { return t.layout }
+
+// Inputs implements Network.
+func (t *Tree) Inputs() []dataset.Field { return t.inputs }
+
+// Alias implements Network.
+func (t *Tree) Alias(name string) []string {
+	var out []string
+	for _, a := range t.aliases {
+		if strings.Contains(name, a[0]) {
+			out = append(out, strings.ReplaceAll(name, a[0], a[1]))
+		}
+	}
+	return out
+}
+
+// On implements Network.
+func (t *Tree) On(d Device, trainable bool) (Instance, error) {
+	w, err := newWeights(t.layout, d, trainable)
+	if err != nil {
+		return nil, err
+	}
+	root := (&Binder{tree: &binding{weights: w}}).Part("", t.root)
+	if err := w.views.Err(); err != nil {
+		w.free()
+		return nil, err
+	}
+	return &treeInstance{w, root}, nil
+}
+
+// treeInstance is a tree with weights.
+type treeInstance struct {
+	weights *Weights
+	root    Part
+}
+
+func (t *treeInstance) Weights() *Weights { return t.weights }
+
+func (t *treeInstance) Free() { t.weights.free() }
+
+func (t *treeInstance) Forward(s *Scope, in []*Tensor, m Mode) *Tensor {
+	return t.root.Last(Pass{s, m, m.kind != observing}, in...)
+}
