@@ -87,14 +87,14 @@ func printReference(w io.Writer) error {
 	for _, l := range listings() {
 		fmt.Fprintf(&out, "\n## %s\n\nFor %s.\n", l.title, l.where)
 		for _, k := range l.kinds {
-			fmt.Fprintf(&out, "\n### %s\n\n%s.", k.Name, capital(k.About))
-			if k.Source != "" {
-				fmt.Fprintf(&out, " %s.", k.Source)
-			}
+			fmt.Fprintf(&out, "\n### %s\n\n%s.\n", k.Name, capital(k.About))
 			if len(k.Names) > 0 {
-				fmt.Fprintf(&out, " Names: `%s`.", strings.Join(k.Names, "`, `"))
+				fmt.Fprintf(&out, "\nNames: `%s`.\n", strings.Join(k.Names, "`, `"))
 			}
-			fmt.Fprintf(&out, "\n\nAs in `%s`.\n", strings.Join(k.Examples, "`, `"))
+			fmt.Fprintf(&out, "\nAs in `%s`.\n", strings.Join(k.Examples, "`, `"))
+			if k.Source != "" {
+				fmt.Fprintf(&out, "\nSource: %s.\n", k.Source)
+			}
 			if len(k.Options) == 0 {
 				continue
 			}
