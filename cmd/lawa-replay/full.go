@@ -6,7 +6,12 @@ import "C" // quick.c
 
 import "github.com/spf13/cobra"
 
-// verbs are all of them.
-func verbs() []*cobra.Command {
-	return []*cobra.Command{newDemo(), newTrain(), newImport(), newSweep(), newPlan(), newRun(), newMerge(), newAverage(), newSchemes(), newPlot(), newTableVerb(), newInspect(), newVerify()}
+// torchVerbs makes the commands that need libtorch.
+var torchVerbs = map[string]func() *cobra.Command{
+	"demo":  newDemo,
+	"train": newTrain,
+	"sweep": newSweep,
+	"plan":  newPlan,
+	"run":   newRun,
+	"list":  newList,
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
-// prepareRenewal opens the trajectory with the network and the data that the policy recompute needs.
-func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run []string) (done func(), err error) {
+// prepareRecompute opens the trajectory with the network and the data that the policy recompute needs.
+func (o averageOptions) prepareRecompute(cmd *cobra.Command, e *export.Export, run []string) (done func(), err error) {
 	on, err := torch.ParseDevice(o.device)
 	if err != nil {
 		return nil, wrong(cmd, err)
@@ -52,11 +52,11 @@ func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run
 	if err := notePrefix(engine, e.Trajectory); err != nil {
 		return nil, err
 	}
-	renewal, err := engine.Renewal(e.Policy)
+	from, err := engine.Renewal(e.Policy)
 	if err != nil {
 		return nil, wrong(cmd, fmt.Errorf("--bn: %w", err))
 	}
-	text, err := json.Marshal(renewal.Names)
+	text, err := json.Marshal(from.Names)
 	if err != nil {
 		return nil, err
 	}
@@ -64,15 +64,15 @@ func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run
 	if err != nil {
 		return nil, err
 	}
-	from, err := engine.LoadInputs(renewal.Split, room)
+	data, err := engine.LoadInputs(from.Split, room)
 	if err != nil {
 		return nil, err
 	}
-	e.RenewedFrom = string(text)
-	e.Renew = func(ctx context.Context, tensors []checkpoint.Tensor, data []byte) error {
-		return engine.Renew(ctx, tensors, e.Trajectory.Meta.Tied, data, from)
+	e.RecomputedFrom = string(text)
+	e.Recompute = func(ctx context.Context, tensors []checkpoint.Tensor, weights []byte) error {
+		return engine.Renew(ctx, tensors, e.Trajectory.Meta.Tied, weights, data)
 	}
-	return from.Free, nil
+	return data.Free, nil
 }
 
 // notePrefix says which prefix of a trajectory's names is not the network's.
