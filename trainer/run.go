@@ -154,7 +154,7 @@ func (r *run) step(step int64, order []int) (float64, error) {
 		return 0, err
 	}
 	w := r.net.Weights()
-	err = torch.SGD(w.Flat(), w.Gradients(), r.momentum, r.cfg.LRAt(step, r.stepsPerEpoch), r.cfg.Momentum, r.cfg.WeightDecay, r.cfg.Nesterov, step == 0)
+	err := torch.SGD(w.Flat(), w.Gradients(), r.momentum, r.cfg.LRAt(step, r.stepsPerEpoch), r.cfg.Momentum, r.cfg.WeightDecay, r.cfg.Nesterov, step == 0)
 	if err != nil {
 		return 0, err
 	}
