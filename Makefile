@@ -11,12 +11,14 @@ KILLS ?= 100
 SHELL := bash
 cgo = eval "$$(scripts/env.sh $(TORCH))"
 
-.PHONY: help setup env build test demo bench fuzz torture clean
+.PHONY: help setup env build test lint docs demo bench fuzz torture clean
 
 help:
 	@echo 'make demo    train, sweep and draw the figures into demo/ (a minute or two after the build)'
 	@echo 'make test    run the tests'
+	@echo 'make lint    go vet, staticcheck and gofmt'
 	@echo 'make build   bin/lawa-replay'
+	@echo 'make docs    docs/reference.md, from the lists of the program'
 	@echo 'make bench   side by side with PyTorch (fetches PyTorch into bench/.venv, about 3 GB)'
 	@echo 'make fuzz    fuzz the readers of files, a minute each'
 	@echo 'make torture kill it KILLS=100 times at random moments, and look whether anything is lost or left'
@@ -35,6 +37,15 @@ build: setup
 
 test: setup
 	@$(cgo) && go test -timeout 30m ./...
+
+# staticcheck is pinned in scripts/tools.mod, apart from what the program itself is made of.
+lint: setup
+	@test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
+	@$(cgo) && go vet ./... && go tool -modfile=scripts/tools.mod staticcheck ./...
+	@export CGO_ENABLED=0; go vet -tags quick ./cmd/lawa-replay && go tool -modfile=scripts/tools.mod staticcheck -tags quick -checks inherit,-U1000 ./cmd/lawa-replay
+
+docs: build
+	@bin/lawa-replay list --markdown >docs/reference.md
 
 demo: build
 	@bin/lawa-replay demo
