@@ -55,8 +55,8 @@ bench: build
 	@bench/run.sh $(TORCH)
 
 fuzz: setup
-	@$(cgo) && for f in FuzzTrajectory:trajectory FuzzAnswer:evaluator/worker FuzzParse:results FuzzReadHeader:checkpoint/safetensors FuzzPickle:checkpoint/pickle FuzzOpen:checkpoint/foreign FuzzPickled:checkpoint/foreign FuzzDCP:checkpoint/foreign \
-	  FuzzIndex:checkpoint/foreign FuzzLog:importer FuzzName:importer FuzzIDX:dataset FuzzNPY:dataset FuzzJPEG:dataset; do \
+	@$(cgo) && for f in FuzzTrajectory:trajectory FuzzAnswer:evaluator/worker FuzzParse:results FuzzReadHeader:checkpoint/safetensors FuzzPickle:checkpoint/pickle FuzzOpen:checkpoint/formats FuzzPickled:checkpoint/formats FuzzDCP:checkpoint/formats \
+	  FuzzIndex:checkpoint/formats FuzzLog:importer FuzzName:importer FuzzIDX:dataset FuzzNPY:dataset FuzzJPEG:dataset; do \
 	  go test -run '^$$' -fuzz "^$${f%%:*}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$${f##*:}" || exit 1; done
 
 torture: build

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"unsafe"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 )
@@ -192,63 +191,4 @@ func (s *stream) close() {
 	if s.pool != nil {
 		s.pool.close()
 	}
-}
-
-// compute makes the outputs of one batch.
-func (s *stream) compute(ctx context.Context, b *batch) ([]*Output, error) {
-	outputs := make([]*Output, len(b.averages))
-	sources := s.sources(b)
-	newestFile := s.newestOf(b)
-	newest, err := s.layout.newest(newestFile)
-	if err != nil {
-		return nil, err
-	}
-	for j, a := range b.averages {
-		data, err := s.pool.get(ctx)
-		if err != nil {
-			return nil, err
-		}
-		outputs[j] = &Output{a, s.layout.out, data, newest, s.pool, sources}
-	}
-	for _, c := range b.chains {
-		if c.kept != nil && c.kept.state == nil {
-			data, err := allocate(8 * s.layout.floats)
-			if err != nil {
-				return nil, err
-			}
-			c.kept.memory = data
-			c.kept.state = unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(data))), s.layout.floats)
-		}
-	}
-	files := s.filesOf(b)
-	if err := b.run(ctx, s.layout.pieces(files), files, newestFile, outputs); err != nil {
-		return nil, err
-	}
-	for _, c := range b.chains {
-		if r := c.kept; r != nil && r.averages[len(r.averages)-1] == b.averages[c.stops[0].output] {
-			r.free() // nothing goes on from here
-		}
-	}
-	return outputs, nil
-}
-
-// sources are the checkpoints that a batch needs, to be verified.
-func (s *stream) sources(b *batch) []*loaded {
-	var out []*loaded
-	for _, index := range b.needs {
-		out = append(out, s.files[index].loaded)
-	}
-	return out
-}
-
-// newestOf is the newest checkpoint of a batch's averages.
-func (s *stream) newestOf(b *batch) *file { return s.files[s.plan.Averages[b.averages[0]].Newest()] }
-
-// filesOf are the open checkpoints that a batch needs.
-func (s *stream) filesOf(b *batch) map[int]*file {
-	files := make(map[int]*file, len(b.needs))
-	for _, index := range b.needs {
-		files[index] = s.files[index]
-	}
-	return files
 }

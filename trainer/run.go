@@ -12,6 +12,8 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/dataset/device"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/trajectory"
@@ -29,22 +31,31 @@ type Hooks struct {
 // Run trains net on set.Train until cfg.Epochs, from rec's newest checkpoint or from new weights, and
 // records a checkpoint at the end of each epoch (or every cfg.CheckpointEvery steps, and at the end). When
 // ctx ends it returns ctx's error at the next step; what was recorded stays.
-func Run(ctx context.Context, cfg Config, net model.Network, set *dataset.Set, device torch.Device, threads int, rec *trajectory.Recorder, hooks Hooks) error {
+func Run(ctx context.Context, cfg Config, net model.Network, set *dataset.Set, on torch.Device, threads int, rec *trajectory.Recorder, hooks Hooks) error {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
+	inputs, err := dataset.Match(net.Inputs(), set.Train.Fields())
+	if err != nil {
+		return fmt.Errorf("split %s: %w", set.Train.Name(), err)
+	}
+	learned := task.Classification{Smoothing: cfg.LabelSmoothing}
+	if err := learned.Check(set.Train.Fields(), inputs); err != nil {
+		return fmt.Errorf("split %s: %w", set.Train.Name(), err)
+	}
 	return torch.Worker(threads, true, func() error {
-		in, err := net.On(device, true)
+		in, err := net.On(on, true)
 		if err != nil {
 			return err
 		}
 		defer in.Free()
-		momentum, err := torch.New[float32](device, net.Layout().Parameters())
+		momentum, err := torch.New[float32](on, net.Layout().Parameters())
 		if err != nil {
 			return err
 		}
 		defer momentum.Free()
-		r := &run{cfg, in, device, momentum, set, rec, hooks, StepsPerEpoch(set.Train.N, cfg.BatchSize), files(net)}
+		r := &run{cfg: cfg, net: in, device: on, momentum: momentum, set: set, task: learned, inputs: inputs, rec: rec, hooks: hooks,
+			stepsPerEpoch: StepsPerEpoch(set.Train.Len(), cfg.BatchSize), tensors: files(net)}
 		return r.train(ctx)
 	})
 }
@@ -60,6 +71,9 @@ type run struct {
 	device        torch.Device
 	momentum      *torch.Tensor
 	set           *dataset.Set
+	task          task.Task
+	inputs        []string      // the fields that the network takes
+	batch         dataset.Batch // whose memory is used again
 	rec           *trajectory.Recorder
 	hooks         Hooks
 	stepsPerEpoch int64
@@ -89,7 +103,7 @@ func (r *run) train(ctx context.Context) error {
 		began := time.Now()
 		if e := at.step / r.stepsPerEpoch; e != epoch {
 			epoch = e
-			order = rand.New(rand.NewPCG(uint64(r.cfg.Seed), 1<<32+uint64(epoch))).Perm(r.set.Train.N)
+			order = rand.New(rand.NewPCG(uint64(r.cfg.Seed), 1<<32+uint64(epoch))).Perm(r.set.Train.Len())
 		}
 		loss, err := r.step(at.step, order)
 		if err != nil {
@@ -123,33 +137,24 @@ func (r *run) step(step int64, order []int) (float64, error) {
 	}
 	from := int(step%r.stepsPerEpoch) * r.cfg.BatchSize
 	indices := order[from:min(from+r.cfg.BatchSize, len(order))]
-	split := r.set.Train
-	images, labels := make([]uint8, len(indices)*split.Size()), make([]int64, len(indices))
-	split.Gather(images, labels, indices, r.set.Augment, rand.New(rand.NewPCG(uint64(r.cfg.Seed), 2<<32+uint64(step))))
-	n := int64(len(indices))
-	x, err := torch.From(r.device, images, n, int64(split.Channels), int64(split.Height), int64(split.Width))
-	if err != nil {
+	draw := rand.New(rand.NewPCG(uint64(r.cfg.Seed), 2<<32+uint64(step)))
+	if err := r.set.Train.Read(&r.batch, indices, draw); err != nil {
 		return 0, err
 	}
-	defer x.Free()
-	y, err := torch.From(r.device, labels, n)
-	if err != nil {
-		return 0, err
-	}
-	defer y.Free()
 	var s torch.Scope
 	defer s.Close()
-	out := r.net.Forward(&s, []*torch.Tensor{s.Normalize(x, 0, n, split.Mean, split.Std)}, model.Train)
+	b := device.Place(&s, r.device, &r.batch)
+	out := r.net.Forward(&s, b.Inputs(r.inputs), model.Train)
 	if err := s.Err(); err != nil {
 		return 0, err
 	}
-	loss := s.CrossEntropy(out, y, r.cfg.LabelSmoothing)
+	loss := r.task.Loss(&s, out, b)
 	s.Backward(loss)
 	if err := s.Err(); err != nil {
 		return 0, err
 	}
 	w := r.net.Weights()
-	err = torch.SGD(w.Flat(), w.Gradients(), r.momentum, r.cfg.LRAt(step, r.stepsPerEpoch), r.cfg.Momentum, r.cfg.WeightDecay, r.cfg.Nesterov, step == 0)
+	err := torch.SGD(w.Flat(), w.Gradients(), r.momentum, r.cfg.LRAt(step, r.stepsPerEpoch), r.cfg.Momentum, r.cfg.WeightDecay, r.cfg.Nesterov, step == 0)
 	if err != nil {
 		return 0, err
 	}

@@ -67,7 +67,8 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 	if err != nil {
 		return err
 	}
-	net, err := model.New(demoModel, set.Train.Channels, set.Train.Classes)
+	channels, classes := dataset.Dims(set.Train)
+	net, err := model.New(demoModel, channels, classes)
 	if err != nil {
 		return err
 	}

@@ -234,7 +234,7 @@ func watch(ctx context.Context, o importOptions) error {
 			taken++
 			say("epoch %s: %s, %s", trajectory.EpochName(f.Epoch), filepath.Base(f.Source), humanize.IBytes(uint64(f.Weights)))
 		},
-		Note: func(note string) { say("note: %s", note) }}
+		Note: sayNote}
 	say("watching %s; Ctrl-C ends it", o.watch)
 	err := w.Run(ctx)
 	if err == nil || errors.Is(err, context.Canceled) {
@@ -265,7 +265,7 @@ func showUnderstood(u *importer.Understood, all bool) {
 		say("%s", formatOf(u.Checkpoints[0]))
 	}
 	for _, note := range u.Notes {
-		say("note: %s", note)
+		sayNote(note)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/dataset/device"
 	"github.com/lawa-replay/lawa-replay/evaluator"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
@@ -116,7 +117,8 @@ func runTrain(ctx context.Context, cmd *cobra.Command, o trainOptions) error {
 	if model.IsScript(o.model) {
 		return wrong(cmd, errors.New("--model: a TorchScript module can be evaluated, not trained"))
 	}
-	net, err := model.New(o.model, set.Train.Channels, set.Train.Classes)
+	channels, classes := dataset.Dims(set.Train)
+	net, err := model.New(o.model, channels, classes)
 	if err != nil {
 		return wrong(cmd, err)
 	}
@@ -140,7 +142,7 @@ func createRun(o trainOptions, net model.Network, set *dataset.Set, device torch
 	}
 	return trajectory.Create(o.out, formats.Files{}, trajectory.Meta{
 		Run: o.name, Model: net.Spec(), Data: set.Spec, Seed: new(o.config.Seed), BatchSize: o.config.BatchSize,
-		StepsPerEpoch: trainer.StepsPerEpoch(set.Train.N, o.config.BatchSize), Devices: []string{device.String()},
+		StepsPerEpoch: trainer.StepsPerEpoch(set.Train.Len(), o.config.BatchSize), Devices: []string{device.String()},
 		Software: software(), Training: training,
 	})
 }
@@ -149,13 +151,17 @@ func createRun(o trainOptions, net model.Network, set *dataset.Set, device torch
 func software() string { return fmt.Sprintf("lawa-replay %s, libtorch %s", Version, torch.Version()) }
 
 // train runs the trainer with a progress bar, and evaluates each checkpoint for the log.
-func train(ctx context.Context, o trainOptions, net model.Network, set *dataset.Set, device torch.Device, rec *trajectory.Recorder) error {
-	val, err := set.Val.On(device)
+func train(ctx context.Context, o trainOptions, net model.Network, set *dataset.Set, on torch.Device, rec *trajectory.Recorder) error {
+	engine := evaluator.NewEngine(net, on, 0, runtime.NumCPU())
+	room, err := device.Room(on)
+	if err != nil {
+		return err
+	}
+	val, err := engine.Load(set.Val, room)
 	if err != nil {
 		return err
 	}
 	defer val.Free()
-	engine := evaluator.NewEngine(net, device, 0, runtime.NumCPU())
 	steps := int64(o.config.Epochs) * rec.Meta.StepsPerEpoch
 	say("training %s on %s: %d parameters, %d steps in %d epochs", rec.Meta.Model, rec.Meta.Data, net.Layout().Parameters(), steps, o.config.Epochs)
 	bar := newProgress(ctx, "train", int(steps))
@@ -171,7 +177,7 @@ func train(ctx context.Context, o trainOptions, net model.Network, set *dataset.
 			return nil
 		},
 	}
-	err = trainer.Run(ctx, o.config, net, set, device, o.threads, rec, hooks)
+	err = trainer.Run(ctx, o.config, net, set, on, o.threads, rec, hooks)
 	bar.close()
 	n := len(rec.Checkpoints)
 	if errors.Is(err, context.Canceled) {
