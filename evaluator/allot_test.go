@@ -8,6 +8,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/dataset/device"
 	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
@@ -100,7 +101,7 @@ func TestFastest(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := NewEngine(net, torch.CPU, 0, 2)
-	val, err := set.Val.On(torch.CPU)
+	val, err := e.Load(set.Val, device.NoLimit)
 	if err != nil {
 		t.Fatal(err)
 	}
