@@ -109,7 +109,7 @@ func averageAll(t *testing.T, run *trajectory.Trajectory, schemes []averaging.Sc
 }
 
 func sweepAll(t *testing.T, run *trajectory.Trajectory, schemes []averaging.Scheme, endpoints []int) error {
-	store, err := sweep.OpenStore(filepath.Join(t.TempDir(), "sweep"), func(string) {})
+	store, err := sweep.OpenStore(filepath.Join(t.TempDir(), "sweep"), func(sweep.Note) {})
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func parse(data []byte) (t *Table, err error) {
 	if p := pf.MetaData().KeyValueMetadata().FindValue(provenanceKey); p != nil {
 		t.Provenance = *p
 	}
-	old := false
+	first := false // whether it is of the first version
 	for g := range pf.NumRowGroups() {
 		group := pf.RowGroup(g)
 		n := group.NumRows()
@@ -78,8 +78,8 @@ func parse(data []byte) (t *Table, err error) {
 		rows := make([]Row, n)
 		for _, c := range columns {
 			at := pf.MetaData().Schema.ColumnIndexByName(c.field.Name)
-			if at < 0 && c.later {
-				old = true
+			if at < 0 && c.since > 0 {
+				first = first || c.since == 2
 				continue
 			}
 			values, err := readColumn(group, at, c.field, n, alloc)
@@ -96,7 +96,7 @@ func parse(data []byte) (t *Table, err error) {
 	if int64(len(t.Rows)) != pf.NumRows() {
 		return nil, fmt.Errorf("%d rows read, the file claims %d", len(t.Rows), pf.NumRows())
 	}
-	if old {
+	if first {
 		t.forget()
 	}
 	return t, nil

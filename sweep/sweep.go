@@ -16,8 +16,12 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
+
+// Note is what people should know and is no error: what was chosen, passed over or left out.
+type Note = hint.Note
 
 // Spec is what to evaluate: schemes × endpoints × policies × splits, over one or more trajectories of the same network.
 // The baseline (last, with the checkpoint's own statistics) always comes along.
