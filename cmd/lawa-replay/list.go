@@ -9,12 +9,22 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
 // listings are all lists.
 func listings() []listing {
-	return []listing{schemeList(), policyList(), figureList(), formatList()}
+	return []listing{schemeList(), dataList(), taskList(), policyList(), figureList(), formatList()}
+}
+
+func dataList() listing {
+	return listing{"data", "Data sets", "--data of train, sweep and average", spec.Describe(dataset.Kinds())}
+}
+
+func taskList() listing {
+	return listing{"tasks", "Tasks", "--task of sweep and average", spec.Describe(task.Kinds())}
 }
 
 func newList() *cobra.Command {

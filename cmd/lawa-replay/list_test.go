@@ -9,6 +9,8 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
 )
 
 // canonical reads what the lists name, and says how the program writes it.
@@ -19,6 +21,17 @@ var canonical = map[string]func(text string) (string, error){
 			return "", err
 		}
 		return s.Spec(), nil
+	},
+	"data": func(text string) (string, error) {
+		s, err := dataset.Parse(text)
+		return s.Spec, err
+	},
+	"tasks": func(text string) (string, error) {
+		t, err := task.Parse(text)
+		if err != nil {
+			return "", err
+		}
+		return t.Spec(), nil
 	},
 	"policies": func(text string) (string, error) {
 		p, err := bn.ParsePolicy(text)
