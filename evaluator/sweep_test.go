@@ -13,6 +13,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/dataset/device"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
@@ -48,7 +49,7 @@ func small(t *testing.T) trained {
 		t.Fatal(err)
 	}
 	defer rec.Close()
-	val, err := set.Val.On(torch.CPU)
+	val, err := NewEngine(net, torch.CPU, 1, 1).Load(set.Val, device.NoLimit)
 	if err != nil {
 		t.Fatal(err)
 	}
