@@ -139,12 +139,6 @@ func (s *Scope) Backward(loss *Tensor) {
 	}
 }
 
-// SGD is one step of torch.optim.SGD over whole flat tensors, after which grad is zero. The first step
-// sets the momentum instead of decaying it.
-func SGD(params, grad, momentum *Tensor, lr, mu, weightDecay float64, nesterov, first bool) error {
-	return message(C.lr_sgd(params.ptr(), grad.ptr(), momentum.ptr(), C.double(lr), C.double(mu), C.double(weightDecay), flag(nesterov), flag(first)))
-}
-
 func flag(b bool) C.int {
 	if b {
 		return 1
