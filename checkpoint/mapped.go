@@ -1,8 +1,6 @@
 package checkpoint
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -10,8 +8,6 @@ import (
 
 	"github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
-
-	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 // Mapped is one checkpoint in memory, read-only: its file or files, mapped, or a copy of what must be put together.
@@ -26,17 +22,17 @@ type Mapped struct {
 	copied  bool // into memory of no file
 }
 
-// MapFile maps an open file of size bytes. The tensors, and what of the file is Data, are for the caller to set.
-func MapFile(path string, f *os.File, size int64) (*Mapped, error) {
-	m, err := mmap.Map(f, mmap.RDONLY, 0)
+// MapFile maps a file in use. The tensors, and what of the file is Data, are for the caller to set.
+func MapFile(f *File) (*Mapped, error) {
+	m, err := mmap.Map(f.f, mmap.RDONLY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("mapping it: %w", err)
 	}
-	if int64(len(m)) != size {
+	if int64(len(m)) != f.size {
 		m.Unmap()
-		return nil, errors.New("its size changed while it was opened")
+		return nil, errChanged
 	}
-	return &Mapped{Path: path, Data: m, Size: size, unmap: m.Unmap}, nil
+	return &Mapped{Path: f.path, Data: m, Size: f.size, unmap: m.Unmap}, nil
 }
 
 // Allocate gives memory of no file, to be filled.
@@ -48,42 +44,31 @@ func Allocate(path string, bytes int64) (*Mapped, error) {
 	return &Mapped{Path: path, Data: memory[:bytes], unmap: memory.Unmap, copied: true}, nil
 }
 
-// MapFiles maps files one behind the other, each from a page's begin on, so that tensors of all of them lie in Data.
-// It returns where each begins in it, and the files' sizes.
-func MapFiles(path string, paths []string) (m *Mapped, bases, sizes []int64, err error) {
+// MapFiles maps files in use one behind the other, each from a page's begin on, so that tensors of all of them lie in
+// Data. It returns where each begins in it.
+func MapFiles(path string, files []*File) (m *Mapped, bases []int64, err error) {
 	page := int64(os.Getpagesize())
-	var files []*os.File
-	defer func() {
-		for _, f := range files {
-			f.Close()
-		}
-	}()
 	end := int64(0)
-	for _, path := range paths {
-		f, size, err := input.Open(path, input.Any)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		files = append(files, f)
-		bases, sizes = append(bases, end), append(sizes, size)
-		end += (size + page - 1) / page * page
+	for _, f := range files {
+		bases = append(bases, end)
+		end += (f.size + page - 1) / page * page
 	}
 	// The room first, then the files over it.
 	room, err := unix.MmapPtr(-1, 0, nil, uintptr(end), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("mapping it: %w", err)
+		return nil, nil, fmt.Errorf("mapping it: %w", err)
 	}
 	m = &Mapped{Path: path, unmap: func() error { return unix.MunmapPtr(room, uintptr(end)) }}
 	for i, f := range files {
-		if size := sizes[i]; size > 0 {
-			if _, err := unix.MmapPtr(int(f.Fd()), 0, unsafe.Add(room, bases[i]), uintptr(size), unix.PROT_READ, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
+		if f.size > 0 {
+			if _, err := unix.MmapPtr(int(f.f.Fd()), 0, unsafe.Add(room, bases[i]), uintptr(f.size), unix.PROT_READ, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
 				m.Close()
-				return nil, nil, nil, fmt.Errorf("mapping it: %w", err)
+				return nil, nil, fmt.Errorf("mapping it: %w", err)
 			}
 		}
 	}
 	m.Data = unsafe.Slice((*byte)(room), end)
-	return m, bases, sizes, nil
+	return m, bases, nil
 }
 
 // Copied says whether Data is memory of no file.
@@ -114,31 +99,6 @@ func (m *Mapped) Forget(part []byte) {
 	if n := (uintptr(len(part)) - min(skip, uintptr(len(part)))) / page * page; n > 0 {
 		_ = unix.Madvise(part[skip:skip+n], unix.MADV_DONTNEED) // advice
 	}
-}
-
-// Finite says whether all values of a floating dtype are finite. It looks at the exponents, several at a time: all ones mean NaN or infinity. One added at an
-// exponent's lowest bit then carries into its sign's place.
-func Finite(d DType, data []byte) bool {
-	var mask, one, top uint64
-	switch d {
-	case F64:
-		mask, one, top = 0x7ff<<52, 1<<52, 1<<63
-	case F32:
-		mask, one, top = 0x7f8000007f800000, 0x0080000000800000, 0x8000000080000000
-	case BF16:
-		mask, one, top = 0x7f807f807f807f80, 0x0080008000800080, 0x8000800080008000
-	case F16:
-		mask, one, top = 0x7c007c007c007c00, 0x0400040004000400, 0x8000800080008000
-	}
-	found, done := vectorExponents(data, mask, one)
-	data = data[done:]
-	for ; len(data) >= 8; data = data[8:] {
-		found |= binary.LittleEndian.Uint64(data)&mask + one
-	}
-	var rest [8]byte
-	copy(rest[:], data)
-	found |= binary.LittleEndian.Uint64(rest[:])&mask + one
-	return found&top == 0
 }
 
 // Guard runs f, which reads mapped memory of the file at path, and turns the fault that a shrunken or

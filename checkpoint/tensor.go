@@ -90,6 +90,17 @@ func SameTensors(want, have []Tensor) error {
 	return nil
 }
 
+// Shared is other where the lists are the same, and list where they are not: the checkpoints of a long run hold one list,
+// not thousands.
+func Shared(list, other []Tensor) []Tensor {
+	if slices.EqualFunc(list, other, func(a, b Tensor) bool {
+		return a.Name == b.Name && a.DType == b.DType && a.Begin == b.Begin && a.End == b.End && slices.Equal(a.Shape, b.Shape)
+	}) {
+		return other
+	}
+	return list
+}
+
 // Few joins names for a message: the first of them, and how many more there are.
 func Few(names []string, most int) string {
 	if len(names) <= most {

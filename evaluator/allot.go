@@ -12,6 +12,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/sweep"
 )
 
 // allotment is how an engine computes on a CPU. Neither changes what is computed, beyond the rounding of batches of
@@ -71,8 +72,8 @@ func (a allotment) within(memory int64, c cost, bnBatch, cores int) allotment {
 
 // fit measures what the network takes, chooses batch and workers × threads by speed where there is enough to do, and
 // reduces what does not fit into the memory. It returns the bytes that are then needed.
-func (e *Engine) fit(ctx context.Context, j job, l *loaded) (int64, error) {
-	split := l.splits[j.splits[0]]
+func (e *Engine) fit(ctx context.Context, job sweep.Job, l *loaded) (int64, error) {
+	split := l.splits[job.Splits[0]]
 	if e.Device != torch.CPU || split.N == 0 {
 		return 0, nil
 	}
@@ -88,23 +89,23 @@ func (e *Engine) fit(ctx context.Context, j job, l *loaded) (int64, error) {
 		return 0, ctx.Err()
 	}
 	a := usual
-	work := time.Duration(j.left.Load()) * time.Duration(split.N) * each / time.Duration(cores)
+	work := time.Duration(job.Units) * time.Duration(split.N) * each / time.Duration(cores)
 	if work > 5*time.Second && each < 500*time.Microsecond && e.task() == Classification {
 		if a, err = e.fastest(ctx, usual, split); err != nil {
 			return 0, err
 		}
 		if a != usual {
-			j.note(fmt.Sprintf("%v: found faster here than the usual %v", a, usual))
+			job.Note(fmt.Sprintf("%v: found faster here than the usual %v", a, usual))
 		}
 	}
-	if want := a; j.memory > 0 {
-		a = want.within(j.memory, c, bnBatch, cores)
-		limit := humanize.IBytes(uint64(j.memory))
+	if want := a; job.Memory > 0 {
+		a = want.within(job.Memory, c, bnBatch, cores)
+		limit := humanize.IBytes(uint64(job.Memory))
 		switch need := c.bytes(a, bnBatch); {
-		case need > j.memory:
-			j.note(fmt.Sprintf("to evaluate the network takes some %s, by %v; %s are for it, half of --memory", humanize.IBytes(uint64(need)), a, limit))
+		case need > job.Memory:
+			job.Note(fmt.Sprintf("to evaluate the network takes some %s, by %v; %s are for it, half of --memory", humanize.IBytes(uint64(need)), a, limit))
 		case a != want:
-			j.note(fmt.Sprintf("%v: the usual would take some %s, and %s are for it, half of --memory", a, humanize.IBytes(uint64(c.bytes(want, bnBatch))), limit))
+			job.Note(fmt.Sprintf("%v: the usual would take some %s, and %s are for it, half of --memory", a, humanize.IBytes(uint64(c.bytes(want, bnBatch))), limit))
 		}
 	}
 	e.Workers, e.Threads, e.group, e.Batch = a.workers, a.threads, a.group, a.batch

@@ -18,6 +18,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/sweep"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -128,7 +129,7 @@ func scripted(t *testing.T, kind, data, bnData string, task Task, policies ...bn
 }
 
 // swept gives the values by scheme, epoch, policy and metric.
-func swept(t *testing.T, run *trajectory.Trajectory, e Backend, policies ...bn.Policy) map[[4]string]float64 {
+func swept(t *testing.T, run *trajectory.Trajectory, e sweep.Backend, policies ...bn.Policy) map[[4]string]float64 {
 	t.Helper()
 	s := &Sweep{Dir: t.TempDir(), Trajectories: []*trajectory.Trajectory{run}, Splits: []string{"val"}, Policies: policies}
 	s.Endpoints = [][]int{{}}

@@ -11,14 +11,6 @@ import (
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
-// Value is one metric of one evaluation.
-type Value struct {
-	Metric string            `json:"metric"`
-	Value  trajectory.Number `json:"value"`
-	StdErr trajectory.Number `json:"stderr"` // standard error of the mean over examples
-	N      int64             `json:"n"`      // examples; tokens of language models
-}
-
 // Task says what outputs and targets are, and which metrics come of them.
 type Task string
 
@@ -300,7 +292,7 @@ func (r *scores) metrics() []Value {
 	}
 	loss := ratio("loss", r.loss, r.size)
 	p := math.Exp(float64(loss.Value))
-	return []Value{loss, {"perplexity", trajectory.Number(p), trajectory.Number(p * float64(loss.StdErr)), loss.N}, ratio("top1", r.hits, r.size)}
+	return []Value{loss, {Metric: "perplexity", Value: trajectory.Number(p), StdErr: trajectory.Number(p * float64(loss.StdErr)), N: loss.N}, ratio("top1", r.hits, r.size)}
 }
 
 // mean is the mean over n examples, with the standard error s/√n, where s² = Σ(x−mean)²/(n−1).
@@ -316,7 +308,7 @@ func mean(metric string, n int, x func(int) float64) Value {
 		squares += d * d
 	}
 	stderr := math.Sqrt(squares / float64(n-1) / float64(n))
-	return Value{metric, trajectory.Number(m), trajectory.Number(stderr), int64(n)}
+	return Value{Metric: metric, Value: trajectory.Number(m), StdErr: trajectory.Number(stderr), N: int64(n)}
 }
 
 // ratio is Σx/Σsize: a mean over tokens. Tokens of one example depend on each other, so the standard error is that
@@ -335,5 +327,5 @@ func ratio(metric string, x, size []float64) Value {
 	}
 	n := float64(len(x))
 	stderr := math.Sqrt(squares/(n-1)/n) / (total / n)
-	return Value{metric, trajectory.Number(m), trajectory.Number(stderr), int64(total)}
+	return Value{Metric: metric, Value: trajectory.Number(m), StdErr: trajectory.Number(stderr), N: int64(total)}
 }

@@ -35,9 +35,9 @@ func TestScore(t *testing.T) {
 func TestValues(t *testing.T) {
 	c := &scores{truth: &truth{task: Classification, n: 4}, loss: []float64{1, 2, 3, 4}, rank: []int32{0, 0, 3, 7}, top5: true}
 	want := []Value{
-		{"loss", 2.5, trajectoryNumber(math.Sqrt(5.0 / 3 / 4)), 4},
-		{"top1", 50, trajectoryNumber(math.Sqrt(4 * 2500.0 / 3 / 4)), 4},
-		{"top5", 75, trajectoryNumber(math.Sqrt((3*625.0 + 5625) / 3 / 4)), 4},
+		{Metric: "loss", Value: 2.5, StdErr: trajectoryNumber(math.Sqrt(5.0 / 3 / 4)), N: 4},
+		{Metric: "top1", Value: 50, StdErr: trajectoryNumber(math.Sqrt(4 * 2500.0 / 3 / 4)), N: 4},
+		{Metric: "top5", Value: 75, StdErr: trajectoryNumber(math.Sqrt((3*625.0 + 5625) / 3 / 4)), N: 4},
 	}
 	got := c.metrics()
 	if len(got) != 3 {

@@ -9,7 +9,8 @@ import (
 	"testing"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
-	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/importer"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -50,18 +51,15 @@ func TestComplex(t *testing.T) {
 		}
 		var values [2][]byte
 		for i, p := range []string{path, filepath.Join(dir, "epoch_1.pt")} {
-			c, err := foreign.Open(p, foreign.Options{})
+			c, err := formats.Open(p, checkpoint.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			if c.Tensors[0].String() != "C128[2 2]" || c.Tensors[1].String() != "C64[3]" {
-				t.Fatalf("%s: %v", p, c.Layout())
+			if c.Tensors()[0].String() != "C128[2 2]" || c.Tensors()[1].String() != "C64[3]" {
+				t.Fatalf("%s: %v", p, c.Tensors())
 			}
-			values[i] = make([]byte, c.Bytes())
-			if err := c.Read(values[i]); err != nil {
-				t.Fatal(err)
-			}
+			values[i] = streamed(t, c)
 		}
 		if !bytes.Equal(values[0], values[1]) {
 			t.Error("the average of twice the same is something else")

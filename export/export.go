@@ -18,7 +18,6 @@ import (
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
-	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -236,7 +235,7 @@ func (e *Export) metadata(w Written) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := safetensors.Metadata()
+	m := checkpoint.Metadata()
 	maps.Copy(m, map[string]string{
 		"lawa-replay.software":    e.Software,
 		"lawa-replay.run":         t.Meta.Run,

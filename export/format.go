@@ -162,7 +162,7 @@ func addTied[V any](metadata map[string]V, tied map[string]string) error {
 
 // writeSafetensors writes a whole file of some of the tensors of values, in their order or that of their dtypes.
 func writeSafetensors(out io.Writer, tensors []checkpoint.Tensor, metadata map[string]string, values bn.Section) error {
-	header, err := safetensors.EncodeHeader(checkpoint.Arrange(tensors), metadata)
+	header, err := checkpoint.EncodeHeader(checkpoint.Arrange(tensors), metadata)
 	if err != nil {
 		return err
 	}

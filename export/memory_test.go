@@ -18,6 +18,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -44,7 +45,7 @@ func run(t *testing.T, checkpoints int, tensors ...checkpoint.Tensor) *trajector
 		sum := sha256.Sum256(file.Bytes())
 		lines = append(lines, trajectory.Checkpoint{Index: i + 1, Epoch: float64(i + 1), Step: int64(i + 1), File: name, Bytes: int64(file.Len()), SHA256: hex.EncodeToString(sum[:])})
 	}
-	r, err := trajectory.Linked(dir, trajectory.Meta{Run: "r", Tied: map[string]string{"head": "a"}}, lines)
+	r, err := trajectory.Linked(dir, formats.Files{}, trajectory.Meta{Run: "r", Tied: map[string]string{"head": "a"}}, lines, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

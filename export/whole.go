@@ -7,35 +7,31 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
-	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
+	"github.com/lawa-replay/lawa-replay/checkpoint/pytorch"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
-	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // source opens the file of a checkpoint as the program that trained wrote it.
-func (e *Export) source(i int) (*foreign.Checkpoint, error) {
+func (e *Export) source(i int) (checkpoint.Checkpoint, error) {
 	t := e.Trajectory
-	link := t.Checkpoints[i].Link
-	if link == nil {
-		path := t.Checkpoints[i].Source
-		if path == "" {
-			return nil, fmt.Errorf("%s: it was not imported from a file that could be written again: %w", t.Name(i), foreign.ErrNotWhole)
-		}
-		link = &trajectory.Link{Path: path}
+	c, err := t.Open(i)
+	if err != nil || t.Checkpoints[i].Link != nil {
+		return c, err
 	}
-	c, err := link.Open()
+	path := t.Checkpoints[i].Source
+	if path == "" {
+		return nil, fmt.Errorf("%s: it was not imported from a file that could be written again: %w", t.Name(i), pytorch.ErrNotWhole)
+	}
+	from, err := formats.Open(path, checkpoint.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.Name(i), err)
 	}
-	want, err := t.Tensors(i)
-	if err == nil {
-		err = checkpoint.SameTensors(want, c.Layout())
-	}
-	if err != nil {
-		c.Close()
+	if err := checkpoint.SameTensors(c.Tensors(), from.Tensors()); err != nil {
+		from.Close()
 		return nil, fmt.Errorf("%s: %w", t.Name(i), err)
 	}
-	return c, nil
+	return from, nil
 }
 
 // storeWhole writes the file of the newest checkpoint in an average, with the average in place of its weights: what
@@ -50,7 +46,7 @@ func (e *Export) storeWhole(written Written, tensors []checkpoint.Tensor, metada
 	for _, t := range tensors {
 		at[t.Name] = t
 	}
-	records, folder, err := c.Rewritten(func(w io.Writer, t *foreign.Tensor) error {
+	records, folder, err := pytorch.Rewritten(c, func(w io.Writer, t *checkpoint.Tensor) error {
 		from := at[t.Name]
 		return values.Write(w, from.Begin, from.End)
 	})
@@ -80,6 +76,6 @@ func (e *Export) storeWhole(written Written, tensors []checkpoint.Tensor, metada
 }
 
 // again is the data of a record that is written once more.
-type again struct{ record foreign.Record }
+type again struct{ record pytorch.Record }
 
 func (a again) Write(w io.Writer, _, _ int64) error { return a.record.Write(w) }

@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
-	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
+	"github.com/lawa-replay/lawa-replay/checkpoint/pytorch"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -17,13 +19,13 @@ import (
 func TestWhole(t *testing.T) {
 	for _, name := range []string{"epoch=4-step=500.ckpt", "imagenet.pth.tar", "views.pt", "tied.pt", "fairseq.pt"} {
 		path := filepath.Join("../testdata/foreign", name)
-		was, err := foreign.Open(path, foreign.Options{})
+		was, err := formats.Open(path, checkpoint.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer was.Close()
-		link := trajectory.NewLink(path, was, foreign.Options{})
-		run, err := trajectory.Linked("run", trajectory.Meta{Run: "run", Tied: was.Tied}, []trajectory.Checkpoint{{Index: 1, Epoch: 1, Step: 1, Bytes: was.FileBytes(), Link: link}})
+		link := trajectory.NewLink(path, was, checkpoint.Options{})
+		run, err := trajectory.Linked("run", formats.Files{}, trajectory.Meta{Run: "run", Tied: was.Tied()}, []trajectory.Checkpoint{{Index: 1, Epoch: 1, Step: 1, Bytes: was.About().FileBytes, Link: link}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,19 +35,12 @@ func TestWhole(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		is, err := foreign.Open(out, foreign.Options{})
+		is, err := formats.Open(out, checkpoint.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer is.Close()
-		var a, b bytes.Buffer
-		if _, err := was.WriteTo(&a); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := is.WriteTo(&b); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(a.Bytes(), b.Bytes()) || is.Key != was.Key || is.Info.Lightning != was.Info.Lightning || len(is.Info.Numbers) != len(was.Info.Numbers) || len(is.Tied) != len(was.Tied) {
+		if !bytes.Equal(streamed(t, was), streamed(t, is)) || is.About().Key != was.About().Key || is.About().Info.Lightning != was.About().Info.Lightning || len(is.About().Info.Numbers) != len(was.About().Info.Numbers) || len(is.Tied()) != len(was.Tied()) {
 			t.Errorf("%s: written whole, it is another checkpoint", name)
 		}
 	}
@@ -53,14 +48,14 @@ func TestWhole(t *testing.T) {
 	var list []trajectory.Checkpoint
 	for i, name := range []string{"epoch_1.pt", "epoch_2.pt"} {
 		path := filepath.Join("../testdata/script/conv", name)
-		c, err := foreign.Open(path, foreign.Options{})
+		c, err := formats.Open(path, checkpoint.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.Close()
-		list = append(list, trajectory.Checkpoint{Index: i + 1, Epoch: float64(i + 1), Step: int64(i + 1), Bytes: c.FileBytes(), Link: trajectory.NewLink(path, c, foreign.Options{})})
+		list = append(list, trajectory.Checkpoint{Index: i + 1, Epoch: float64(i + 1), Step: int64(i + 1), Bytes: c.About().FileBytes, Link: trajectory.NewLink(path, c, checkpoint.Options{})})
 	}
-	two, err := trajectory.Linked("run", trajectory.Meta{Run: "run"}, list)
+	two, err := trajectory.Linked("run", formats.Files{}, trajectory.Meta{Run: "run"}, list, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,40 +63,38 @@ func TestWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var written [2]bytes.Buffer
+	var written [2][]byte
 	for i, whole := range []bool{false, true} {
 		out := filepath.Join(t.TempDir(), "avg.pt")
 		e := &Export{Trajectory: two, Schemes: schemes, Endpoints: []int{1}, Format: PT, Whole: whole, Path: func(averaging.Scheme, int) string { return out }}
 		if err := e.Run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		c, err := foreign.Open(out, foreign.Options{})
+		c, err := formats.Open(out, checkpoint.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		if _, err := c.WriteTo(&written[i]); err != nil {
-			t.Fatal(err)
-		}
+		written[i] = streamed(t, c)
 	}
-	if !bytes.Equal(written[0].Bytes(), written[1].Bytes()) {
+	if !bytes.Equal(written[0], written[1]) {
 		t.Error("an average written whole has other weights than alone")
 	}
 	// What cannot be written so says it.
 	path := "../testdata/foreign/imagenet-legacy.pth.tar"
-	run, err := trajectory.Linked("run", trajectory.Meta{Run: "run"}, []trajectory.Checkpoint{{Index: 1, Epoch: 1, Step: 1, Link: &trajectory.Link{Path: path}}})
+	run, err := trajectory.Linked("run", formats.Files{}, trajectory.Meta{Run: "run"}, []trajectory.Checkpoint{{Index: 1, Epoch: 1, Step: 1, Link: &trajectory.Link{Path: path}}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	run.Trust()
-	c, err := foreign.Open(path, foreign.Options{})
+	c, err := formats.Open(path, checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Close()
-	run.Checkpoints[0].Bytes = c.FileBytes()
+	run.Checkpoints[0].Bytes = c.About().FileBytes
 	e := &Export{Trajectory: run, Schemes: []averaging.Scheme{averaging.Last{}}, Endpoints: []int{0}, Format: PT, Whole: true, Path: func(averaging.Scheme, int) string { return filepath.Join(t.TempDir(), "x.pt") }}
-	if err := e.Run(context.Background()); !errors.Is(err, foreign.ErrNotWhole) {
+	if err := e.Run(context.Background()); !errors.Is(err, pytorch.ErrNotWhole) {
 		t.Errorf("a legacy file: %v", err)
 	}
 }

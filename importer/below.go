@@ -9,7 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint/folder"
+	notread "github.com/lawa-replay/lawa-replay/checkpoint/other"
 )
 
 // How deep, and among how many folders, checkpoints are looked for below a folder that holds none itself. MLflow's
@@ -31,7 +32,7 @@ func (p site) series() bool { return isSeries(p.items) }
 // places are the folders below dir that hold checkpoints, and what else there is.
 type places struct {
 	list    []site
-	unknown []*foreign.NotOne
+	unknown []*folder.NotOne
 	runs    []string
 	folders int
 	seen    map[string]bool // by the path without links
@@ -54,7 +55,7 @@ func (p *places) look(dir string, l *listed, level int) error {
 			return fmt.Errorf("%s: more than %d folders below it: name the one with the checkpoints", dir, maxFolders)
 		}
 		in, err := listFolder(sub)
-		var none *foreign.NotOne
+		var none *folder.NotOne
 		if errors.As(err, &none) {
 			p.unknown = append(p.unknown, none)
 			continue
@@ -194,7 +195,7 @@ func otherPrograms(dir string) []string {
 		if err != nil || e.IsDir() {
 			return nil
 		}
-		if what := foreign.OtherProgram(e.Name()); what != "" {
+		if what := notread.Program(e.Name()); what != "" {
 			if count[what]++; count[what] == 1 {
 				example[what] = relativeTo(dir, path)
 			}

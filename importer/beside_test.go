@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
-	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 )
 
 // TestUnreadableBeside: a file beside a checkpoint that cannot be read is passed over, which is said.
@@ -29,7 +28,7 @@ func TestUnreadableBeside(t *testing.T) {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		header, err := safetensors.EncodeHeader(checkpoint.Arrange([]checkpoint.Tensor{{Name: "w", DType: checkpoint.F32, Shape: []int64{1}}}), nil)
+		header, err := checkpoint.EncodeHeader(checkpoint.Arrange([]checkpoint.Tensor{{Name: "w", DType: checkpoint.F32, Shape: []int64{1}}}), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,8 +11,8 @@ type clock func(*opened) float64
 
 func nameEpoch(a *opened) float64 { return a.name.epoch }
 func nameStep(a *opened) float64  { return a.name.step }
-func inEpoch(a *opened) float64   { return of(a.c.Info.Epoch) }
-func inStep(a *opened) float64    { return of(a.c.Info.Step) }
+func inEpoch(a *opened) float64   { return of(a.c.About().Info.Epoch) }
+func inStep(a *opened) float64    { return of(a.c.About().Info.Step) }
 
 // known says whether every checkpoint has it.
 func known(all []opened, c clock) bool {

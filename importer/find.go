@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint/folder"
 	"github.com/lawa-replay/lawa-replay/internal/input"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -125,11 +125,11 @@ func (f *search) add(path string) error {
 // listed is what a folder holds.
 type listed struct {
 	items   []item
-	own     string            // the file, or folder, by which the folder is one checkpoint itself; ""
-	why     string            // by what it was known
-	unknown []*foreign.NotOne // folders in it with files of which none is known to be the model's
-	plain   []string          // folders in it without any
-	runs    []string          // trajectories of this program in it
+	own     string           // the file, or folder, by which the folder is one checkpoint itself; ""
+	why     string           // by what it was known
+	unknown []*folder.NotOne // folders in it with files of which none is known to be the model's
+	plain   []string         // folders in it without any
+	runs    []string         // trajectories of this program in it
 	notes   []string
 }
 
@@ -141,8 +141,8 @@ func listFolder(dir string) (*listed, error) {
 		return nil, err
 	}
 	l := &listed{}
-	own, why, ownErr := foreign.Within(dir)
-	var none *foreign.NotOne
+	own, why, ownErr := folder.Within(dir)
+	var none *folder.NotOne
 	if ownErr != nil && !errors.As(ownErr, &none) {
 		return nil, ownErr
 	}
@@ -165,14 +165,14 @@ func listFolder(dir string) (*listed, error) {
 				l.notes = append(l.notes, fmt.Sprintf("%s is left out: %v", path, err))
 			}
 		case !info.IsDir():
-			if isFile(e.Name()) && foreign.MayBeWeights(e.Name()) && path != own {
+			if isFile(e.Name()) && folder.MayBeWeights(e.Name()) && path != own {
 				l.items = append(l.items, item{path: path, entry: e.Name()})
 			}
 		case trajectory.Exists(path):
 			l.runs = append(l.runs, path)
 		default:
-			model, why, err := foreign.Within(path)
-			var none *foreign.NotOne
+			model, why, err := folder.Within(path)
+			var none *folder.NotOne
 			switch {
 			case err == nil:
 				l.items = append(l.items, item{path: modelPath(path, model), folder: true, entry: e.Name()})
@@ -209,7 +209,7 @@ func listFolder(dir string) (*listed, error) {
 	return l, l.passedOver()
 }
 
-// leftAside is how foreign.Within speaks of the files that it did not take.
+// leftAside is how folder.Within speaks of the files that it did not take.
 const leftAside = "left aside"
 
 // isSeries says whether files and folders are numbered like checkpoints: by a word, or several alike.
@@ -232,7 +232,7 @@ func sameNumber(dir, entry string) bool {
 
 // modelPath is how the model of a folder is referred to: as the folder, where that is enough to find it again.
 func modelPath(dir, model string) string {
-	if foreign.IsCheckpoint(dir) {
+	if folder.IsCheckpoint(dir) {
 		return dir
 	}
 	return model

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint/folder"
 	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
@@ -41,7 +41,7 @@ func (f *search) hub(dir string) (bool, error) {
 		}
 		named[commit] = true
 		snapshot := filepath.Join(dir, "snapshots", commit)
-		model, _, err := foreign.Within(snapshot)
+		model, _, err := folder.Within(snapshot)
 		if err != nil {
 			f.note("revision %s is left out: %v", ref.Name(), err)
 			continue

@@ -16,20 +16,21 @@ import (
 	"slices"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
-	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Options of an import.
 type Options struct {
-	foreign.Options
-	Pattern       string   // of the names, with {epoch} or {step} in it; "" understands the usual ones
-	Numbers       string   // "name", "inside", or "" for whichever is there, names first
-	StepsPerEpoch int64    // 0: as far as the checkpoints tell
-	EpochOffset   *float64 // added to the epochs found; nil: 1 for Lightning's, which count from 0, else 0
-	Log           string   // a CSV or JSON-lines file of what was logged; ""
-	LogOffset     *float64 // added to the log's epochs, or steps; nil: as the log tells
+	checkpoint.Options
+	Files         trajectory.Files // opens the checkpoints; nil is formats.Files
+	Pattern       string           // of the names, with {epoch} or {step} in it; "" understands the usual ones
+	Numbers       string           // "name", "inside", or "" for whichever is there, names first
+	StepsPerEpoch int64            // 0: as far as the checkpoints tell
+	EpochOffset   *float64         // added to the epochs found; nil: 1 for Lightning's, which count from 0, else 0
+	Log           string           // a CSV or JSON-lines file of what was logged; ""
+	LogOffset     *float64         // added to the log's epochs, or steps; nil: as the log tells
 
 	watching bool // checkpoints come one by one: a number is one although there is none to compare it with
 }
@@ -42,8 +43,8 @@ type Found struct {
 	Tensors int
 	Weights int64 // bytes
 	Format  string
-	layout  []checkpoint.Tensor
 
+	c     checkpoint.Checkpoint
 	label string
 }
 
@@ -54,8 +55,9 @@ type Understood struct {
 	StepsUnknown  bool
 	Tied, Shards  map[string]string
 	Notes         []string // what to tell people
-	counted       bool     // the epochs only count the checkpoints
-	offset        float64  // what was added to the epochs found
+	files         trajectory.Files
+	counted       bool    // the epochs only count the checkpoints
+	offset        float64 // what was added to the epochs found
 }
 
 // Understand opens the checkpoints that paths name (files, folders that are one, folders of them), orders them
@@ -77,13 +79,16 @@ func Understand(paths []string, o Options) (*Understood, error) {
 type opened struct {
 	item
 	name name
-	c    *foreign.Checkpoint
+	c    checkpoint.Checkpoint
 	of   *series // nil under --pattern
 }
 
 // understand takes those of the items that are ready, nil for all; what the names say follows from all of them.
 func understand(items []item, ready func(item) bool, o Options) (*Understood, error) {
-	u := &Understood{}
+	if o.Files == nil {
+		o.Files = formats.Files{}
+	}
+	u, open := &Understood{files: o.Files}, o.opener()
 	inFolder := map[string]int{}
 	for _, it := range items {
 		inFolder[filepath.Dir(it.path)]++
@@ -92,7 +97,7 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 	names, series, err := o.names(items)
 	var clash *seriesError
 	if errors.As(err, &clash) {
-		if items, left, err = o.withoutCopies(items, clash); err == nil {
+		if items, left, err = withoutCopies(items, clash, open); err == nil {
 			names, series, err = o.names(items)
 		}
 	}
@@ -111,11 +116,10 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 			left = append(left, leftOut{item: it, name: names[i], why: names[i].skip})
 			continue
 		}
-		c, err := foreign.Open(it.path, o.Options)
+		c, err := open.open(it.path)
 		if err != nil {
 			return nil, err
 		}
-		c.Close()
 		all = append(all, opened{item: it, name: names[i], c: c, of: series[i]})
 	}
 	if len(all) == 0 {
@@ -125,16 +129,16 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 		}
 		return nil, fmt.Errorf("none of the %d checkpoints has a number in its name that --pattern names", len(items))
 	}
-	if err := o.untie(all); err != nil {
+	if err := open.untie(all); err != nil {
 		return nil, err
 	}
 	for _, a := range all {
-		sidecars(a.c, inFolder[filepath.Dir(a.path)] == 1)
+		sidecars(a.c.About(), inFolder[filepath.Dir(a.path)] == 1)
 	}
-	compare := &comparer{o: o.Options}
+	compare := &comparer{}
 	for i := range left {
 		if left[i].copy == "" {
-			left[i].look(all, o, compare)
+			left[i].look(all, open, compare)
 		}
 		if left[i].named {
 			why := left[i].why
@@ -163,18 +167,18 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 		if err != nil {
 			return nil, err
 		}
-		f := Found{Names: a.name.String(), Inside: inside(a.c.Info), Tensors: len(a.c.Tensors), Weights: a.c.Bytes(), Format: a.c.Format, layout: a.c.Layout(), label: a.base()}
-		f.Checkpoint = trajectory.Checkpoint{Epoch: numbers[i].epoch, Step: numbers[i].step, Bytes: a.c.FileBytes(), Source: abs,
-			Link: trajectory.NewLink(abs, a.c, o.Options), Metrics: map[string]trajectory.Number{}}
+		f := Found{Names: a.name.String(), Inside: inside(a.c.About().Info), Tensors: len(a.c.Tensors()), Weights: checkpoint.Size(a.c), Format: a.c.About().Format, c: a.c, label: a.base()}
+		f.Checkpoint = trajectory.Checkpoint{Epoch: numbers[i].epoch, Step: numbers[i].step, Bytes: a.c.About().FileBytes, Source: abs,
+			Link: trajectory.NewLink(abs, a.c, open.o), Metrics: map[string]trajectory.Number{}}
 		u.Checkpoints = append(u.Checkpoints, f)
-		for _, n := range a.c.Notes {
+		for _, n := range a.c.About().Notes {
 			notes[n]++
 		}
 	}
 	for _, n := range slices.Sorted(maps.Keys(notes)) {
 		u.note("%s", n)
 	}
-	u.Tied, u.Shards = first.Tied, first.Shards
+	u.Tied, u.Shards = first.Tied(), first.About().Shards
 	u.beside(all)
 	if err := u.sort(); err != nil {
 		return nil, err
@@ -188,30 +192,30 @@ func understand(items []item, ready func(item) bool, o Options) (*Understood, er
 }
 
 // averaged says whether a checkpoint's weights are known to be an average.
-func averaged(c *foreign.Checkpoint) bool {
-	return c.Weights == foreign.EMA || c.Weights == foreign.Average
+func averaged(c checkpoint.Checkpoint) bool {
+	return c.About().Weights == checkpoint.EMA || c.About().Weights == checkpoint.Average
 }
 
 // kind says which weights they are, and by what that is known.
-func kind(c *foreign.Checkpoint) string {
-	switch c.Weights {
+func kind(c checkpoint.Checkpoint) string {
+	switch c.About().Weights {
 	case "":
 		return "weights"
-	case foreign.EMA:
-		return fmt.Sprintf("an EMA of the weights (%s)", c.WeightsWhy)
-	case foreign.Average:
-		return fmt.Sprintf("an average of the weights (%s)", c.WeightsWhy)
+	case checkpoint.EMA:
+		return fmt.Sprintf("an EMA of the weights (%s)", c.About().WeightsWhy)
+	case checkpoint.Average:
+		return fmt.Sprintf("an average of the weights (%s)", c.About().WeightsWhy)
 	}
-	return fmt.Sprintf("the raw weights (%s)", c.WeightsWhy)
+	return fmt.Sprintf("the raw weights (%s)", c.About().WeightsWhy)
 }
 
 // sameKind says whether two checkpoints hold the same tensors, tied alike.
-func sameKind(first, c *foreign.Checkpoint) error {
-	if err := checkpoint.SameTensors(first.Layout(), c.Layout()); err != nil {
+func sameKind(first, c checkpoint.Checkpoint) error {
+	if err := checkpoint.SameTensors(first.Tensors(), c.Tensors()); err != nil {
 		return err
 	}
-	if !maps.Equal(first.Tied, c.Tied) {
-		return fmt.Errorf("its tied tensors are others than those of %s", first.Path)
+	if !maps.Equal(first.Tied(), c.Tied()) {
+		return fmt.Errorf("its tied tensors are others than those of %s", first.About().Path)
 	}
 	return nil
 }
@@ -251,26 +255,6 @@ func (u *Understood) sort() error {
 	return nil
 }
 
-// untie opens checkpoints again that tie tensors which are stored apart in others: the layout is the same then.
-func (o *Options) untie(all []opened) error {
-	var list []*foreign.Checkpoint
-	for _, a := range all {
-		list = append(list, a.c)
-	}
-	if o.Untie = foreign.Apart(list); len(o.Untie) == 0 {
-		return nil
-	}
-	for i, a := range all {
-		c, err := foreign.Open(a.path, o.Options)
-		if err != nil {
-			return err
-		}
-		c.Close()
-		all[i].c = c
-	}
-	return nil
-}
-
 func (u *Understood) note(format string, args ...any) {
 	u.Notes = append(u.Notes, fmt.Sprintf(format, args...))
 }
@@ -285,26 +269,22 @@ func (u *Understood) Meta(m trajectory.Meta) trajectory.Meta {
 // (trajectory.Seal).
 func (u *Understood) Trajectory(dir string, m trajectory.Meta) (*trajectory.Trajectory, error) {
 	var list []trajectory.Checkpoint
+	var opened []checkpoint.Checkpoint
 	for _, f := range u.Checkpoints {
-		list = append(list, f.Checkpoint)
+		list, opened = append(list, f.Checkpoint), append(opened, f.c)
 	}
-	return trajectory.Linked(dir, u.Meta(m), list)
+	return trajectory.Linked(dir, u.files, u.Meta(m), list, opened)
 }
 
 // Copy writes a checkpoint's weights into the trajectory and records it.
 func Copy(ctx context.Context, r *trajectory.Recorder, f Found) error {
-	c, err := f.Link.Open()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if err := safetensors.Holds(c.Layout()); err != nil {
+	if err := safetensors.Holds(f.c.Tensors()); err != nil {
 		return fmt.Errorf("%s: copying it: %w (--link leaves it where it is)", f.Source, err)
 	}
 	line := f.Checkpoint
 	line.Link = nil
-	line, err = r.WriteFrom(line, func(w io.Writer) error {
-		return c.Stream(func(_ *foreign.Tensor, data []byte) error {
+	line, err := r.WriteFrom(line, func(w io.Writer) error {
+		return f.c.Stream(func(_ *checkpoint.Tensor, data []byte) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -324,7 +304,7 @@ func Link(ctx context.Context, r *trajectory.Recorder, f Found) error {
 	line := f.Checkpoint
 	line.Index = len(r.Checkpoints) + 1
 	if line.SHA256 == "" {
-		one := &Understood{Checkpoints: []Found{f}}
+		one := &Understood{Checkpoints: []Found{f}, files: formats.Files{}}
 		one.Checkpoints[0].Index = 1
 		if err := one.Seal(ctx, nil); err != nil {
 			return err

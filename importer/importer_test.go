@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -211,7 +212,7 @@ func TestCopiedAndLinked(t *testing.T) {
 		_, _, _, u := understood(t, dir, defaults)
 		runs := map[bool]*trajectory.Recorder{}
 		for _, link := range []bool{false, true} {
-			r, err := trajectory.Create(filepath.Join(t.TempDir(), "run"), u.Meta(trajectory.Meta{Run: "run"}))
+			r, err := trajectory.Create(filepath.Join(t.TempDir(), "run"), formats.Files{}, u.Meta(trajectory.Meta{Run: "run"}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -268,7 +269,7 @@ func TestCopiedAndLinked(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		again, err := trajectory.Open(runs[true].Dir)
+		again, err := trajectory.Open(runs[true].Dir, formats.Files{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -291,9 +292,9 @@ func TestWatch(t *testing.T) {
 	w := &Watcher{Dir: dir, Options: defaults, Interval: 10 * time.Millisecond, Count: 3, Took: func(f Found) { took <- f }, Note: func(s string) { notes = append(notes, s) },
 		Open: func(u *Understood) (*trajectory.Recorder, error) {
 			if trajectory.Exists(out) {
-				return trajectory.Append(out)
+				return trajectory.Append(out, formats.Files{})
 			}
-			return trajectory.Create(out, u.Meta(trajectory.Meta{Run: "run"}))
+			return trajectory.Create(out, formats.Files{}, u.Meta(trajectory.Meta{Run: "run"}))
 		}}
 	done := make(chan error, 1)
 	go func() { done <- w.Run(context.Background()) }()
@@ -343,7 +344,7 @@ func TestWatch(t *testing.T) {
 	if err := w.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	run, err := trajectory.Open(out)
+	run, err := trajectory.Open(out, formats.Files{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
-	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -20,13 +20,13 @@ func TestLinksKeepOptions(t *testing.T) {
 	fixture := func(name string) string { return filepath.Join("..", "testdata", "foreign", name) }
 	for name, c := range map[string]struct {
 		files []string
-		o     foreign.Options
+		o     checkpoint.Options
 	}{
-		"stripped":       {[]string{"compiled-inside.pt"}, foreign.Options{Strip: []string{"net."}}},
-		"skipped":        {[]string{"skip.pt"}, foreign.Options{Skip: []string{"lap", "q.*"}}},
-		"of several":     {[]string{"parts.pt"}, foreign.Options{Key: "encoder,decoder"}},
-		"tied and apart": {[]string{"tie-1.pt", "tie-2.pt"}, foreign.Options{}},
-		"arrays":         {[]string{"state.pkl"}, foreign.Options{}},
+		"stripped":       {[]string{"compiled-inside.pt"}, checkpoint.Options{Strip: []string{"net."}}},
+		"skipped":        {[]string{"skip.pt"}, checkpoint.Options{Skip: []string{"lap", "q.*"}}},
+		"of several":     {[]string{"parts.pt"}, checkpoint.Options{Key: "encoder,decoder"}},
+		"tied and apart": {[]string{"tie-1.pt", "tie-2.pt"}, checkpoint.Options{}},
+		"arrays":         {[]string{"state.pkl"}, checkpoint.Options{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -46,7 +46,7 @@ func TestLinksKeepOptions(t *testing.T) {
 			var digests [2][]string
 			for i, link := range []bool{false, true} {
 				out := filepath.Join(t.TempDir(), "run")
-				r, err := trajectory.Create(out, u.Meta(trajectory.Meta{Run: "x"}))
+				r, err := trajectory.Create(out, formats.Files{}, u.Meta(trajectory.Meta{Run: "x"}))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -57,7 +57,7 @@ func TestLinksKeepOptions(t *testing.T) {
 					}
 				}
 				r.Close()
-				run, err := trajectory.Open(out)
+				run, err := trajectory.Open(out, formats.Files{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -94,7 +94,7 @@ func TestQuantisedIsNotImported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := trajectory.Create(filepath.Join(t.TempDir(), "run"), u.Meta(trajectory.Meta{Run: "x"}))
+	r, err := trajectory.Create(filepath.Join(t.TempDir(), "run"), formats.Files{}, u.Meta(trajectory.Meta{Run: "x"}))
 	if err != nil {
 		t.Fatal(err)
 	}

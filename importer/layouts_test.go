@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -240,7 +241,7 @@ func TestNamed(t *testing.T) {
 			t.Errorf("%v: %v, expected …%s…", paths, err, want)
 		}
 	}
-	if r, err := trajectory.Create(filepath.Join(dir, "run"), trajectory.Meta{Run: "run"}); err != nil {
+	if r, err := trajectory.Create(filepath.Join(dir, "run"), formats.Files{}, trajectory.Meta{Run: "run"}); err != nil {
 		t.Fatal(err)
 	} else if r.Close(); true {
 		if _, _, err := told(t, at("run"), dir, defaults); err == nil || !strings.Contains(err.Error(), "a trajectory already") {

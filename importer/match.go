@@ -378,12 +378,12 @@ func (u *Understood) beside(all []opened) {
 	for _, a := range all {
 		r := row{epoch: math.NaN(), step: math.NaN()}
 		var names []string
-		for k := range a.c.Info.Numbers {
+		for k := range a.c.About().Info.Numbers {
 			names = append(names, k)
 		}
 		slices.Sort(names)
 		for _, k := range names {
-			t.put(&r, k, a.c.Info.Numbers[k])
+			t.put(&r, k, a.c.About().Info.Numbers[k])
 		}
 		t.rows = append(t.rows, r)
 	}

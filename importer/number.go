@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 )
 
 // dateText writes a date of a name.
@@ -18,7 +18,7 @@ func dateText(seconds float64) string {
 }
 
 // inside is what a file says.
-func inside(info foreign.Info) string {
+func inside(info checkpoint.Info) string {
 	n := nothing()
 	n.epoch, n.step = of(info.Epoch), of(info.Step)
 	return n.String()
@@ -231,7 +231,7 @@ func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock)
 	switch {
 	case o.EpochOffset != nil:
 		offset = *o.EpochOffset
-	case epochs != nil && (all[0].name.lightning || all[0].c.Info.Lightning):
+	case epochs != nil && (all[0].name.lightning || all[0].c.About().Info.Lightning):
 		offset = 1
 		u.note("Lightning counts epochs from 0: 1 is added (--epoch-offset says otherwise)")
 	case epochs != nil && steps != nil && !o.watching && fromZero(all, epochs, steps): // one by one it would not be known
@@ -241,7 +241,7 @@ func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock)
 	u.offset = offset
 	if steps != nil && epochs != nil && !together(all, epochs, steps) {
 		a, b := outOfOrder(all, epochs, steps)
-		if all[a].c.Info.Step == nil || steps(&all[a]) != inStep(&all[a]) || o.Numbers == "inside" {
+		if all[a].c.About().Info.Step == nil || steps(&all[a]) != inStep(&all[a]) || o.Numbers == "inside" {
 			return nil, fmt.Errorf("%s is of epoch %s and step %s, %s of epoch %s and step %s: steps must rise with the epochs (--pattern says what in their names counts)",
 				all[a].base(), plain(epochs(&all[a])), plain(steps(&all[a])), all[b].base(), plain(epochs(&all[b])), plain(steps(&all[b])))
 		}

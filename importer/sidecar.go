@@ -3,7 +3,6 @@ package importer
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"math"
 	"os"
@@ -14,14 +13,14 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 // sidecars reads what programs leave beside a checkpoint: HuggingFace's trainer_state.json, SpeechBrain's CKPT.yaml, and
 // WeNet's file of the checkpoint's name that ends in .yaml. What is there counts before what is inside the checkpoint.
 // alone says that no other checkpoint lies in its folder: what the folder says is of it.
-func sidecars(c *foreign.Checkpoint, alone bool) {
+func sidecars(c *checkpoint.About, alone bool) {
 	dir := c.Path
 	if info, err := os.Stat(c.Path); err == nil && !info.IsDir() {
 		dir = filepath.Dir(c.Path)
@@ -40,7 +39,7 @@ func sidecars(c *foreign.Checkpoint, alone bool) {
 }
 
 // beside reads a file beside a checkpoint, if there is one. One that cannot be read is passed over, which is said.
-func beside(c *foreign.Checkpoint, path string, limit int64) []byte {
+func beside(c *checkpoint.About, path string, limit int64) []byte {
 	text, err := input.ReadFile(path, limit)
 	if err != nil {
 		if !errors.Is(err, os.ErrNotExist) {
@@ -51,14 +50,12 @@ func beside(c *foreign.Checkpoint, path string, limit int64) []byte {
 	return text
 }
 
-func passedOver(c *foreign.Checkpoint, path string, err error) {
-	if note := fmt.Sprintf("%s is passed over: %v", filepath.Base(path), input.Cause(err)); !slices.Contains(c.Notes, note) {
-		c.Notes = append(c.Notes, note)
-	}
+func passedOver(c *checkpoint.About, path string, err error) {
+	c.Note("%s is passed over: %v", filepath.Base(path), input.Cause(err))
 }
 
 // trainerState reads the epoch, the step, and what was logged at that step.
-func trainerState(c *foreign.Checkpoint, path string) {
+func trainerState(c *checkpoint.About, path string) {
 	text := beside(c, path, input.Text)
 	if text == nil {
 		return
@@ -92,7 +89,7 @@ func trainerState(c *foreign.Checkpoint, path string) {
 }
 
 // flatYAML reads the numbers of a YAML file, and those one level below.
-func flatYAML(c *foreign.Checkpoint, path string) {
+func flatYAML(c *checkpoint.About, path string) {
 	text := beside(c, path, 1<<20)
 	var fields map[string]any
 	if err := yaml.Unmarshal(text, &fields); err != nil {
@@ -132,7 +129,7 @@ func flatYAML(c *foreign.Checkpoint, path string) {
 }
 
 // number keeps one beside the weights.
-func number(c *foreign.Checkpoint, key string, v float64) {
+func number(c *checkpoint.About, key string, v float64) {
 	if c.Info.Numbers == nil {
 		c.Info.Numbers = map[string]float64{}
 	}

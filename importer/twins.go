@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
-	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
 )
 
 // maxCompared is how many bytes of weights are read at most to tell whether checkpoints that stand beside a series are
@@ -21,38 +20,39 @@ const maxCompared = 1 << 30
 
 // comparer tells whether checkpoints hold the same weights.
 type comparer struct {
-	o       foreign.Options
 	read    int64
 	digests map[string][sha256.Size]byte
 	prints  map[string]string // by path; "" where the file has no checksums
 }
 
-func (c *comparer) fingerprint(a *foreign.Checkpoint) string {
-	p, known := c.prints[a.Path]
+func (c *comparer) fingerprint(a checkpoint.Checkpoint) string {
+	p, known := c.prints[a.About().Path]
 	if !known {
-		p, _ = a.Fingerprint()
+		if f, ok := a.(interface{ Fingerprint() (string, bool) }); ok {
+			p, _ = f.Fingerprint()
+		}
 		if c.prints == nil {
 			c.prints = map[string]string{}
 		}
-		c.prints[a.Path] = p
+		c.prints[a.About().Path] = p
 	}
 	return p
 }
 
 // same says whether a and b are known to hold the same tensors with the same bytes: not where too much had to be read.
-func (c *comparer) same(a, b *foreign.Checkpoint) bool {
-	if x, err := os.Stat(a.Path); err == nil {
-		if y, err := os.Stat(b.Path); err == nil && os.SameFile(x, y) {
+func (c *comparer) same(a, b checkpoint.Checkpoint) bool {
+	if x, err := os.Stat(a.About().Path); err == nil {
+		if y, err := os.Stat(b.About().Path); err == nil && os.SameFile(x, y) {
 			return true
 		}
 	}
-	if a.Bytes() != b.Bytes() {
+	if checkpoint.Size(a) != checkpoint.Size(b) {
 		return false
 	}
 	if x, y := c.fingerprint(a), c.fingerprint(b); x != "" && y != "" {
 		return x == y
 	}
-	if checkpoint.SameTensors(a.Layout(), b.Layout()) != nil {
+	if checkpoint.SameTensors(a.Tensors(), b.Tensors()) != nil {
 		return false
 	}
 	x, ok := c.digest(a)
@@ -63,20 +63,15 @@ func (c *comparer) same(a, b *foreign.Checkpoint) bool {
 	return ok && x == y
 }
 
-func (c *comparer) digest(a *foreign.Checkpoint) (sum [sha256.Size]byte, ok bool) {
-	if sum, ok := c.digests[a.Path]; ok {
+func (c *comparer) digest(a checkpoint.Checkpoint) (sum [sha256.Size]byte, ok bool) {
+	if sum, ok := c.digests[a.About().Path]; ok {
 		return sum, true
 	}
-	if c.read += a.Bytes(); c.read > maxCompared {
+	if c.read += checkpoint.Size(a); c.read > maxCompared {
 		return sum, false
 	}
-	again, err := foreign.Open(a.Path, c.o)
-	if err != nil {
-		return sum, false
-	}
-	defer again.Close()
 	each := map[string]hash.Hash{} // of each tensor, for their order is the format's
-	if again.Stream(func(t *foreign.Tensor, data []byte) error {
+	if a.Stream(func(t *checkpoint.Tensor, data []byte) error {
 		if t == nil { // the header
 			return nil
 		}
@@ -96,7 +91,7 @@ func (c *comparer) digest(a *foreign.Checkpoint) (sum [sha256.Size]byte, ok bool
 	if c.digests == nil {
 		c.digests = map[string][sha256.Size]byte{}
 	}
-	c.digests[a.Path] = sum
+	c.digests[a.About().Path] = sum
 	return sum, true
 }
 
@@ -105,17 +100,16 @@ type leftOut struct {
 	item
 	name name
 	why  string
-	c    *foreign.Checkpoint // nil where it cannot be read
-	copy string              // of which one it is a copy
+	c    checkpoint.Checkpoint // nil where it cannot be read
+	copy string                // of which one it is a copy
 }
 
 // look opens what was left out and finds what it is a copy of.
-func (l *leftOut) look(all []opened, o Options, compare *comparer) {
-	c, err := foreign.Open(l.path, o.Options)
+func (l *leftOut) look(all []opened, open *opener, compare *comparer) {
+	c, err := open.open(l.path)
 	if err != nil {
 		return
 	}
-	c.Close()
 	l.c = c
 	// Likely ones first: of the same epoch, then the last.
 	order := make([]*opened, 0, len(all))
@@ -123,7 +117,7 @@ func (l *leftOut) look(all []opened, o Options, compare *comparer) {
 		order = append(order, &all[i])
 	}
 	likely := func(a *opened) bool {
-		return l.name.epoch == a.name.epoch || of(c.Info.Epoch) == of(a.c.Info.Epoch) || of(c.Info.Step) == of(a.c.Info.Step)
+		return l.name.epoch == a.name.epoch || of(c.About().Info.Epoch) == of(a.c.About().Info.Epoch) || of(c.About().Info.Step) == of(a.c.About().Info.Step)
 	}
 	slices.SortStableFunc(order, func(a, b *opened) int {
 		switch {
@@ -135,7 +129,7 @@ func (l *leftOut) look(all []opened, o Options, compare *comparer) {
 		return 1
 	})
 	for _, a := range order {
-		if !said(inEpoch(a), of(c.Info.Epoch)) || !said(inStep(a), of(c.Info.Step)) {
+		if !said(inEpoch(a), of(c.About().Info.Epoch)) || !said(inStep(a), of(c.About().Info.Step)) {
 			continue
 		}
 		if compare.same(c, a.c) {
@@ -154,7 +148,7 @@ func (l *leftOut) alone(all []opened) string {
 		what string
 		own  float64
 		of   clock
-	}{{"epoch", l.name.epoch, nameEpoch}, {"epoch", of(l.c.Info.Epoch), inEpoch}, {"step", of(l.c.Info.Step), inStep}} {
+	}{{"epoch", l.name.epoch, nameEpoch}, {"epoch", of(l.c.About().Info.Epoch), inEpoch}, {"step", of(l.c.About().Info.Step), inStep}} {
 		if math.IsNaN(k.own) {
 			continue
 		}
@@ -212,18 +206,17 @@ func said(a, b float64) bool { return a == b || math.IsNaN(a) || math.IsNaN(b) }
 
 // withoutCopies parts from the items those of series whose checkpoints are all copies of the largest one's: files saved
 // twice. Where others clash too, the clash is the error.
-func (o Options) withoutCopies(items []item, clash *seriesError) (kept []item, left []leftOut, err error) {
+func withoutCopies(items []item, clash *seriesError, open *opener) (kept []item, left []leftOut, err error) {
 	main := slices.MaxFunc(clash.list, func(a, b *series) int { // of equal ones that with the plainer name, without -v1
 		return cmp.Or(len(a.items)-len(b.items), len(b.stem)-len(a.stem))
 	})
-	compare := &comparer{o: o.Options}
+	compare := &comparer{}
 	var all []opened
 	for n, i := range main.items {
-		c, err := foreign.Open(items[i].path, o.Options)
+		c, err := open.open(items[i].path)
 		if err != nil {
 			return nil, nil, clash
 		}
-		c.Close()
 		all = append(all, opened{item: items[i], name: main.name(n, items[i].label), c: c, of: main})
 	}
 	copies := map[int]leftOut{}
@@ -233,7 +226,7 @@ func (o Options) withoutCopies(items []item, clash *seriesError) (kept []item, l
 		}
 		for n, i := range s.items {
 			l := leftOut{item: items[i], name: s.name(n, items[i].label), why: "a copy"}
-			if l.look(all, o, compare); l.copy == "" {
+			if l.look(all, open, compare); l.copy == "" {
 				return nil, nil, clash
 			}
 			copies[i] = l

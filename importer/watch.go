@@ -190,7 +190,7 @@ func Add(ctx context.Context, r *trajectory.Recorder, u *Understood, f Found, la
 		}
 	}
 	if *layout == nil {
-		*layout = f.layout
+		*layout = f.c.Tensors()
 		if len(r.Checkpoints) > 0 {
 			var err error
 			if *layout, err = r.Tensors(0); err != nil {
@@ -198,10 +198,10 @@ func Add(ctx context.Context, r *trajectory.Recorder, u *Understood, f Found, la
 			}
 		}
 	}
-	if err := checkpoint.SameTensors(*layout, f.layout); err != nil {
+	if err := checkpoint.SameTensors(*layout, f.c.Tensors()); err != nil {
 		return false, fmt.Errorf("%s: %w", f.Source, err)
 	}
-	if err := checkpoint.Averageable(f.layout); err != nil {
+	if err := checkpoint.Averageable(f.c.Tensors()); err != nil {
 		return false, fmt.Errorf("%s: %w", f.Source, err)
 	}
 	if link {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
@@ -29,10 +30,10 @@ func train(t *testing.T, dir string, cfg Config, stop int64) (*trajectory.Trajec
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec, err := trajectory.Append(dir)
+	rec, err := trajectory.Append(dir, formats.Files{})
 	if err != nil {
 		training, _ := json.Marshal(cfg)
-		rec, err = trajectory.Create(dir, trajectory.Meta{Run: "t", Training: training, StepsPerEpoch: StepsPerEpoch(300, cfg.BatchSize)})
+		rec, err = trajectory.Create(dir, formats.Files{}, trajectory.Meta{Run: "t", Training: training, StepsPerEpoch: StepsPerEpoch(300, cfg.BatchSize)})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,8 @@
 // learning rate at a checkpoint) is a pointer, nil where it is not known and null in JSON, so that what
 // nobody set is unknown; Trajectory.Step is nil where steps only count the checkpoints.
 //
+// It knows no format of weights: files are opened and written by what is handed in, Files.
+//
 // docs/trajectory-format.md describes the format for other programs.
 package trajectory
 
@@ -20,7 +22,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/lawa-replay/lawa-replay/checkpoint/foreign"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 )
 
 // Format is the version of the format that this package writes; it reads no other.
@@ -87,13 +89,13 @@ type Link struct {
 }
 
 // NewLink refers to a checkpoint as it was opened: opened again, it is the same.
-func NewLink(path string, c *foreign.Checkpoint, o foreign.Options) *Link {
-	return &Link{Path: path, Key: c.Key, Strip: o.Strip, Skip: o.Skip, Untie: o.Untie, Strict: o.Strict, MaxPickle: o.MaxPickle}
+func NewLink(path string, c checkpoint.Checkpoint, o checkpoint.Options) *Link {
+	return &Link{Path: path, Key: c.About().Key, Strip: o.Strip, Skip: o.Skip, Untie: o.Untie, Strict: o.Strict, MaxPickle: o.MaxPickle}
 }
 
-// Open opens the checkpoint that the link refers to.
-func (l Link) Open() (*foreign.Checkpoint, error) {
-	return foreign.Open(l.Path, foreign.Options{Key: l.Key, Strip: l.Strip, Skip: l.Skip, Untie: l.Untie, Strict: l.Strict, MaxPickle: l.MaxPickle})
+// options are those with which the checkpoint that the link refers to is opened.
+func (l Link) options() checkpoint.Options {
+	return checkpoint.Options{Key: l.Key, Strip: l.Strip, Skip: l.Skip, Untie: l.Untie, Strict: l.Strict, MaxPickle: l.MaxPickle}
 }
 
 // imported says whether the run was recorded by an import.

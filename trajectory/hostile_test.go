@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 )
 
@@ -21,7 +22,7 @@ const goodMeta = `{"format": 1, "run": "r"}`
 // weightsFile is a checkpoint of one tensor, and its digest.
 func weightsFile(t testing.TB, dir string) (bytes int, sha256 string) {
 	t.Helper()
-	r, err := Create(dir, Meta{Run: "r"})
+	r, err := Create(dir, formats.Files{}, Meta{Run: "r"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +49,7 @@ func TestHostileLines(t *testing.T) {
 	}
 	write(metaFile, goodMeta)
 	write(linesFile, line())
-	if run, err := Open(dir); err != nil {
+	if run, err := Open(dir, formats.Files{}); err != nil {
 		t.Fatal(err)
 	} else if w, err := run.Map(0, false); err != nil {
 		t.Fatal(err)
@@ -87,7 +88,7 @@ func TestHostileLines(t *testing.T) {
 		strings.Repeat(" ", maxLine) + line():                                     "line 1: the line is too long: more than 16 MiB",
 	} {
 		write(linesFile, text)
-		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), linesFile) {
+		if _, err := Open(dir, formats.Files{}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), linesFile) {
 			t.Errorf("%.150s: %v, expected %q", text, err, want)
 		}
 	}
@@ -104,7 +105,7 @@ func TestHostileLines(t *testing.T) {
 		strings.Repeat("[", 20000):                    "exceeded max depth",
 	} {
 		write(metaFile, text)
-		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), metaFile) {
+		if _, err := Open(dir, formats.Files{}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), metaFile) {
 			t.Errorf("%.100s: %v, expected %q", text, err, want)
 		}
 	}
@@ -112,7 +113,7 @@ func TestHostileLines(t *testing.T) {
 
 // TestSealWithoutALink: a trajectory made in memory whose checkpoint has no digest and no link.
 func TestSealWithoutALink(t *testing.T) {
-	run, err := Linked(t.TempDir(), Meta{Run: "r"}, []Checkpoint{{Index: 1, Epoch: 1, Step: 1, File: "weights/x"}})
+	run, err := Linked(t.TempDir(), formats.Files{}, Meta{Run: "r"}, []Checkpoint{{Index: 1, Epoch: 1, Step: 1, File: "weights/x"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +155,7 @@ func TestNotRegularFiles(t *testing.T) {
 			}
 			done := make(chan error, 1)
 			go func() {
-				run, err := Open(dir)
+				run, err := Open(dir, formats.Files{})
 				if err == nil {
 					_, err = run.Map(0, false)
 				}
@@ -195,7 +196,7 @@ func TestLinksInATrajectory(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := filepath.Join(t.TempDir(), "run")
-			r, err := Create(dir, Meta{Run: "r"})
+			r, err := Create(dir, formats.Files{}, Meta{Run: "r"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -217,7 +218,7 @@ func TestLinksInATrajectory(t *testing.T) {
 				t.Errorf("%s to %s: the file outside holds %q, %v", name, to, text, err)
 			}
 			if name != linesFile {
-				if _, err := Append(dir); err == nil || !strings.Contains(err.Error(), "a symbolic link") {
+				if _, err := Append(dir, formats.Files{}); err == nil || !strings.Contains(err.Error(), "a symbolic link") {
 					t.Errorf("%s to %s: going on: %v", name, to, err)
 				}
 			}
@@ -227,7 +228,7 @@ func TestLinksInATrajectory(t *testing.T) {
 	if err := errors.Join(os.WriteFile(filepath.Join(dir, metaFile), []byte(goodMeta), 0o644), os.Symlink(victim, filepath.Join(dir, ".lock"))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Append(dir); err == nil || !strings.Contains(err.Error(), "a symbolic link") {
+	if _, err := Append(dir, formats.Files{}); err == nil || !strings.Contains(err.Error(), "a symbolic link") {
 		t.Errorf(".lock: %v", err)
 	}
 	if names, _ := os.ReadDir(outside); len(names) != 1 {
@@ -248,7 +249,7 @@ func FuzzTrajectory(f *testing.F) {
 		if err := errors.Join(os.WriteFile(filepath.Join(dir, metaFile), meta, 0o644), os.WriteFile(filepath.Join(dir, linesFile), lines, 0o644)); err != nil {
 			t.Fatal(err)
 		}
-		run, err := Open(dir)
+		run, err := Open(dir, formats.Files{})
 		if err != nil {
 			return
 		}
@@ -273,7 +274,7 @@ func FuzzTrajectory(f *testing.F) {
 // is gone is not taken for a new one.
 func TestDiscardLeavesNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	r, err := Create(dir, Meta{Run: "r"})
+	r, err := Create(dir, formats.Files{}, Meta{Run: "r"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +290,7 @@ func TestDiscardLeavesNothing(t *testing.T) {
 	if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, linesFile), nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Create(dir, Meta{Run: "r"}); err == nil || !strings.Contains(err.Error(), "of another run") {
+	if _, err := Create(dir, formats.Files{}, Meta{Run: "r"}); err == nil || !strings.Contains(err.Error(), "of another run") {
 		t.Errorf("%v", err)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"syscall"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
-	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
 
 // Recorder appends checkpoints to a trajectory. One process at a time may hold one.
@@ -21,7 +21,7 @@ type Recorder struct {
 }
 
 // Create starts a trajectory in dir, which must be empty or not exist yet.
-func Create(dir string, meta Meta) (*Recorder, error) {
+func Create(dir string, files Files, meta Meta) (*Recorder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -32,17 +32,9 @@ func Create(dir string, meta Meta) (*Recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, there := range []struct{ file, what string }{
-		{metaFile, "already holds a run (--resume goes on with it; or choose another folder)"},
-		{linesFile, "holds the " + linesFile + " of another run, whose " + metaFile + " is gone: choose another folder"},
-	} {
-		if _, err := os.Lstat(filepath.Join(dir, there.file)); !errors.Is(err, os.ErrNotExist) {
-			unlock()
-			if err == nil {
-				err = fmt.Errorf("%s %s", dir, there.what)
-			}
-			return nil, err
-		}
+	if err := vacant(dir); err != nil {
+		unlock()
+		return nil, err
 	}
 	meta.Format, meta.Nulls = Format, true
 	text, err := json.MarshalIndent(meta, "", "  ")
@@ -53,21 +45,38 @@ func Create(dir string, meta Meta) (*Recorder, error) {
 		unlock()
 		return nil, err
 	}
-	return &Recorder{&Trajectory{Dir: dir, Meta: meta, verified: map[int]bool{}}, unlock}, nil
+	return &Recorder{newTrajectory(dir, files, meta), unlock}, nil
+}
+
+// vacant says whether a folder holds nothing of another run.
+func vacant(dir string) error {
+	lines := fmt.Errorf("%s holds the %s of another run, whose %s is gone: choose another folder", dir, linesFile, metaFile)
+	run := hint.With(fmt.Errorf("%s already holds a run", dir), "resume", "goes on with it; or choose another folder")
+	for _, there := range []struct {
+		file string
+		err  error
+	}{{metaFile, run}, {linesFile, lines}} {
+		if _, err := os.Lstat(filepath.Join(dir, there.file)); err == nil {
+			return there.err
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Append opens the trajectory in dir to go on with it. A torn last line is cut off, and temporary files
 // that a kill left behind are removed.
-func Append(dir string) (*Recorder, error) {
+func Append(dir string, files Files) (*Recorder, error) {
 	if !Exists(dir) { // Lock would leave a file there
-		_, err := Open(dir)
+		_, err := Open(dir, files)
 		return nil, err
 	}
 	unlock, err := atomicfile.Lock(dir)
 	if err != nil {
 		return nil, err
 	}
-	t, err := Open(dir)
+	t, err := Open(dir, files)
 	if err == nil && len(t.Warnings) > 0 {
 		err = t.rewriteLines()
 	}
@@ -115,7 +124,7 @@ func (r *Recorder) Close() { r.unlock() }
 // Index, File, Bytes and digests filled in. data is the data section for the arranged tensors.
 func (r *Recorder) Write(c Checkpoint, tensors []checkpoint.Tensor, data []byte) (Checkpoint, error) {
 	return r.WriteFrom(c, func(w io.Writer) error {
-		return safetensors.Write(w, tensors, safetensors.Metadata(), data)
+		return r.files.Write(w, tensors, checkpoint.Metadata(), data)
 	})
 }
 
@@ -178,13 +187,18 @@ func stateFile(index int) string {
 // momentum. Write it before Commit; DropStates removes the older ones after.
 func (r *Recorder) WriteState(index int, tensors []checkpoint.Tensor, data []byte) error {
 	return r.write(stateFile(index), func(w io.Writer) error {
-		return safetensors.Write(w, tensors, nil, data)
+		return r.files.Write(w, tensors, nil, data)
 	})
 }
 
 // State maps what WriteState stored.
 func (r *Recorder) State(index int) (*checkpoint.Mapped, error) {
-	return safetensors.Map(filepath.Join(r.Dir, stateFile(index)))
+	c, err := r.files.Own(filepath.Join(r.Dir, stateFile(index)))
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.Map()
 }
 
 // DropStates removes every state but that of checkpoint index.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 )
@@ -20,7 +21,7 @@ import (
 // record makes a trajectory of n checkpoints with two tensors, and returns its recorder.
 func record(t *testing.T, n int) *Recorder {
 	t.Helper()
-	r, err := Create(filepath.Join(t.TempDir(), "run"), Meta{Run: "test", StepsPerEpoch: 10})
+	r, err := Create(filepath.Join(t.TempDir(), "run"), formats.Files{}, Meta{Run: "test", StepsPerEpoch: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func add(t *testing.T, r *Recorder, tensors []checkpoint.Tensor, v float32) {
 
 func TestRecordAndRead(t *testing.T) {
 	r := record(t, 3)
-	got, err := Open(r.Dir)
+	got, err := Open(r.Dir, formats.Files{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,14 +80,14 @@ func TestRecordAndRead(t *testing.T) {
 
 func TestOneRunAFolderAndOneWriter(t *testing.T) {
 	r := record(t, 1)
-	if _, err := Append(r.Dir); !errors.Is(err, atomicfile.ErrLocked) {
+	if _, err := Append(r.Dir, formats.Files{}); !errors.Is(err, atomicfile.ErrLocked) {
 		t.Errorf("a second writer: %v", err)
 	}
 	r.Close()
-	if _, err := Create(r.Dir, Meta{}); err == nil || !strings.Contains(err.Error(), "already holds a run") {
+	if _, err := Create(r.Dir, formats.Files{}, Meta{}); err == nil || !strings.Contains(err.Error(), "already holds a run") {
 		t.Errorf("a second run: %v", err)
 	}
-	if _, err := Append(t.TempDir()); err == nil || !strings.Contains(err.Error(), "not a trajectory") {
+	if _, err := Append(t.TempDir(), formats.Files{}); err == nil || !strings.Contains(err.Error(), "not a trajectory") {
 		t.Errorf("an empty folder: %v", err)
 	}
 }
@@ -105,18 +106,18 @@ func TestTornLineIsPassedOver(t *testing.T) {
 		if err := os.WriteFile(lines, whole[:cut], 0o644); err != nil {
 			t.Fatal(err)
 		}
-		got, err := Open(r.Dir)
+		got, err := Open(r.Dir, formats.Files{})
 		if err != nil || len(got.Checkpoints) != 1 || (len(got.Warnings) == 1) != (cut > first) {
 			t.Fatalf("cut at %d: %+v, %v", cut, got, err)
 		}
 	}
-	again, err := Append(r.Dir)
+	again, err := Append(r.Dir, formats.Files{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer again.Close()
 	add(t, again, []checkpoint.Tensor{{Name: "w", DType: checkpoint.F32, Shape: []int64{3}}, {Name: "n", DType: checkpoint.I64}}, 9)
-	if got, err := Open(r.Dir); err != nil || len(got.Checkpoints) != 2 || len(got.Warnings) != 0 {
+	if got, err := Open(r.Dir, formats.Files{}); err != nil || len(got.Checkpoints) != 2 || len(got.Warnings) != 0 {
 		t.Fatalf("%+v, %v", got, err)
 	}
 }
@@ -146,7 +147,7 @@ func TestDamageIsNamed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := record(t, 2)
 			c.harm(t, r)
-			got, err := Open(r.Dir)
+			got, err := Open(r.Dir, formats.Files{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,7 +203,7 @@ func TestLinesAreNotTrusted(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(r.Dir, linesFile), []byte(line), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := Open(r.Dir); err == nil {
+		if got, err := Open(r.Dir, formats.Files{}); err == nil {
 			t.Errorf("%s: %+v", name, got.Checkpoints)
 		}
 	}
@@ -258,7 +259,7 @@ func TestSparseFile(t *testing.T) {
 func TestLinksAreMapped(t *testing.T) {
 	for name, copied := range map[string]bool{"imagenet.pth.tar": false, "imagenet-legacy.pth.tar": false, "single.safetensors": false, "checkpoint-1500": false, "checkpoint-1600": false, "dcp": false, "dcp-2": true, "views.pt": true} {
 		path := filepath.Join("..", "testdata", "foreign", name)
-		w, err := mapLink(Link{Path: path})
+		w, err := mapOf(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,7 +270,7 @@ func TestLinksAreMapped(t *testing.T) {
 		if _, err := scan(w, d); err != nil {
 			t.Fatal(err)
 		}
-		run, err := Linked(t.TempDir(), Meta{}, []Checkpoint{{Index: 1, Epoch: 1, Step: 1, Link: &Link{Path: path}}})
+		run, err := Linked(t.TempDir(), formats.Files{}, Meta{}, []Checkpoint{{Index: 1, Epoch: 1, Step: 1, Link: &Link{Path: path}}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -300,7 +301,7 @@ func TestLinksAreMapped(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "model.safetensors.index.json"), []byte(`{"weight_map": {"a": "a.safetensors", "b": "b.safetensors"}}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w, err := mapLink(Link{Path: dir})
+	w, err := mapOf(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +320,7 @@ func TestUnknownIsNotZero(t *testing.T) {
 	zero := 0.0
 	write := func(meta Meta, c Checkpoint, without string) *Trajectory {
 		dir := filepath.Join(t.TempDir(), "run")
-		rec, err := Create(dir, meta)
+		rec, err := Create(dir, formats.Files{}, meta)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -345,7 +346,7 @@ func TestUnknownIsNotZero(t *testing.T) {
 		if err := os.WriteFile(path, text, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		run, err := Open(dir)
+		run, err := Open(dir, formats.Files{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -388,7 +389,7 @@ func TestDigests(t *testing.T) {
 		"no XXH3, SHA-256 wrong": {false, func(c *Checkpoint) { c.XXH3, c.SHA256 = "", strings.Repeat("0", 64) }, "sha256"},
 	} {
 		dir := filepath.Join(t.TempDir(), "run")
-		r, err := Create(dir, Meta{Run: "r"})
+		r, err := Create(dir, formats.Files{}, Meta{Run: "r"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -405,7 +406,7 @@ func TestDigests(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Close()
-		run, err := Open(dir)
+		run, err := Open(dir, formats.Files{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -426,4 +427,14 @@ func TestDigests(t *testing.T) {
 	if d.XXH3() != "06b05ab6733a618578af5f94892f3950" {
 		t.Errorf("XXH3 of abc is %s", d.XXH3())
 	}
+}
+
+// mapOf maps a checkpoint of another program.
+func mapOf(path string) (*checkpoint.Mapped, error) {
+	c, err := formats.Open(path, checkpoint.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.Map()
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -24,7 +25,7 @@ func main() {
 }
 
 func run(dir string) error {
-	t, err := trajectory.Open(dir)
+	t, err := trajectory.Open(dir, formats.Files{})
 	if err != nil {
 		return err
 	}

@@ -21,9 +21,6 @@ import (
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 )
 
-// MaxHeader is the longest header that the reference reader takes, in bytes.
-const MaxHeader = 100_000_000
-
 // Holds says whether a file of the format can hold the tensors. The error names the first that it cannot.
 func Holds(tensors []checkpoint.Tensor) error {
 	for _, t := range tensors {
@@ -51,7 +48,7 @@ func ReadHeader(r io.ReaderAt, size int64) (*Header, error) {
 		return nil, err
 	}
 	n := binary.LittleEndian.Uint64(prefix[:])
-	if n > MaxHeader || n > uint64(size-8) {
+	if n > checkpoint.MaxHeader || n > uint64(size-8) {
 		return nil, fmt.Errorf("the header claims %d bytes in a file of %d (not a safetensors file, or cut short)", n, size)
 	}
 	text := make([]byte, n)

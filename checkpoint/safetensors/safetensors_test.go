@@ -101,7 +101,7 @@ func FuzzReadHeader(f *testing.F) {
 				t.Fatalf("%+v in a file of %d bytes", x, len(b))
 			}
 		}
-		text, err := EncodeHeader(h.Tensors, h.Metadata)
+		text, err := checkpoint.EncodeHeader(h.Tensors, h.Metadata)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,12 +15,14 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/analysis"
 	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/evaluator"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/plots"
 	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/sweep"
 	"github.com/lawa-replay/lawa-replay/trainer"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -75,25 +77,26 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 	if err := demoTrain(ctx, run, net, set); err != nil {
 		return err
 	}
-	t, err := trajectory.Open(run)
+	t, err := trajectory.Open(run, formats.Files{})
 	if err != nil {
 		return err
 	}
-	s := &evaluator.Sweep{Dir: sweepDir, Trajectories: []*trajectory.Trajectory{t}, Splits: []string{"val"}, Memory: freeMemory() / 2}
-	if s.Schemes, err = (selection{k: demoK}).parseSchemes(); err != nil {
+	j := &job{dir: sweepDir, memory: freeMemory() / 2, spec: sweep.Spec{Trajectories: []*trajectory.Trajectory{t}, Splits: []string{"val"}}}
+	if j.spec.Schemes, err = (selection{k: demoK}).parseSchemes(); err != nil {
 		return err
 	}
-	if s.Policies, err = bn.ParsePolicies(demoPolicy); err != nil {
+	if j.spec.Policies, err = bn.ParsePolicies(demoPolicy); err != nil {
 		return err
 	}
 	endpoints, err := selectEpochs(t, "")
 	if err != nil {
 		return err
 	}
-	s.Endpoints = [][]int{endpoints}
+	j.spec.Endpoints = [][]int{endpoints}
 	engine := evaluator.NewEngine(net, torch.CPU, 0, runtime.NumCPU())
 	engine.Set, engine.BNSplit, engine.BNBatch = set, set.Train, demoConfig.BatchSize
-	if err := sweep(ctx, s, engine); err != nil {
+	j.backend = engine
+	if err := j.run(ctx); err != nil {
 		return err
 	}
 	tab, err := readResults(sweepDir)
@@ -123,7 +126,7 @@ func demoTrain(ctx context.Context, run string, net model.Network, set *dataset.
 		defer rec.Close()
 		return train(ctx, o, net, set, torch.CPU, rec)
 	}
-	rec, err := trajectory.Append(run)
+	rec, err := trajectory.Append(run, formats.Files{})
 	if err != nil {
 		return err
 	}

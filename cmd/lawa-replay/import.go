@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/importer"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -199,7 +200,7 @@ func runImport(ctx context.Context, cmd *cobra.Command, o importOptions, args []
 // recorder opens the trajectory to add to, or creates it.
 func (o importOptions) recorder(u *importer.Understood) (*trajectory.Recorder, error) {
 	if trajectory.Exists(o.out) {
-		return trajectory.Append(o.out)
+		return trajectory.Append(o.out, formats.Files{})
 	}
 	name := o.name
 	if name == "" {
@@ -209,7 +210,7 @@ func (o importOptions) recorder(u *importer.Understood) (*trajectory.Recorder, e
 		}
 		name = filepath.Base(abs)
 	}
-	return trajectory.Create(o.out, u.Meta(trajectory.Meta{Run: name, Model: located(o.model, "torchscript:"), Data: located(o.data, "tensors:"), Seed: o.seed, BatchSize: o.batchSize, Devices: o.devices, Software: "lawa-replay " + Version + " (import)"}))
+	return trajectory.Create(o.out, formats.Files{}, u.Meta(trajectory.Meta{Run: name, Model: located(o.model, "torchscript:"), Data: located(o.data, "tensors:"), Seed: o.seed, BatchSize: o.batchSize, Devices: o.devices, Software: "lawa-replay " + Version + " (import)"}))
 }
 
 // located makes the path of a file that is there absolute, wherever the trajectory is then used from. Other texts

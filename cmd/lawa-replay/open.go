@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/importer"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -66,7 +67,7 @@ func openOne(paths []string, o foreignOptions) (*trajectory.Trajectory, error) {
 func openAny(paths []string, o foreignOptions) (*trajectory.Trajectory, error) {
 	path := paths[0]
 	if trajectory.Exists(path) {
-		t, err := trajectory.Open(path)
+		t, err := trajectory.Open(path, formats.Files{})
 		if err != nil {
 			return nil, err
 		}

@@ -24,6 +24,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/sweep"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -124,23 +125,23 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 			return wrong(cmd, fmt.Errorf("--bn: %w", err))
 		}
 	}
-	s := &evaluator.Sweep{Dir: o.out, Schemes: schemes, Policies: policies, AllowNonFinite: o.allowNonFinite, AllowGaps: o.allowGaps, Memory: memory}
-	backend, done, err := o.backend(ctx, cmd, s, device, runs)
+	j := &job{dir: o.out, memory: memory, spec: sweep.Spec{Schemes: schemes, Policies: policies, AllowNonFinite: o.allowNonFinite, AllowGaps: o.allowGaps}}
+	done, err := o.backend(ctx, cmd, j, device, runs)
 	if err != nil {
 		return err
 	}
 	defer done()
 	if o.bn == "" {
-		if s.Policies, err = defaultPolicies(s.Trajectories[0], backend); err != nil {
+		if j.spec.Policies, err = defaultPolicies(j.spec.Trajectories[0], j.backend); err != nil {
 			return err
 		}
 	}
-	for _, p := range s.Policies {
-		if err := backend.Supports(p); err != nil {
+	for _, p := range j.spec.Policies {
+		if err := j.backend.Supports(p); err != nil {
 			return wrong(cmd, fmt.Errorf("--bn: %w", err))
 		}
 	}
-	for _, t := range s.Trajectories {
+	for _, t := range j.spec.Trajectories {
 		if thorough {
 			t.Thorough()
 		}
@@ -148,43 +149,50 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 		if err != nil {
 			return wrong(cmd, fmt.Errorf("--epochs: trajectory %s: %w", t.Meta.Run, err))
 		}
-		s.Endpoints = append(s.Endpoints, endpoints)
+		j.spec.Endpoints = append(j.spec.Endpoints, endpoints)
 	}
-	if err := s.Plan(); errors.As(err, &averaging.RequestError{}) {
-		return wrong(cmd, err)
-	} else if err != nil {
-		return err
-	}
-	if err := s.Check(backend); err != nil {
-		return err
-	}
-	if e, ok := backend.(*evaluator.Engine); ok {
-		for _, t := range s.Trajectories {
+	if e, ok := j.backend.(*evaluator.Engine); ok {
+		for _, t := range j.spec.Trajectories {
 			if err := notePrefix(e, t); err != nil {
 				return err
 			}
 		}
 	}
-	return sweep(ctx, s, backend)
+	if err := j.run(ctx); errors.As(err, &averaging.RequestError{}) {
+		return wrong(cmd, err)
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// job is a sweep that is to be made.
+type job struct {
+	dir     string
+	spec    sweep.Spec
+	backend sweep.Backend
+	memory  int64
 }
 
 // backend opens the trajectories, and what evaluates them: a network of this program, or workers.
-func (o sweepOptions) backend(ctx context.Context, cmd *cobra.Command, s *evaluator.Sweep, device torch.Device, runs []string) (evaluator.Backend, func(), error) {
+func (o sweepOptions) backend(ctx context.Context, cmd *cobra.Command, j *job, device torch.Device, runs []string) (func(), error) {
+	s := &j.spec
 	if o.worker != "" {
 		if o.model != "" && model.IsScript(o.model) || o.task != "" {
-			return nil, nil, wrong(cmd, errors.New("--worker takes its own network and task: --model and --task are for networks of this program"))
+			return nil, wrong(cmd, errors.New("--worker takes its own network and task: --model and --task are for networks of this program"))
 		}
 		if o.splitHalf {
-			return nil, nil, wrong(cmd, errors.New("--split-half: a worker's splits are its own; let it announce two halves, and plot speedup --choose-on one of them"))
+			return nil, wrong(cmd, errors.New("--split-half: a worker's splits are its own; let it announce two halves, and plot speedup --choose-on one of them"))
 		}
-		if err := o.open(s, runs); err != nil {
-			return nil, nil, err
+		var err error
+		if s.Trajectories, err = o.open(runs); err != nil {
+			return nil, err
 		}
 		meta := s.Trajectories[0].Meta
-		w, err := evaluator.NewWorkers(ctx, worker.Worker{Command: o.worker, Start: o.workerStart, Limit: o.workerTimeout,
-			Hello: worker.Hello{Device: device.String(), Model: cmp.Or(o.model, meta.Model), Data: cmp.Or(o.data, meta.Data), Tied: meta.Tied}}, max(1, o.workers))
+		w, err := worker.NewWorkers(ctx, worker.Worker{Command: o.worker, Start: o.workerStart, Limit: o.workerTimeout,
+			Hello: worker.Hello{Device: device.String(), Model: cmp.Or(o.model, meta.Model), Data: cmp.Or(o.data, meta.Data), Tied: meta.Tied}}, device.Kind(), max(1, o.workers))
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		s.Splits = w.Splits()
 		if o.split != "" {
@@ -193,20 +201,22 @@ func (o sweepOptions) backend(ctx context.Context, cmd *cobra.Command, s *evalua
 		for _, name := range s.Splits {
 			if !slices.Contains(w.Splits(), name) {
 				w.Close()
-				return nil, nil, wrong(cmd, fmt.Errorf("--split: the worker has no %s; it announces %s", name, strings.Join(w.Splits(), ", ")))
+				return nil, wrong(cmd, fmt.Errorf("--split: the worker has no %s; it announces %s", name, strings.Join(w.Splits(), ", ")))
 			}
 		}
-		return w, w.Close, nil
+		j.backend = w
+		return w.Close, nil
 	}
 	if err := device.Open(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if err := o.open(s, runs); err != nil {
-		return nil, nil, err
+	var err error
+	if s.Trajectories, err = o.open(runs); err != nil {
+		return nil, err
 	}
 	e, err := o.engine(cmd, s.Trajectories[0].Meta, device, o.workers)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for _, name := range splitNames(cmp.Or(o.split, "val")) {
 		s.Splits = append(s.Splits, name)
@@ -216,14 +226,15 @@ func (o sweepOptions) backend(ctx context.Context, cmd *cobra.Command, s *evalua
 	}
 	for _, name := range s.Splits {
 		if _, err := e.Set.Split(name); err != nil {
-			return nil, nil, wrong(cmd, fmt.Errorf("--split: %w", err))
+			return nil, wrong(cmd, fmt.Errorf("--split: %w", err))
 		}
 	}
-	return e, func() {}, nil
+	j.backend = e
+	return func() {}, nil
 }
 
 // defaultPolicies is recompute where there are batch-norm statistics and data to recompute them from.
-func defaultPolicies(t *trajectory.Trajectory, backend evaluator.Backend) ([]bn.Policy, error) {
+func defaultPolicies(t *trajectory.Trajectory, backend sweep.Backend) ([]bn.Policy, error) {
 	tensors, err := t.Tensors(0)
 	if err != nil {
 		return nil, err
@@ -239,42 +250,53 @@ func defaultPolicies(t *trajectory.Trajectory, backend evaluator.Backend) ([]bn.
 	return []bn.Policy{recompute}, nil
 }
 
-// sweep runs s with a progress bar and says what it did.
-func sweep(ctx context.Context, s *evaluator.Sweep, backend evaluator.Backend) error {
+// provenance is what the table's metadata say of a sweep.
+func (j *job) provenance() (map[string]any, error) {
 	var runs []map[string]any
 	var dirs []string
-	for _, t := range s.Trajectories {
+	for _, t := range j.spec.Trajectories {
 		dirs = append(dirs, t.Dir)
 	}
-	folders, err := evaluator.Folders(dirs)
+	folders, err := sweep.Folders(dirs)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for i, t := range s.Trajectories {
+	for i, t := range j.spec.Trajectories {
 		runs = append(runs, map[string]any{"run": t.Meta.Run, "seed": t.Meta.Seed, "folder": folders[i], "training": t.Meta.Training, "checkpoints": len(t.Checkpoints), "last_sha256": t.Checkpoints[len(t.Checkpoints)-1].SHA256, "devices": t.Meta.Devices})
 	}
 	var schemes, policies []string
-	for _, scheme := range s.Schemes {
+	for _, scheme := range j.spec.Schemes {
 		schemes = append(schemes, scheme.Spec())
 	}
-	for _, p := range s.Policies {
+	for _, p := range j.spec.Policies {
 		policies = append(policies, p.String())
 	}
-	s.Provenance = backend.Provenance()
-	maps.Copy(s.Provenance, map[string]any{"software": software(), "runs": runs, "schemes": schemes, "policies": policies, "splits": s.Splits})
-	if err := claim(s.Dir); err != nil {
+	out := j.backend.Provenance()
+	maps.Copy(out, map[string]any{"software": software(), "runs": runs, "schemes": schemes, "policies": policies, "splits": j.spec.Splits})
+	return out, nil
+}
+
+// run makes the sweep with a progress bar, and says what it did.
+func (j *job) run(ctx context.Context) error {
+	provenance, err := j.provenance()
+	if err != nil {
 		return err
 	}
-	var bar *progress
-	s.Progress = func(done, total int) { bar.set(done) }
-	bar = newProgress(ctx, "sweep", -1)
-	s.Note = func(text string) { bar.close(); say("note: %s", text) }
-	s.Start = func(total int) { bar.close(); bar = newProgress(ctx, "sweep", total) }
-	sum, err := s.Run(ctx, backend)
+	if err := claim(j.dir); err != nil {
+		return err
+	}
+	bar := newProgress(ctx, "sweep", -1)
+	note := func(text string) { bar.close(); say("note: %s", text) }
+	table, sum, err := j.evaluate(ctx, provenance, sweep.Options{
+		Memory:   j.memory,
+		Note:     note,
+		Progress: func(done, _ int) { bar.set(done) },
+		Start:    func(total int) { bar.close(); bar = newProgress(ctx, "sweep", total) },
+	})
 	bar.close()
 	switch {
 	case errors.Is(err, context.Canceled):
-		say("interrupted: %d of %d evaluations are kept in %s; the same command goes on with the rest", sum.Evaluations-sum.Missing+sum.Evaluated, sum.Evaluations, s.Dir)
+		say("interrupted: %d of %d evaluations are kept in %s; the same command goes on with the rest", sum.Evaluations-sum.Missing+sum.Evaluated, sum.Evaluations, j.dir)
 		return err
 	case errors.Is(err, atomicfile.ErrLocked):
 		return fmt.Errorf("%w: wait for the other sweep, or choose another --out", err)
@@ -282,11 +304,37 @@ func sweep(ctx context.Context, s *evaluator.Sweep, backend evaluator.Backend) e
 		return err
 	}
 	say("done: %d evaluations (%d made now, %d from the training log, %d already in the store); the table is %s", sum.Evaluations, sum.Evaluated,
-		sum.Recorded, sum.Evaluations-sum.Evaluated-sum.Recorded, filepath.Join(s.Dir, results.File))
-	return sayRuns(s)
+		sum.Recorded, sum.Evaluations-sum.Evaluated-sum.Recorded, filepath.Join(j.dir, results.File))
+	sayRuns(j.spec.Trajectories, table)
+	return nil
 }
 
-// claim makes the sweep's folder, unless it is something else already.
+// evaluate plans, and then, under the folder's lock, runs and tabulates.
+func (j *job) evaluate(ctx context.Context, provenance map[string]any, o sweep.Options) (*results.Table, sweep.Summary, error) {
+	p, err := sweep.NewPlan(ctx, j.spec, j.backend)
+	if err != nil {
+		return nil, sweep.Summary{}, err
+	}
+	store, err := sweep.OpenFolder(j.dir, o.Note)
+	if err != nil {
+		return nil, sweep.Summary{}, err
+	}
+	defer store.Close()
+	for _, n := range p.Notes {
+		o.Note(n)
+	}
+	sum, err := sweep.Run(ctx, p, j.backend, store.Store, o)
+	if err != nil {
+		return nil, sum, err
+	}
+	table, err := sweep.Table(p, provenance, store.Store)
+	if err == nil {
+		err = results.Write(filepath.Join(j.dir, results.File), table)
+	}
+	return table, sum, err
+}
+
+// claim is an error where the sweep's folder is something else already.
 func claim(dir string) error {
 	if trajectory.Exists(dir) {
 		return fmt.Errorf("%s holds a trajectory: choose another folder for the sweep", dir)
@@ -295,5 +343,5 @@ func claim(dir string) error {
 	if err == nil && len(names) > 0 && !slices.ContainsFunc(names, func(e os.DirEntry) bool { return e.Name() == "store" || e.Name() == atomicfile.LockName }) {
 		return fmt.Errorf("%s holds other files: choose an empty folder, or that of an earlier sweep", dir)
 	}
-	return os.MkdirAll(dir, 0o755)
+	return nil
 }

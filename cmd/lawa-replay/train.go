@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/evaluator"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
@@ -90,7 +91,7 @@ func runTrain(ctx context.Context, cmd *cobra.Command, o trainOptions) error {
 				return wrong(cmd, fmt.Errorf("--%s cannot be given with --resume: the run keeps its settings", flag))
 			}
 		}
-		if rec, err = trajectory.Append(o.out); err != nil {
+		if rec, err = trajectory.Append(o.out, formats.Files{}); err != nil {
 			return err
 		}
 		defer rec.Close()
@@ -137,7 +138,7 @@ func createRun(o trainOptions, net model.Network, set *dataset.Set, device torch
 	if o.name == "" {
 		o.name = filepath.Base(filepath.Clean(o.out))
 	}
-	return trajectory.Create(o.out, trajectory.Meta{
+	return trajectory.Create(o.out, formats.Files{}, trajectory.Meta{
 		Run: o.name, Model: net.Spec(), Data: set.Spec, Seed: new(o.config.Seed), BatchSize: o.config.BatchSize,
 		StepsPerEpoch: trainer.StepsPerEpoch(set.Train.N, o.config.BatchSize), Devices: []string{device.String()},
 		Software: software(), Training: training,

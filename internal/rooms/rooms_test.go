@@ -13,25 +13,34 @@ const module = "github.com/lawa-replay/lawa-replay"
 
 // may lists what each package may import of this module. What is not listed here does not belong.
 var may = map[string][]string{
-	"cmd/lawa-replay":        {"checkpoint", "analysis", "averaging", "bn", "dataset", "evaluator", "results", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/input", "results/metric", "internal/spec", "internal/torch", "model", "plots", "trainer", "trajectory", "checkpoint/safetensors"},
-	"trajectory":             {"checkpoint", "internal/atomicfile", "internal/input", "checkpoint/foreign", "checkpoint/safetensors"},
+	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "checkpoint", "checkpoint/formats", "dataset", "evaluator", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "internal/torch", "model", "plots", "results", "sweep", "trainer", "trajectory"},
+	"trajectory":             {"checkpoint", "internal/atomicfile", "internal/hint", "internal/input"},
 	"checkpoint":             {"internal/input"},
-	"checkpoint/foreign":     {"checkpoint", "internal/input", "checkpoint/pickle", "checkpoint/safetensors"},
+	"checkpoint/stored":      {"checkpoint", "internal/hint", "internal/input"},
+	"checkpoint/rebuild":     {"checkpoint", "checkpoint/pickle", "checkpoint/stored"},
+	"checkpoint/statedict":   {"checkpoint", "checkpoint/pickle", "checkpoint/rebuild", "checkpoint/stored", "internal/hint"},
+	"checkpoint/folder":      {"checkpoint"},
+	"checkpoint/other":       {"checkpoint", "checkpoint/folder"},
+	"checkpoint/pytorch":     {"checkpoint", "checkpoint/other", "checkpoint/pickle", "checkpoint/rebuild", "checkpoint/statedict", "checkpoint/stored", "internal/hint", "internal/input"},
+	"checkpoint/dcp":         {"checkpoint", "checkpoint/folder", "checkpoint/pickle", "checkpoint/pytorch", "checkpoint/rebuild", "checkpoint/statedict", "checkpoint/stored", "internal/input"},
+	"checkpoint/shards":      {"checkpoint", "checkpoint/folder", "checkpoint/stored", "internal/input"},
+	"checkpoint/formats":     {"checkpoint", "checkpoint/dcp", "checkpoint/folder", "checkpoint/other", "checkpoint/pytorch", "checkpoint/safetensors", "checkpoint/shards", "checkpoint/statedict", "checkpoint/stored", "internal/input"},
 	"checkpoint/pickle":      {},
-	"importer":               {"checkpoint", "internal/input", "trajectory", "checkpoint/foreign", "checkpoint/safetensors"},
-	"checkpoint/safetensors": {"checkpoint", "internal/input"},
-	"averaging":              {"checkpoint", "internal/input", "results/metric", "internal/spec", "trajectory", "checkpoint/foreign", "checkpoint/safetensors"},
+	"importer":               {"checkpoint", "checkpoint/folder", "checkpoint/formats", "checkpoint/other", "checkpoint/safetensors", "checkpoint/stored", "internal/input", "trajectory"},
+	"checkpoint/safetensors": {"checkpoint", "checkpoint/stored", "internal/input"},
+	"averaging":              {"checkpoint", "internal/input", "internal/spec", "results/metric", "trajectory"},
 	"bn":                     {"checkpoint", "internal/spec"},
-	"evaluator":              {"checkpoint", "averaging", "bn", "dataset", "results", "evaluator/worker", "internal/atomicfile", "internal/input", "internal/spec", "internal/torch", "model", "trajectory", "checkpoint/safetensors"},
-	"export":                 {"checkpoint", "averaging", "bn", "internal/atomicfile", "internal/input", "internal/spec", "trajectory", "checkpoint/foreign", "checkpoint/safetensors"},
+	"sweep":                  {"averaging", "bn", "checkpoint", "internal/atomicfile", "internal/input", "results", "results/metric", "trajectory"},
+	"evaluator":              {"bn", "checkpoint", "dataset", "internal/spec", "internal/torch", "model", "results/metric", "sweep", "trajectory"},
+	"export":                 {"averaging", "bn", "checkpoint", "checkpoint/formats", "checkpoint/pytorch", "checkpoint/safetensors", "internal/atomicfile", "internal/input", "internal/spec", "trajectory"},
 	"results":                {"internal/atomicfile", "internal/input"},
-	"evaluator/worker":       {"internal/input"},
+	"evaluator/worker":       {"bn", "checkpoint", "internal/atomicfile", "internal/input", "results/metric", "sweep", "trajectory"},
 	"model":                  {"bn", "checkpoint", "dataset", "internal/input", "internal/spec", "internal/torch"},
-	"dataset":                {"checkpoint", "internal/input", "internal/spec", "internal/torch", "trajectory", "checkpoint/safetensors"},
-	"trainer":                {"checkpoint", "dataset", "internal/spec", "internal/torch", "model", "trajectory", "checkpoint/safetensors"},
-	"analysis":               {"results", "results/metric", "internal/spec", "trajectory"},
-	"plots":                  {"analysis", "results", "internal/atomicfile", "internal/spec", "trajectory"},
-	"bench/average_sweep":    {"averaging", "trajectory"},
+	"dataset":                {"checkpoint", "checkpoint/safetensors", "internal/input", "internal/spec", "internal/torch"},
+	"trainer":                {"checkpoint", "dataset", "internal/spec", "internal/torch", "model", "trajectory"},
+	"analysis":               {"internal/spec", "results", "results/metric", "trajectory"},
+	"plots":                  {"analysis", "internal/atomicfile", "internal/spec", "results", "trajectory"},
+	"bench/average_sweep":    {"averaging", "checkpoint/formats", "trajectory"},
 	"internal/torch":         {},
 	"internal/spec":          {},
 	"internal/hint":          {},
@@ -50,7 +59,7 @@ const (
 	gotch     = "github.com/sugarme/gotch"
 )
 
-var withoutTorch = []string{"checkpoint", "checkpoint/foreign", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "evaluator/worker"}
+var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "sweep", "evaluator/worker", "checkpoint/formats"}
 
 func TestArrows(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"/...").Output()

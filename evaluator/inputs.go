@@ -1,0 +1,67 @@
+package evaluator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/results/metric"
+	"github.com/lawa-replay/lawa-replay/sweep"
+	"github.com/lawa-replay/lawa-replay/trajectory"
+)
+
+// numeric names the arithmetic of this program's own networks: float32 throughout (TF32 is off), by this version of
+// libtorch, on this kind of device. Which of several equal GPUs it is does not matter. Kinds of processors differ by
+// rounding alone and are not told apart.
+func numeric(d torch.Device) string {
+	return fmt.Sprintf("float32, %s, libtorch %s", d.Kind(), torch.Version())
+}
+
+// Inputs implements sweep.Backend.
+func (e *Engine) Inputs(policy bn.Policy, split string) (sweep.Inputs, error) {
+	s, err := e.Set.Split(split)
+	if err != nil {
+		return sweep.Inputs{}, err
+	}
+	in := e.inputs(policy, s)
+	if policy.Kind == bn.Recompute {
+		r, err := e.Renewal(policy)
+		if err != nil {
+			return in, err
+		}
+		in.BN = &r.Names
+	}
+	return in, nil
+}
+
+func (e *Engine) inputs(policy bn.Policy, split *dataset.Split) sweep.Inputs {
+	return sweep.Inputs{Format: sweep.InputsFormat, Task: string(e.task()), Model: e.Net.Spec(), Policy: string(policy.Kind), Data: split.Digest(), Numeric: numeric(e.Device)}
+}
+
+// Metrics implements sweep.Backend.
+func (e *Engine) Metrics() []metric.Metric { return nil }
+
+// Record evaluates a new checkpoint as the baseline (its own statistics) on a split, and puts the
+// evaluation and its metrics into the checkpoint's line, where sweeps will find it.
+func (e *Engine) Record(ctx context.Context, c *trajectory.Checkpoint, values []float32, split *dataset.Resident) error {
+	v, err := e.Validate(ctx, values, split)
+	if err != nil {
+		return err
+	}
+	in := e.inputs(bn.Policy{Kind: bn.Copy}, split.Split).Of(sweep.Single(*c))
+	raw, err := json.Marshal(sweep.Evaluation{Inputs: in, Values: v})
+	if err != nil {
+		return err
+	}
+	if c.Known == nil {
+		c.Known = map[string]trajectory.RawJSON{}
+	}
+	c.Known[in.Key()] = raw
+	for _, v := range v {
+		c.Metrics[split.Name+"/"+v.Metric] = v.Value
+	}
+	return nil
+}

@@ -1,0 +1,199 @@
+package evaluator
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/sweep"
+)
+
+// groupSize is how many units share a pass over the data, at most.
+const groupSize = 4
+
+// loaded is the data that the slots share.
+type loaded struct {
+	splits map[string]*dataset.Resident
+	truths map[string]*truth
+	bn     map[bn.Policy]*dataset.Resident
+	made   []*dataset.Resident
+}
+
+// Open implements sweep.Backend: a slot for each worker.
+func (e *Engine) Open(ctx context.Context, job sweep.Job) (*sweep.Slots, error) {
+	l := &loaded{splits: map[string]*dataset.Resident{}, truths: map[string]*truth{}, bn: map[bn.Policy]*dataset.Resident{}}
+	err := l.load(e, job)
+	var used int64
+	if err == nil {
+		used, err = e.fit(ctx, job, l)
+	}
+	if err != nil {
+		l.free()
+		return nil, err
+	}
+	out := &sweep.Slots{Memory: used, Free: l.free}
+	for range e.Workers {
+		out.Slots = append(out.Slots, e.newSlot(l))
+	}
+	return out, nil
+}
+
+// load puts a job's data on the engine's device.
+func (l *loaded) load(e *Engine, job sweep.Job) error {
+	for _, name := range job.Splits {
+		split, err := e.Set.Split(name)
+		if err == nil {
+			l.splits[name], err = l.resident(e, split)
+		}
+		if err == nil {
+			l.truths[name], err = newTruth(e.task(), split)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, policy := range job.Policies {
+		if policy.Kind != bn.Recompute {
+			continue
+		}
+		r, err := e.Renewal(policy)
+		if err == nil {
+			l.bn[policy], err = l.resident(e, r.Split)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *loaded) resident(e *Engine, split *dataset.Split) (*dataset.Resident, error) {
+	r, err := split.On(e.Device)
+	if err == nil {
+		l.made = append(l.made, r)
+	}
+	return r, err
+}
+
+func (l *loaded) free() {
+	for _, r := range l.made {
+		r.Free()
+	}
+}
+
+// slot computes on an OS thread of its own, to which whoever calls hands the units.
+type slot struct {
+	engine    *Engine
+	data      *loaded
+	instances []model.Instance // up to Group
+	calls     chan call
+	ended     chan error
+}
+
+// call is one of Evaluate.
+type call struct {
+	ctx    context.Context
+	units  []*sweep.Unit
+	answer chan error
+}
+
+func (e *Engine) newSlot(data *loaded) *slot {
+	s := &slot{engine: e, data: data, calls: make(chan call), ended: make(chan error, 1)}
+	go func() { s.ended <- torch.Worker(e.Threads, false, s.work) }()
+	return s
+}
+
+// work evaluates what is handed to it, until Close.
+func (s *slot) work() error {
+	defer func() {
+		for _, in := range s.instances {
+			in.Free()
+		}
+	}()
+	for c := range s.calls {
+		c.answer <- s.evaluate(c.ctx, c.units)
+	}
+	return nil
+}
+
+// Group implements sweep.Slot.
+func (s *slot) Group() int { return cmp.Or(s.engine.group, groupSize) }
+
+// Evaluate implements sweep.Slot.
+func (s *slot) Evaluate(ctx context.Context, units []*sweep.Unit) error {
+	answer := make(chan error, 1)
+	s.calls <- call{ctx, units, answer}
+	return <-answer
+}
+
+// Close implements sweep.Slot.
+func (s *slot) Close() error {
+	close(s.calls)
+	return <-s.ended
+}
+
+// evaluate runs a group of units: statistics first where the policy renews them, then each split.
+func (s *slot) evaluate(ctx context.Context, group []*sweep.Unit) error {
+	e := s.engine
+	for len(s.instances) < len(group) {
+		in, err := e.Net.On(e.Device, false)
+		if err != nil {
+			return err
+		}
+		s.instances = append(s.instances, in)
+	}
+	stale := map[*dataset.Resident][]model.Instance{}
+	for i, u := range group {
+		err := load(e.Net, s.instances[i].Weights(), weights{tensors: u.Tensors, data: u.Data, tied: u.Tied, newest: u.Newest})
+		u.Release()
+		if err != nil {
+			return fmt.Errorf("%s: %w", u.Name, err)
+		}
+		if u.Policy.Kind == bn.Recompute && e.Net.Layout().HasStatistics() {
+			stale[s.data.bn[u.Policy]] = append(stale[s.data.bn[u.Policy]], s.instances[i])
+		}
+	}
+	for data, models := range stale {
+		if err := model.Recompute(models, data.N, e.BNBatch, inputs(data), ctx.Err); err != nil {
+			return fmt.Errorf("%s: batch-norm statistics: %w", group[0].Name, err)
+		}
+	}
+	return s.score(ctx, group)
+}
+
+// score runs each split through the models of a group that are evaluated on it.
+func (s *slot) score(ctx context.Context, group []*sweep.Unit) error {
+	type task struct{ unit, split int }
+	bySplit := map[string][]task{}
+	var order []string
+	for i, u := range group {
+		for j, split := range u.Splits {
+			if bySplit[split] == nil {
+				order = append(order, split)
+			}
+			bySplit[split] = append(bySplit[split], task{i, j})
+		}
+	}
+	for _, split := range order {
+		var models []model.Instance
+		var results []*scores
+		for _, t := range bySplit[split] {
+			models = append(models, s.instances[t.unit])
+			results = append(results, s.data.truths[split].scores())
+		}
+		data := s.data.splits[split]
+		if err := run(models, data, 0, data.N, s.engine.batch(), results, ctx.Err); err != nil {
+			return fmt.Errorf("%s: split %s: %w", group[0].Name, split, err)
+		}
+		for i, t := range bySplit[split] {
+			if err := group[t.unit].Done(t.split, results[i].metrics()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+package sweep
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+)
+
+// storeName is where the store of a folder lies.
+const storeName = "store"
+
+// Folder is a sweep's folder under its lock, with its store open.
+type Folder struct {
+	*Store
+	unlock func()
+}
+
+// OpenFolder makes the folder if it must, locks it, removes what killed writers left, and opens its store. While
+// another process has the folder open the error is atomicfile.ErrLocked.
+func OpenFolder(dir string, note func(text string)) (*Folder, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	unlock, err := atomicfile.Lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	err = atomicfile.RemoveLeftovers(dir, storeName)
+	var store *Store
+	if err == nil {
+		store, err = OpenStore(filepath.Join(dir, storeName), note)
+	}
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return &Folder{store, unlock}, nil
+}
+
+// Close closes the store and unlocks the folder.
+func (f *Folder) Close() error {
+	defer f.unlock()
+	return f.Store.Close()
+}

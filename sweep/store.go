@@ -1,0 +1,293 @@
+package sweep
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/input"
+)
+
+// Store keeps evaluations in a folder, so that a sweep can be interrupted, extended, and shared: records appended to
+// segments (see record), and the coefficients of their averages (see KeepAverages). One process at a time may use it.
+//
+// A record reaches the system at once, so that a kill loses nothing that Put returned from, and the disk within a
+// second: of what a power cut takes, the rest of a torn record is cut off.
+type Store struct {
+	dir   string
+	limit int64             // a segment that has grown to this is followed by another
+	note  func(text string) // told what was found but cannot be used
+
+	mu       sync.Mutex
+	index    map[storeKey]place
+	segments []*os.File // for reading
+	last     *os.File   // the newest, for writing; nil until something is appended
+	end      int64      // of its whole records
+	synced   time.Time
+}
+
+// storeKey is an evaluation's key.
+type storeKey [32]byte
+
+// place is where a record lies.
+type place struct {
+	segment int
+	at      int64
+	size    int // without the line end
+}
+
+const (
+	segmentName    = "segment-%06d.jsonl"
+	segmentPattern = "segment-*.jsonl"
+
+	segmentLimit = 64 << 20         // bytes; a segment that has grown to this is followed by another
+	maxSegment   = 4 * segmentLimit // nor is one read that is larger: its last record may be long
+)
+
+// list gives the paths of what lies in dir under names that match a pattern, sorted.
+func list(dir, pattern string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	var out []string
+	for _, e := range entries {
+		if ok, err := filepath.Match(pattern, e.Name()); err == nil && ok {
+			out = append(out, filepath.Join(dir, e.Name()))
+		}
+	}
+	return out, err
+}
+
+// numbered is the path of a new file, called by the number behind those that are there.
+func numbered(dir, name string, there []string) string {
+	n := 0
+	for _, path := range there {
+		var one int
+		if _, err := fmt.Sscanf(filepath.Base(path), name, &one); err == nil {
+			n = max(n, one)
+		}
+	}
+	return filepath.Join(dir, fmt.Sprintf(name, n+1))
+}
+
+// OpenStore makes the folder if it must, and finds the records in it. note is told of damaged records and of
+// evaluations of older versions.
+func OpenStore(dir string, note func(text string)) (*Store, error) {
+	s := &Store{dir: dir, limit: segmentLimit, note: note, index: map[storeKey]place{}}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return nil, err
+	}
+	if err := atomicfile.MkdirBelow(filepath.Dir(dir), filepath.Base(dir)); err != nil {
+		return nil, err
+	}
+	paths, err := list(dir, segmentPattern)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		if err := s.read(path); err != nil {
+			s.Close()
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if err := s.findOld(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// findOld counts evaluations as versions up to 0.1 kept them, in store/ab/abcd….json.
+func (s *Store) findOld() error {
+	const folders = "[0-9a-f][0-9a-f]"
+	dirs, err := list(s.dir, folders)
+	if err != nil {
+		return err
+	}
+	old := 0
+	for _, dir := range dirs {
+		files, err := list(dir, "*.json")
+		if err != nil {
+			return err
+		}
+		old += len(files)
+	}
+	if old > 0 {
+		s.note(fmt.Sprintf("%s holds %d evaluations of an older version. Which libtorch and which kind of GPU made them was not recorded, so they are not used (to remove them: rm -r %s)",
+			s.dir, old, filepath.Join(s.dir, folders)))
+	}
+	return nil
+}
+
+// read takes a segment's records into the index.
+func (s *Store) read(path string) error {
+	f, _, err := input.Open(path, maxSegment)
+	if err != nil {
+		return err
+	}
+	n := len(s.segments)
+	s.segments = append(s.segments, f)
+	damaged, first := 0, int64(0)
+	end, torn, err := scanRecords(f, func(at int64, line []byte) {
+		key, _, err := openRecord(line)
+		if err != nil {
+			if damaged++; damaged == 1 {
+				first = at
+			}
+			return
+		}
+		s.index[key] = place{n, at, len(line)}
+	})
+	if err != nil {
+		return err
+	}
+	if damaged > 0 {
+		s.note(fmt.Sprintf("%s: %d damaged records, the first at byte %d, are passed over: what they held is evaluated again", path, damaged, first))
+	}
+	if torn > 0 {
+		s.note(fmt.Sprintf("%s: the last record is torn (%d bytes without a line end) and is passed over", path, torn))
+	}
+	s.end = end
+	return nil
+}
+
+// Has says whether the store has the evaluation with the given key.
+func (s *Store) Has(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.index[parseKey(key)]
+	return ok
+}
+
+// Get returns the values of the evaluation with the given key, if the store has it.
+func (s *Store) Get(key string) ([]Value, bool, error) {
+	s.mu.Lock()
+	p, ok := s.index[parseKey(key)]
+	var f *os.File
+	if ok {
+		f = s.segments[p.segment]
+	}
+	s.mu.Unlock()
+	if !ok {
+		return nil, false, nil
+	}
+	line := make([]byte, p.size)
+	_, err := f.ReadAt(line, p.at)
+	var values []Value
+	if err == nil {
+		values, err = valuesOf(line, key)
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("%s: record at byte %d: %w", f.Name(), p.at, err)
+	}
+	return values, true, nil
+}
+
+// Put keeps an evaluation.
+func (s *Store) Put(e Evaluation) error {
+	key := e.Inputs.Key()
+	line, err := newRecord(key, e)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.append(parseKey(key), line); err != nil {
+		return fmt.Errorf("writing into %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+func (s *Store) append(key storeKey, line []byte) error {
+	if err := s.ready(); err != nil {
+		return err
+	}
+	if _, err := s.last.WriteAt(line, s.end); err != nil {
+		_ = s.last.Truncate(s.end) // a full disk may have taken half a record
+		return err
+	}
+	s.index[key] = place{len(s.segments) - 1, s.end, len(line) - 1}
+	s.end += int64(len(line))
+	if now := time.Now(); now.Sub(s.synced) > time.Second {
+		s.synced = now
+		return s.last.Sync()
+	}
+	return nil
+}
+
+// ready opens the segment to append to: the newest, cut off behind its last whole record, or a new one.
+func (s *Store) ready() error {
+	full := len(s.segments) == 0 || s.end >= s.limit
+	if s.last != nil && !full {
+		return nil
+	}
+	if err := s.finish(); err != nil {
+		return err
+	}
+	if !full {
+		f, err := s.open(filepath.Base(s.segments[len(s.segments)-1].Name()))
+		if err != nil {
+			return err
+		}
+		s.last, s.synced = f, time.Now()
+		return f.Truncate(s.end)
+	}
+	paths, err := list(s.dir, segmentPattern)
+	if err != nil {
+		return err
+	}
+	path := numbered(s.dir, segmentName, paths)
+	f, err := s.open(filepath.Base(path))
+	if err != nil {
+		return err
+	}
+	s.last, s.synced, s.end = f, time.Now(), 0
+	if f, _, err = input.Open(path, maxSegment); err != nil {
+		return err
+	}
+	s.segments = append(s.segments, f)
+	return atomicfile.SyncDir(s.dir)
+}
+
+// open opens a segment for writing, wherever no link leads.
+func (s *Store) open(name string) (*os.File, error) {
+	return atomicfile.OpenBelow(filepath.Dir(s.dir), filepath.Join(filepath.Base(s.dir), name))
+}
+
+// Sync makes what was put last.
+func (s *Store) Sync() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.finish()
+}
+
+// Close is Sync, and the end of the store's use.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.segments {
+		f.Close()
+	}
+	return s.finish()
+}
+
+// finish makes what was appended last; the next record opens the segment again.
+func (s *Store) finish() error {
+	if s.last == nil {
+		return nil
+	}
+	f := s.last
+	s.last = nil
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// parseKey reads a key; a text that is none gives one that no evaluation has.
+func parseKey(key string) (k storeKey) {
+	if b, err := hex.DecodeString(key); err == nil && len(b) == len(k) {
+		copy(k[:], b)
+	}
+	return k
+}

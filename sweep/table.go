@@ -1,0 +1,73 @@
+package sweep
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/lawa-replay/lawa-replay/results"
+)
+
+// Missing is the error of a table that lacks evaluations.
+type Missing struct {
+	Cells []Cell // in the plan's order
+	Of    int    // cells that the plan has
+}
+
+// Error implements error.
+func (m *Missing) Error() string {
+	return fmt.Sprintf("%d of %d evaluations are missing", len(m.Cells), m.Of)
+}
+
+// Table makes the table of a plan's evaluations from the training logs and the stores. Where some are missing it is the
+// table of the others, and the error is a *Missing. provenance is written into the table's metadata as JSON.
+func Table(p *Plan, provenance map[string]any, stores ...*Store) (*results.Table, error) {
+	text, err := json.Marshal(provenance)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := p.runs()
+	if err != nil {
+		return nil, err
+	}
+	values := make(map[string][]Value, len(p.Cells))
+	missing := &Missing{Of: len(p.Cells)}
+	for _, c := range p.Cells {
+		v, err := p.valuesOf(c, stores)
+		if err != nil {
+			return nil, err
+		}
+		if v == nil {
+			missing.Cells = append(missing.Cells, c)
+		}
+		values[c.Key] = v
+	}
+	table := &results.Table{Provenance: string(text)}
+	for _, r := range p.rows {
+		t, run := p.Spec.Trajectories[r.run], runs[r.run]
+		c := t.Checkpoints[r.request.Endpoint]
+		for _, v := range values[r.key] {
+			table.Rows = append(table.Rows, results.Row{
+				Run: run.Name, Seed: run.Seed, Folder: run.Folder, Config: run.Config, Devices: run.Devices, Scheme: r.request.Scheme.Spec(), K: int32(r.request.Scheme.K()),
+				Epoch: c.Epoch, Step: t.Step(r.request.Endpoint), Policy: p.policies[r.policy].String(), Split: p.Spec.Splits[r.split],
+				Metric: v.Metric, Value: float64(v.Value), StdErr: float64(v.StdErr), N: v.N, Seconds: c.Seconds, Key: r.key,
+			})
+		}
+	}
+	if len(missing.Cells) > 0 {
+		return table, missing
+	}
+	return table, nil
+}
+
+// valuesOf finds the values of a cell; nil where nobody has them.
+func (p *Plan) valuesOf(c Cell, stores []*Store) ([]Value, error) {
+	if v, ok := p.recorded[c.Key]; ok {
+		return v, nil
+	}
+	for _, s := range stores {
+		if v, ok, err := s.Get(c.Key); ok || err != nil {
+			return v, err
+		}
+	}
+	return nil, nil
+}
