@@ -37,7 +37,9 @@ var may = map[string][]string{
 	"evaluator/worker":       {"bn", "checkpoint", "internal/atomicfile", "internal/input", "results/metric", "sweep", "trajectory"},
 	"model":                  {"bn", "checkpoint", "dataset", "internal/input", "internal/spec", "internal/torch"},
 	"dataset":                {"checkpoint", "checkpoint/safetensors", "internal/input", "internal/spec", "internal/torch"},
-	"trainer":                {"checkpoint", "dataset", "internal/spec", "internal/torch", "model", "trajectory"},
+	"optim":                  {"internal/spec", "internal/torch"},
+	"optim/schedule":         {"internal/spec"},
+	"trainer":                {"checkpoint", "dataset", "internal/torch", "model", "optim", "optim/schedule", "trajectory"},
 	"analysis":               {"internal/spec", "results", "results/metric", "trajectory"},
 	"plots":                  {"analysis", "internal/atomicfile", "internal/spec", "results", "trajectory"},
 	"bench/average_sweep":    {"averaging", "checkpoint/formats", "trajectory"},
@@ -59,7 +61,7 @@ const (
 	gotch     = "github.com/sugarme/gotch"
 )
 
-var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "sweep", "evaluator/worker", "checkpoint/formats"}
+var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "sweep", "evaluator/worker", "checkpoint/formats", "optim/schedule"}
 
 func TestArrows(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"/...").Output()
