@@ -105,6 +105,11 @@ func (s *Scope) Add(x, y *Tensor) *Tensor {
 	return s.gotch(func(out *lib.Ctensor) { lib.AtgAdd(out, x.c, y.c) })
 }
 
+// Reshape is x in another shape of as many elements; one size may be -1.
+func (s *Scope) Reshape(x *Tensor, shape ...int64) *Tensor {
+	return s.gotch(func(out *lib.Ctensor) { lib.AtgReshape(out, x.c, shape, len(shape)) })
+}
+
 // Relu is max(x, 0).
 func (s *Scope) Relu(x *Tensor) *Tensor {
 	return s.gotch(func(out *lib.Ctensor) { lib.AtgRelu(out, x.c) })
