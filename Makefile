@@ -11,12 +11,14 @@ KILLS ?= 100
 SHELL := bash
 cgo = eval "$$(scripts/env.sh $(TORCH))"
 
-.PHONY: help setup env build test demo bench fuzz torture clean
+.PHONY: help setup env build test lint docs demo bench fuzz torture clean
 
 help:
 	@echo 'make demo    train, sweep and draw the figures into demo/ (a minute or two after the build)'
 	@echo 'make test    run the tests'
+	@echo 'make lint    go vet, staticcheck and gofmt'
 	@echo 'make build   bin/lawa-replay'
+	@echo 'make docs    docs/reference.md, from the lists of the program'
 	@echo 'make bench   side by side with PyTorch (fetches PyTorch into bench/.venv, about 3 GB)'
 	@echo 'make fuzz    fuzz the readers of files, a minute each'
 	@echo 'make torture kill it KILLS=100 times at random moments, and look whether anything is lost or left'
@@ -36,6 +38,15 @@ build: setup
 test: setup
 	@$(cgo) && go test -timeout 30m ./...
 
+# staticcheck is pinned in scripts/tools.mod, apart from what the program itself is made of.
+lint: setup
+	@test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
+	@$(cgo) && go vet ./... && go tool -modfile=scripts/tools.mod staticcheck ./...
+	@export CGO_ENABLED=0; go vet -tags quick ./cmd/lawa-replay && go tool -modfile=scripts/tools.mod staticcheck -tags quick -checks inherit,-U1000 ./cmd/lawa-replay
+
+docs: build
+	@bin/lawa-replay list --markdown >docs/reference.md
+
 demo: build
 	@bin/lawa-replay demo
 
@@ -44,8 +55,8 @@ bench: build
 	@bench/run.sh $(TORCH)
 
 fuzz: setup
-	@$(cgo) && for f in FuzzTrajectory:trajectory FuzzAnswer:evaluator/worker FuzzParse:results FuzzReadHeader:checkpoint/safetensors FuzzPickle:checkpoint/pickle FuzzOpen:checkpoint/foreign FuzzPickled:checkpoint/foreign FuzzDCP:checkpoint/foreign \
-	  FuzzIndex:checkpoint/foreign FuzzLog:importer FuzzName:importer FuzzIDX:dataset FuzzNPY:dataset FuzzJPEG:dataset; do \
+	@$(cgo) && for f in FuzzTrajectory:trajectory FuzzAnswer:evaluator/worker FuzzParse:results FuzzReadHeader:checkpoint/safetensors FuzzPickle:checkpoint/pickle FuzzOpen:checkpoint/formats FuzzPickled:checkpoint/formats FuzzDCP:checkpoint/formats \
+	  FuzzIndex:checkpoint/formats FuzzLog:importer FuzzName:importer FuzzIDX:dataset FuzzNPY:dataset FuzzJPEG:dataset; do \
 	  go test -run '^$$' -fuzz "^$${f%%:*}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$${f##*:}" || exit 1; done
 
 torture: build

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -101,7 +102,7 @@ func TestCurvesOverRuns(t *testing.T) {
 	if !reflect.DeepEqual(got.Points, want) {
 		t.Errorf("%+v", got.Points)
 	}
-	if got.Left != 2 || !strings.Contains(strings.Join(s.Notes, "\n"), "2 epochs are left out") {
+	if got.Left != 2 || !strings.Contains(fmt.Sprint(s.Notes), "2 epochs are left out") {
 		t.Errorf("%d epochs left out, notes %q", got.Left, s.Notes)
 	}
 }
@@ -141,7 +142,7 @@ func TestRunsAndGroups(t *testing.T) {
 		if !slices.Equal(names, c.groups) || !slices.Equal(sizes, c.sizes) {
 			t.Errorf("%s: groups %q of %v", name, names, sizes)
 		}
-		if notes := strings.Join(s.Notes, "\n"); (c.note == "") != (notes == "") || !strings.Contains(notes, c.note) {
+		if notes := fmt.Sprint(s.Notes); (c.note == "") != (len(s.Notes) == 0) || !strings.Contains(notes, c.note) {
 			t.Errorf("%s: notes %q", name, notes)
 		}
 		// Each by its folder, and by its name with the seed.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/results"
 )
@@ -58,8 +59,9 @@ func (a Axis) fit(curves []*Curve) (Axis, error) {
 		for _, p := range c.Points {
 			x := a.x(p)
 			if math.IsNaN(x) {
-				return a, fmt.Errorf("--x %s: %s not known of every checkpoint of %s (imported runs take them from names, files and --log)",
+				err := fmt.Errorf("x axis %s: %s not known of every checkpoint of %s (imported runs take them from names, files and the training log)",
 					a.Name, map[bool]string{true: a.needs + " are", false: a.needs + " is"}[a.needs == "steps"], strings.Join(results.RunNames(c.Group.Runs), ", "))
+				return a, hint.With(err, "x", "counts something else")
 			}
 			last = max(last, x)
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/results"
 	"github.com/lawa-replay/lawa-replay/results/metric"
@@ -31,7 +32,19 @@ type Selection struct {
 	Policies []string
 	Groups   []*Group
 	Panels   []Panel // groups × policies
-	Notes    []string
+	Notes    []Note
+}
+
+// Note is something that a reader of the numbers should know: what was chosen, guessed or left out.
+type Note = hint.Note
+
+func (s *Selection) note(format string, args ...any) {
+	s.Notes = append(s.Notes, Note{Text: fmt.Sprintf(format, args...)})
+}
+
+// noteChoice is a note on what was chosen, with the option that chooses otherwise.
+func (s *Selection) noteChoice(option, help, format string, args ...any) {
+	s.Notes = append(s.Notes, Note{Text: fmt.Sprintf(format, args...)}.With(option, help))
 }
 
 // Panel is what is compared: averages of one group of runs under one policy, and the group's baseline.
@@ -66,7 +79,7 @@ func Select(table *results.Table, o Choice, usual string) (*Selection, error) {
 	case o.Better != "":
 		s.Metric.HigherBetter = o.Better == "higher"
 	case s.Metric.Guessed:
-		s.Notes = append(s.Notes, fmt.Sprintf("the name %s does not say whether more or less is better: less is taken for better (--better higher, or lower)", name))
+		s.noteChoice("better", "says it: higher or lower", "the name %s does not say whether more or less is better: less is taken for better", name)
 	}
 	if name == "loss" && table.Worker() {
 		s.Metric.Label, s.Metric.Unit = "loss", "" // as the worker means it
@@ -77,12 +90,14 @@ func Select(table *results.Table, o Choice, usual string) (*Selection, error) {
 	if err := s.choosePolicies(table, o.Policies); err != nil {
 		return nil, err
 	}
-	var notes []string
-	s.Groups, notes = Groups(table.Runs())
-	s.Notes = append(s.Notes, notes...)
+	groups, notes := Groups(table.Runs())
+	s.Groups = groups
+	for _, n := range notes {
+		s.note("%s", n)
+	}
 	stopped := unrising(table)
 	for _, id := range slices.Sorted(maps.Keys(stopped)) {
-		s.Notes = append(s.Notes, fmt.Sprintf("the seconds recorded of %s do not rise along the run: they are no time spent up to an epoch, and are not used", id))
+		s.note("the seconds recorded of %s do not rise along the run: they are no time spent up to an epoch, and are not used", id)
 	}
 	return s, s.panels(curves(table, s.Groups, s.Split, name, stopped), o)
 }
@@ -121,7 +136,7 @@ func (s *Selection) chooseSplit(table *results.Table, name string) error {
 		s.Split = splits[0]
 	}
 	if name == "" && len(splits) > 1 {
-		s.Notes = append(s.Notes, fmt.Sprintf("of the splits %s this is %s (--split takes another)", strings.Join(splits, ", "), s.Split))
+		s.noteChoice("split", "takes another", "of the splits %s this is %s", strings.Join(splits, ", "), s.Split)
 	}
 	return nil
 }
@@ -165,7 +180,7 @@ func (s *Selection) choosePolicies(table *results.Table, names []string) error {
 	}
 	s.Policies = []string{policy}
 	if len(known) > 1 {
-		s.Notes = append(s.Notes, fmt.Sprintf("of the policies %s this is %s (--policy takes another, or several side by side)", strings.Join(known, "; "), policy))
+		s.noteChoice("policy", "takes another, or several side by side", "of the policies %s this is %s", strings.Join(known, "; "), policy)
 	}
 	return nil
 }
@@ -177,7 +192,7 @@ func (s *Selection) panels(all []*Curve, o Choice) error {
 	for _, c := range all {
 		if c.Left > left {
 			left = c.Left
-			s.Notes = append(s.Notes, fmt.Sprintf("%s of %s: %d epochs are left out, of which not every run has an evaluation", c.Scheme, strings.Join(results.RunNames(c.Group.Runs), ", "), c.Left))
+			s.note("%s of %s: %d epochs are left out, of which not every run has an evaluation", c.Scheme, strings.Join(results.RunNames(c.Group.Runs), ", "), c.Left)
 		}
 		if o.To > 0 || o.From > 0 {
 			c.Points = slices.DeleteFunc(c.Points, func(p Point) bool { return p.Epoch < o.From || o.To > 0 && p.Epoch > o.To })
@@ -197,7 +212,7 @@ func (s *Selection) panels(all []*Curve, o Choice) error {
 			if o.To > 0 || o.From > 0 {
 				return fmt.Errorf("no epochs between %g and %g", o.From, o.To)
 			}
-			return fmt.Errorf("the runs %s have no epoch in common (--run takes one of them)", strings.Join(results.RunNames(g.Runs), ", "))
+			return hint.With(fmt.Errorf("the runs %s have no epoch in common", strings.Join(results.RunNames(g.Runs), ", ")), "run", "takes one of them")
 		}
 		for _, policy := range s.Policies {
 			p := Panel{Group: g, Policy: policy, Baseline: baseline}

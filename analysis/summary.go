@@ -14,7 +14,7 @@ type Summary struct {
 	Split   string          `json:"split"`
 	Metric  string          `json:"metric"` // that of what is saved and where it hurts
 	Basis   []string        `json:"basis"`  // what the numbers rest on
-	Notes   []string        `json:"notes"`
+	Notes   []Note          `json:"notes"`
 	Schemes []Line          `json:"schemes"`
 	Metrics []metric.Metric `json:"-"` // those that Best is of
 }
@@ -74,7 +74,7 @@ func Summarize(table *results.Table, o Choice) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Summary{Split: s.Split, Metric: s.Metric.Name, Basis: s.Basis(), Notes: append([]string{}, s.Notes...), Metrics: []metric.Metric{s.Metric}}
+	out := &Summary{Split: s.Split, Metric: s.Metric.Name, Basis: s.Basis(), Notes: append([]Note{}, s.Notes...), Metrics: []metric.Metric{s.Metric}}
 	second := &Selection{}
 	if s.Metric.Name != "loss" && slices.Contains(table.Values(func(r results.Row) string { return r.Metric }), "loss") {
 		again := o

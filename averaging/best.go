@@ -19,7 +19,7 @@ var bestKind = Kind{
 		{Name: "n", About: "how many checkpoints"},
 		{Name: "by", About: "the metric, as the log calls it"},
 		{Name: "order", About: "which are best, highest or lowest; accuracies rise and losses fall without it"},
-		{Name: "partial", Default: "false", About: "whether there is an average before the n-th checkpoint with the metric"},
+		{Name: "partial", Default: "false", About: "true averages those that there are before the n-th checkpoint with the metric"},
 	},
 	Parse: func(s *spec.Spec) Scheme {
 		s.Require("n", "best:n=5,by=val/loss")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
@@ -16,7 +17,7 @@ var emaKind = Kind{
 		{Name: "decay", About: "what stays of the average, between 0 and 1"},
 		{Name: "half-life", About: "instead of decay: after how many checkpoints, steps or epochs half of it is left"},
 		{Name: "per", Default: "checkpoint", About: "the unit of both: checkpoint, step or epoch"},
-		{Name: "debias", Default: "false", About: "whether it starts with zero and is debiased, rather than with a copy"},
+		{Name: "debias", Default: "false", About: "true starts with zero and debiases, false with a copy of the first checkpoint"},
 	},
 	Parse: func(s *spec.Spec) Scheme {
 		e := EMA{}
@@ -74,7 +75,7 @@ func (e EMA) Coefficients(points []Point, endpoint int) (Coefficients, error) {
 		beta = math.Exp2(-1 / e.HalfLife)
 	}
 	if e.Per == "step" && points[endpoint].Step < 0 {
-		return Coefficients{}, fmt.Errorf("%s: the trajectory does not record steps (import it with --steps-per-epoch)", e.Spec())
+		return Coefficients{}, hint.With(fmt.Errorf("%s: the trajectory does not record steps", e.Spec()), "steps-per-epoch", "of import makes them known")
 	}
 	age := func(i int) float64 { // in the unit of the decay, since the start
 		switch e.Per {

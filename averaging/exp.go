@@ -33,7 +33,7 @@ var expCodeKind = Kind{
 // historyOptions are what parseHistory takes.
 var historyOptions = []spec.Option{
 	{Name: "k", About: "over the newest k checkpoints, instead of all"},
-	{Name: "partial", Default: "false", About: "with k: whether there is an average before the k-th checkpoint"},
+	{Name: "partial", Default: "false", About: "with k: true averages those that there are before the k-th checkpoint"},
 }
 
 // parseHistory reads the newest k checkpoints, or all of them where k is not given.

@@ -11,7 +11,7 @@ var lawaKind = Kind{
 	About:    "mean of the newest k checkpoints",
 	Source:   "Kaddour 2022, arXiv 2209.14981, Algorithm 1",
 	Examples: []string{"lawa:k=6", "lawa:k=6,stride=2", "lawa:k=6,partial=true"},
-	Options:  append(windowOptions, spec.Option{Name: "stride", Default: "1", About: "every which of them"}),
+	Options:  append(windowOptions, spec.Option{Name: "stride", Default: "1", About: "2 takes every second of them"}),
 	Parse: func(s *spec.Spec) Scheme {
 		return LAWA{parseWindow(s, "lawa:k=6"), s.Int("stride", 1, 1)}
 	},

@@ -22,8 +22,9 @@ type Parts struct {
 	slab   int64   // bytes that are computed at a time
 }
 
-// The bytes of a slab. Two are held: one is computed while the one before is written.
-const minSlab, maxSlab = 1 << 20, 64 << 20
+// The bytes of a slab: one part in slabShare of the memory, within bounds. Two are held: one is computed while the one
+// before is written.
+const minSlab, maxSlab, slabShare = 1 << 20, 64 << 20, 8
 
 // NewParts maps the checkpoints of an average of the plan; their verification begins. A quarter of Options.Memory is
 // used. Parts must be closed.
@@ -45,7 +46,7 @@ func NewParts(ctx context.Context, source Source, plan *Plan, average int, o Opt
 	s.loader.mayVerify()
 	p.pieces = slices.Clone(s.layout.pieces(s.filesOf(&p.batch)))
 	slices.SortFunc(p.pieces, func(a, b piece) int { return cmp.Compare(a.out, b.out) })
-	p.slab = min(maxSlab, max(minSlab, o.Memory/8)) / 64 * 64 // no element lies across a border
+	p.slab = min(maxSlab, max(minSlab, o.Memory/slabShare)) / 64 * 64 // no element lies across a border
 	return p, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -153,6 +154,7 @@ func (g gaps) within(points []Point, c Coefficients) error {
 	for g.count[i] == g.count[oldest] {
 		i++
 	}
-	return fmt.Errorf("no checkpoint between epochs %s and %s, though they stand %s apart as a rule (--allow-gaps if that is meant)",
+	err := fmt.Errorf("no checkpoint between epochs %s and %s, though they stand %s apart as a rule",
 		trajectory.EpochName(points[i-1].Epoch), trajectory.EpochName(points[i].Epoch), trajectory.EpochName(g.spacing))
+	return hint.With(err, "allow-gaps", "takes what is there, if that is meant")
 }

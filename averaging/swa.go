@@ -14,8 +14,8 @@ var swaKind = Kind{
 	Source:   "Izmailov et al. 2018, arXiv 1803.05407, Algorithm 1; Polyak and Juditsky 1992",
 	Examples: []string{"swa:start=60", "swa:start=60,every=2"},
 	Options: []spec.Option{
-		{Name: "start", About: "the first epoch that is in it"},
-		{Name: "every", Default: "1", About: "every which checkpoint"},
+		{Name: "start", About: "the first epoch in it"},
+		{Name: "every", Default: "1", About: "2 takes every second checkpoint"},
 	},
 	Parse: func(s *spec.Spec) Scheme {
 		s.Require("start", "swa:start=60")

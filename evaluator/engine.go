@@ -14,6 +14,8 @@ import (
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/sweep"
@@ -29,10 +31,10 @@ type Engine struct {
 	Workers int // on a CPU each has one thread; a GPU takes one
 	Threads int // per worker
 
-	Task    Task // "" is Classification
-	Batch   int  // examples at a time; 0 is the task's own
+	Task    task.Task // nil is task.Classification
+	Batch   int       // examples at a time; 0 is the task's own
 	Set     *dataset.Set
-	BNSplit *dataset.Split // for policy recompute
+	BNSplit dataset.Split // for policy recompute
 	BNBatch int
 
 	renewals map[bn.Policy]*Renewal // for each policy that was asked for
@@ -42,7 +44,7 @@ type Engine struct {
 
 // Renewal is the data from which a policy recomputes statistics, and what names them.
 type Renewal struct {
-	Split *dataset.Split
+	Split dataset.Split
 	Names sweep.BNData
 }
 
@@ -59,9 +61,9 @@ func NewEngine(net model.Network, device torch.Device, workers, cores int) *Engi
 }
 
 // task is Task with its default, and batch is Batch with its.
-func (e *Engine) task() Task {
-	if e.Task == "" {
-		return Classification
+func (e *Engine) task() task.Task {
+	if e.Task == nil {
+		return task.Classification{}
 	}
 	return e.Task
 }
@@ -70,7 +72,7 @@ func (e *Engine) batch() int {
 	if e.Batch > 0 {
 		return e.Batch
 	}
-	return e.task().batch()
+	return e.task().Batch()
 }
 
 // Check implements sweep.Backend.
@@ -81,19 +83,19 @@ func (e *Engine) Check(tensors []checkpoint.Tensor, tied map[string]string) erro
 // Supports implements sweep.Backend.
 func (e *Engine) Supports(policy bn.Policy) error {
 	if policy.Kind == bn.Recompute && e.BNSplit == nil {
-		return fmt.Errorf("policy %v needs data to recompute the statistics from (--bn-data)", policy)
+		return hint.With(fmt.Errorf("policy %v needs data to recompute the statistics from", policy), "bn-data", "names them")
 	}
 	if policy.Kind == bn.Recompute && e.BNBatch == 0 {
-		return fmt.Errorf("policy %v depends on the batch size, which the trajectory does not record (--bn-batch-size)", policy)
+		return hint.With(fmt.Errorf("policy %v depends on the batch size, which the trajectory does not record", policy), "bn-batch-size", "says it")
 	}
 	return nil
 }
 
 // Provenance implements sweep.Backend.
 func (e *Engine) Provenance() map[string]any {
-	out := map[string]any{"device": e.Device.String(), "model": e.Net.Spec(), "data": e.Set.Spec, "task": string(e.task()), "bn_batch_size": e.BNBatch}
+	out := map[string]any{"device": e.Device.String(), "model": e.Net.Spec(), "data": e.Set.Spec, "task": e.task().Name(), "bn_batch_size": e.BNBatch}
 	if e.BNSplit != nil {
-		out["bn_data"] = e.BNSplit.Name
+		out["bn_data"] = e.BNSplit.Name()
 	}
 	return out
 }
@@ -105,34 +107,34 @@ func (e *Engine) Renewal(policy bn.Policy) (*Renewal, error) {
 	}
 	split, n := e.BNSplit, policy.Samples
 	switch {
-	case n > split.N:
-		return nil, fmt.Errorf("policy %v: the split %s holds %d examples", policy, split.Name, split.N)
+	case n > split.Len():
+		return nil, fmt.Errorf("policy %v: the split %s holds %d examples", policy, split.Name(), split.Len())
 	case n == 0:
-		n = split.N
+		n = split.Len()
 	}
-	data := split.Head(n)
+	data := dataset.Head(split, n)
 	if policy.Seed > 0 {
-		data = split.Shuffled(uint64(policy.Seed), n)
+		data = dataset.Shuffled(split, uint64(policy.Seed), n)
+	}
+	digest, err := data.Digest()
+	if err != nil {
+		return nil, err
 	}
 	if e.renewals == nil {
 		e.renewals = map[bn.Policy]*Renewal{}
 	}
-	r := &Renewal{data, sweep.BNData{Data: data.Digest(), BatchSize: e.BNBatch}}
+	r := &Renewal{data, sweep.BNData{Data: digest, BatchSize: e.BNBatch}}
 	e.renewals[policy] = r
 	return r, nil
 }
 
 // Validate evaluates one set of float values (in the network's flat order) on a split, which all workers
 // share between them.
-func (e *Engine) Validate(ctx context.Context, values []float32, split *dataset.Resident) ([]Value, error) {
-	size := e.batch()
-	batches := (split.N + size - 1) / size
+func (e *Engine) Validate(ctx context.Context, weights []float32, data *Data) ([]Value, error) {
+	size, n := e.batch(), data.feed.Len()
+	batches := (n + size - 1) / size
 	workers := min(e.Workers, batches)
-	truth, err := newTruth(e.task(), split.Split)
-	if err != nil {
-		return nil, err
-	}
-	result := truth.scores()
+	scores := e.task().Scores(n)
 	g, ctx := errgroup.WithContext(ctx)
 	for w := range workers {
 		g.Go(func() error {
@@ -142,23 +144,23 @@ func (e *Engine) Validate(ctx context.Context, values []float32, split *dataset.
 					return err
 				}
 				defer in.Free()
-				if err := in.Weights().Load(0, values); err != nil {
+				if err := in.Weights().Load(0, weights); err != nil {
 					return err
 				}
 				from, to := batches*w/workers*size, batches*(w+1)/workers*size
-				return run([]model.Instance{in}, split, from, min(to, split.N), size, []*scores{result}, ctx.Err)
+				return data.score([]model.Instance{in}, from, min(to, n), size, []task.Scores{scores}, ctx.Err)
 			})
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return result.metrics(), nil
+	return values(scores.Values()), nil
 }
 
 // Renew recomputes the batch-norm statistics of weights in place, by a pass over the data in batches of
 // BNBatch: the policy recompute.
-func (e *Engine) Renew(ctx context.Context, tensors []checkpoint.Tensor, tied map[string]string, data []byte, split *dataset.Resident) error {
+func (e *Engine) Renew(ctx context.Context, tensors []checkpoint.Tensor, tied map[string]string, data []byte, from *Data) error {
 	return torch.Worker(e.Threads, false, func() error {
 		in, err := e.Net.On(e.Device, false)
 		if err != nil {
@@ -168,7 +170,7 @@ func (e *Engine) Renew(ctx context.Context, tensors []checkpoint.Tensor, tied ma
 		if err := load(e.Net, in.Weights(), weights{tensors: tensors, tied: tied, data: data}); err != nil {
 			return err
 		}
-		if err := model.Recompute([]model.Instance{in}, split.N, e.BNBatch, inputs(split), ctx.Err); err != nil {
+		if err := from.observe([]model.Instance{in}, e.BNBatch, ctx.Err); err != nil {
 			return err
 		}
 		values, err := in.Weights().Values()

@@ -26,7 +26,10 @@ func (e *Engine) Inputs(policy bn.Policy, split string) (sweep.Inputs, error) {
 	if err != nil {
 		return sweep.Inputs{}, err
 	}
-	in := e.inputs(policy, s)
+	in, err := e.inputs(policy, s)
+	if err != nil {
+		return in, err
+	}
 	if policy.Kind == bn.Recompute {
 		r, err := e.Renewal(policy)
 		if err != nil {
@@ -37,21 +40,27 @@ func (e *Engine) Inputs(policy bn.Policy, split string) (sweep.Inputs, error) {
 	return in, nil
 }
 
-func (e *Engine) inputs(policy bn.Policy, split *dataset.Split) sweep.Inputs {
-	return sweep.Inputs{Format: sweep.InputsFormat, Task: string(e.task()), Model: e.Net.Spec(), Policy: string(policy.Kind), Data: split.Digest(), Numeric: numeric(e.Device)}
+func (e *Engine) inputs(policy bn.Policy, split dataset.Split) (sweep.Inputs, error) {
+	digest, err := split.Digest()
+	return sweep.Inputs{Format: sweep.InputsFormat, Task: e.task().Name(), Model: e.Net.Spec(), Policy: string(policy.Kind), Data: digest, Numeric: numeric(e.Device)}, err
 }
 
 // Metrics implements sweep.Backend.
-func (e *Engine) Metrics() []metric.Metric { return nil }
+func (e *Engine) Metrics() []metric.Metric { return e.task().Metrics() }
 
 // Record evaluates a new checkpoint as the baseline (its own statistics) on a split, and puts the
 // evaluation and its metrics into the checkpoint's line, where sweeps will find it.
-func (e *Engine) Record(ctx context.Context, c *trajectory.Checkpoint, values []float32, split *dataset.Resident) error {
-	v, err := e.Validate(ctx, values, split)
+func (e *Engine) Record(ctx context.Context, c *trajectory.Checkpoint, weights []float32, data *Data) error {
+	split := data.Split()
+	v, err := e.Validate(ctx, weights, data)
 	if err != nil {
 		return err
 	}
-	in := e.inputs(bn.Policy{Kind: bn.Copy}, split.Split).Of(sweep.Single(*c))
+	in, err := e.inputs(bn.Policy{Kind: bn.Copy}, split)
+	if err != nil {
+		return err
+	}
+	in = in.Of(sweep.Single(*c))
 	raw, err := json.Marshal(sweep.Evaluation{Inputs: in, Values: v})
 	if err != nil {
 		return err
@@ -61,7 +70,7 @@ func (e *Engine) Record(ctx context.Context, c *trajectory.Checkpoint, values []
 	}
 	c.Known[in.Key()] = raw
 	for _, v := range v {
-		c.Metrics[split.Name+"/"+v.Metric] = v.Value
+		c.Metrics[split.Name()+"/"+v.Metric] = v.Value
 	}
 	return nil
 }

@@ -6,7 +6,8 @@ import (
 	"fmt"
 
 	"github.com/lawa-replay/lawa-replay/bn"
-	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/dataset/device"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/sweep"
@@ -17,15 +18,13 @@ const groupSize = 4
 
 // loaded is the data that the slots share.
 type loaded struct {
-	splits map[string]*dataset.Resident
-	truths map[string]*truth
-	bn     map[bn.Policy]*dataset.Resident
-	made   []*dataset.Resident
+	splits map[string]*Data
+	bn     map[bn.Policy]*Data
 }
 
 // Open implements sweep.Backend: a slot for each worker.
 func (e *Engine) Open(ctx context.Context, job sweep.Job) (*sweep.Slots, error) {
-	l := &loaded{splits: map[string]*dataset.Resident{}, truths: map[string]*truth{}, bn: map[bn.Policy]*dataset.Resident{}}
+	l := &loaded{splits: map[string]*Data{}, bn: map[bn.Policy]*Data{}}
 	err := l.load(e, job)
 	var used int64
 	if err == nil {
@@ -42,46 +41,73 @@ func (e *Engine) Open(ctx context.Context, job sweep.Job) (*sweep.Slots, error) 
 	return out, nil
 }
 
-// load puts a job's data on the engine's device.
+// room is how many bytes a job's data may take on the engine's device: half of what evaluating may, or of what is free.
+func (e *Engine) room(job sweep.Job) (int64, error) {
+	switch {
+	case e.Device != torch.CPU:
+		return device.Room(e.Device)
+	case job.Memory > 0:
+		return job.Memory / 2, nil
+	}
+	return device.NoLimit, nil
+}
+
+// load brings a job's data to the engine's device.
 func (l *loaded) load(e *Engine, job sweep.Job) error {
+	room, err := e.room(job)
+	if err != nil {
+		return err
+	}
+	take := func(d *Data) {
+		if room != device.NoLimit {
+			room -= d.feed.Bytes()
+		}
+	}
 	for _, name := range job.Splits {
 		split, err := e.Set.Split(name)
-		if err == nil {
-			l.splits[name], err = l.resident(e, split)
-		}
-		if err == nil {
-			l.truths[name], err = newTruth(e.task(), split)
-		}
 		if err != nil {
 			return err
 		}
+		d, err := e.Load(split, room)
+		if err != nil {
+			return err
+		}
+		l.splits[name] = d
+		take(d)
 	}
 	for _, policy := range job.Policies {
 		if policy.Kind != bn.Recompute {
 			continue
 		}
 		r, err := e.Renewal(policy)
-		if err == nil {
-			l.bn[policy], err = l.resident(e, r.Split)
-		}
 		if err != nil {
 			return err
 		}
+		d, err := e.LoadInputs(r.Split, room)
+		if err != nil {
+			return err
+		}
+		l.bn[policy] = d
+		take(d)
 	}
 	return nil
 }
 
-func (l *loaded) resident(e *Engine, split *dataset.Split) (*dataset.Resident, error) {
-	r, err := split.On(e.Device)
-	if err == nil {
-		l.made = append(l.made, r)
-	}
-	return r, err
+// bytes is what of the data lies on the device.
+func (l *loaded) bytes() int64 {
+	n := int64(0)
+	l.each(func(d *Data) { n += d.feed.Bytes() })
+	return n
 }
 
-func (l *loaded) free() {
-	for _, r := range l.made {
-		r.Free()
+func (l *loaded) free() { l.each((*Data).Free) }
+
+func (l *loaded) each(f func(*Data)) {
+	for _, d := range l.splits {
+		f(d)
+	}
+	for _, d := range l.bn {
+		f(d)
 	}
 }
 
@@ -146,7 +172,7 @@ func (s *slot) evaluate(ctx context.Context, group []*sweep.Unit) error {
 		}
 		s.instances = append(s.instances, in)
 	}
-	stale := map[*dataset.Resident][]model.Instance{}
+	stale := map[*Data][]model.Instance{}
 	for i, u := range group {
 		err := load(e.Net, s.instances[i].Weights(), weights{tensors: u.Tensors, data: u.Data, tied: u.Tied, newest: u.Newest})
 		u.Release()
@@ -158,7 +184,7 @@ func (s *slot) evaluate(ctx context.Context, group []*sweep.Unit) error {
 		}
 	}
 	for data, models := range stale {
-		if err := model.Recompute(models, data.N, e.BNBatch, inputs(data), ctx.Err); err != nil {
+		if err := data.observe(models, e.BNBatch, ctx.Err); err != nil {
 			return fmt.Errorf("%s: batch-norm statistics: %w", group[0].Name, err)
 		}
 	}
@@ -167,30 +193,31 @@ func (s *slot) evaluate(ctx context.Context, group []*sweep.Unit) error {
 
 // score runs each split through the models of a group that are evaluated on it.
 func (s *slot) score(ctx context.Context, group []*sweep.Unit) error {
-	type task struct{ unit, split int }
-	bySplit := map[string][]task{}
+	type cell struct{ unit, split int }
+	bySplit := map[string][]cell{}
 	var order []string
 	for i, u := range group {
 		for j, split := range u.Splits {
 			if bySplit[split] == nil {
 				order = append(order, split)
 			}
-			bySplit[split] = append(bySplit[split], task{i, j})
+			bySplit[split] = append(bySplit[split], cell{i, j})
 		}
 	}
 	for _, split := range order {
-		var models []model.Instance
-		var results []*scores
-		for _, t := range bySplit[split] {
-			models = append(models, s.instances[t.unit])
-			results = append(results, s.data.truths[split].scores())
-		}
 		data := s.data.splits[split]
-		if err := run(models, data, 0, data.N, s.engine.batch(), results, ctx.Err); err != nil {
+		n := data.feed.Len()
+		var models []model.Instance
+		var results []task.Scores
+		for _, c := range bySplit[split] {
+			models = append(models, s.instances[c.unit])
+			results = append(results, s.engine.task().Scores(n))
+		}
+		if err := data.score(models, 0, n, s.engine.batch(), results, ctx.Err); err != nil {
 			return fmt.Errorf("%s: split %s: %w", group[0].Name, split, err)
 		}
-		for i, t := range bySplit[split] {
-			if err := group[t.unit].Done(t.split, results[i].metrics()); err != nil {
+		for i, c := range bySplit[split] {
+			if err := group[c.unit].Done(c.split, values(results[i].Values())); err != nil {
 				return err
 			}
 		}

@@ -31,10 +31,10 @@ type Export struct {
 	ShardSize  int64            // of Sharded, in bytes; 0 keeps the source's shards
 	Whole      bool             // of PT: the newest checkpoint's file, with the average in place of its weights
 	Policy     bn.Policy        // of the batch-norm statistics
-	// Renew recomputes the statistics among tensors in place, for the policy recompute; RenewedFrom says
+	// Recompute computes the statistics among tensors in place, for the policy recompute; RecomputedFrom says
 	// from which data, for the metadata.
-	Renew       func(ctx context.Context, tensors []checkpoint.Tensor, data []byte) error
-	RenewedFrom string
+	Recompute      func(ctx context.Context, tensors []checkpoint.Tensor, data []byte) error
+	RecomputedFrom string
 
 	AllowNonFinite, AllowGaps bool
 	Memory                    int64  // see averaging.Options
@@ -134,7 +134,7 @@ func (e *Export) Run(ctx context.Context) error {
 		writers.Go(func() error {
 			defer o.Release()
 			if e.Policy.Kind == bn.Recompute {
-				if err := e.Renew(ctx, o.Tensors, o.Data); err != nil {
+				if err := e.Recompute(ctx, o.Tensors, o.Data); err != nil {
 					return fmt.Errorf("batch-norm statistics: %w", err)
 				}
 			}
@@ -255,7 +255,7 @@ func (e *Export) metadata(w Written) (map[string]string, error) {
 		m["lawa-replay.statistics"] = e.Policy.String()
 	}
 	if e.Policy.Kind == bn.Recompute {
-		m["lawa-replay.statistics-data"] = e.RenewedFrom
+		m["lawa-replay.statistics-data"] = e.RecomputedFrom
 	}
 	return m, nil
 }

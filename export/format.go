@@ -16,6 +16,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/input"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/trajectory"
@@ -75,7 +76,7 @@ func FileName(t *trajectory.Trajectory, scheme averaging.Scheme, endpoint int, f
 func (e *Export) shards(tensors []checkpoint.Tensor) (map[string]string, error) {
 	if e.ShardSize <= 0 {
 		if len(e.Trajectory.Meta.Shards) == 0 {
-			return nil, errors.New("the trajectory's source has no shards whose layout could be kept: --shard-size makes some")
+			return nil, hint.With(errors.New("the trajectory's source has no shards whose layout could be kept"), "shard-size", "makes some")
 		}
 		return sourceShards(e.Trajectory.Meta.Shards)
 	}
@@ -109,7 +110,7 @@ func sourceShards(of map[string]string) (map[string]string, error) {
 			name = strings.TrimSuffix(name, ext) + ".safetensors"
 		}
 		if other, taken := from[name]; taken && other != file {
-			return nil, fmt.Errorf("shards of the source: %s and %s would both be written as %s (--shard-size makes shards of other names)", other, file, name)
+			return nil, hint.With(fmt.Errorf("shards of the source: %s and %s would both be written as %s", other, file, name), "shard-size", "makes shards of other names")
 		}
 		out[tensor], from[name] = name, file
 	}

@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"maps"
 	"math"
-	"slices"
 
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
@@ -105,68 +103,4 @@ func (z *archive) add(name string, values bn.Section, begin, end int64) error {
 		z.tail = 24
 	}
 	return nil
-}
-
-// pickleState is the pickle of an OrderedDict of tensors.
-func pickleState(tensors []checkpoint.Tensor, tied map[string]string) ([]byte, error) {
-	var p bytes.Buffer
-	text := func(s string) {
-		p.WriteByte('X')
-		p.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(s))))
-		p.WriteString(s)
-	}
-	integer := func(v int64) {
-		if v <= math.MaxInt32 {
-			p.WriteByte('J')
-			p.Write(binary.LittleEndian.AppendUint32(nil, uint32(v)))
-			return
-		}
-		p.Write([]byte{0x8a, 8})
-		p.Write(binary.LittleEndian.AppendUint64(nil, uint64(v)))
-	}
-	integers := func(list []int64) {
-		p.WriteByte('(')
-		for _, v := range list {
-			integer(v)
-		}
-		p.WriteByte('t')
-	}
-	const empty = "ccollections\nOrderedDict\n)R"
-	tensor := func(name string, i int) {
-		t := tensors[i]
-		text(name)
-		p.WriteString("ctorch._utils\n_rebuild_tensor_v2\n((")
-		text("storage")
-		p.WriteString("ctorch\n" + storageTypes[t.DType] + "\n")
-		text(fmt.Sprint(i))
-		text("cpu")
-		integer(t.Elements())
-		p.WriteString("tQ")
-		integer(0)
-		integers(t.Shape)
-		strides := make([]int64, len(t.Shape))
-		n := int64(1)
-		for i := len(strides) - 1; i >= 0; i-- {
-			strides[i] = n
-			n *= max(1, t.Shape[i])
-		}
-		integers(strides)
-		p.WriteString("\x89" + empty + "tR") // requires no gradient, no hooks
-	}
-	p.WriteString("\x80\x02" + empty + "(")
-	place := map[string]int{}
-	for i, t := range tensors {
-		if storageTypes[t.DType] == "" {
-			return nil, fmt.Errorf("tensor %s: .pt files of %s are not written: choose safetensors", t.Name, t.DType)
-		}
-		place[t.Name] = i
-		tensor(t.Name, i)
-	}
-	for _, alias := range slices.Sorted(maps.Keys(tied)) {
-		if i, ok := place[tied[alias]]; ok {
-			tensor(alias, i)
-		}
-	}
-	p.WriteString("u.")
-	return p.Bytes(), nil
 }

@@ -42,7 +42,7 @@ func TestUnreadableBeside(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if notes := strings.Join(u.Notes, "\n"); !strings.Contains(notes, want) {
+		if notes := notesOf(u, "\n"); !strings.Contains(notes, want) {
 			t.Errorf("%s\nexpected %q", notes, want)
 		}
 	}

@@ -1,17 +1,13 @@
 package importer
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/lawa-replay/lawa-replay/checkpoint/folder"
-	"github.com/lawa-replay/lawa-replay/internal/input"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -30,12 +26,8 @@ type item struct {
 
 // search is what paths were found to name.
 type search struct {
+	noting
 	items []item
-	notes []string
-}
-
-func (f *search) note(format string, args ...any) {
-	f.notes = append(f.notes, fmt.Sprintf(format, args...))
 }
 
 // find lists the checkpoints that paths name, in their natural order: files, folders that are one checkpoint, folders
@@ -117,172 +109,11 @@ func (f *search) add(path string) error {
 	if l.own != "" {
 		f.note("%s is left out: it is a model beside the checkpoints of %s, not one of them (name it to take it alone)", relativeTo(path, l.own), path)
 	}
-	f.notes = append(f.notes, l.notes...)
+	for _, n := range l.notes {
+		f.note("%s", n)
+	}
 	f.items = append(f.items, l.items...)
 	return nil
-}
-
-// listed is what a folder holds.
-type listed struct {
-	items   []item
-	own     string           // the file, or folder, by which the folder is one checkpoint itself; ""
-	why     string           // by what it was known
-	unknown []*folder.NotOne // folders in it with files of which none is known to be the model's
-	plain   []string         // folders in it without any
-	runs    []string         // trajectories of this program in it
-	notes   []string
-}
-
-// listFolder lists the checkpoints in a folder. Where it holds numbered ones, a model beside them is its own; otherwise
-// a folder that is called as frameworks call theirs is one checkpoint.
-func listFolder(dir string) (*listed, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	l := &listed{}
-	own, why, ownErr := folder.Within(dir)
-	var none *folder.NotOne
-	if ownErr != nil && !errors.As(ownErr, &none) {
-		return nil, ownErr
-	}
-	if own == dir { // torch.distributed.checkpoint
-		l.own, l.why = own, why
-		return l, nil
-	}
-	aside := map[string][]string{} // folders, by what of them is left aside
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		info, err := os.Stat(path) // follows links
-		switch {
-		case strings.HasPrefix(e.Name(), "."):
-		case err != nil:
-			if isFile(e.Name()) {
-				err = input.Cause(err)
-				if errors.Is(err, os.ErrNotExist) {
-					err = errors.New("a link to a file that is not there")
-				}
-				l.notes = append(l.notes, fmt.Sprintf("%s is left out: %v", path, err))
-			}
-		case !info.IsDir():
-			if isFile(e.Name()) && folder.MayBeWeights(e.Name()) && path != own {
-				l.items = append(l.items, item{path: path, entry: e.Name()})
-			}
-		case trajectory.Exists(path):
-			l.runs = append(l.runs, path)
-		default:
-			model, why, err := folder.Within(path)
-			var none *folder.NotOne
-			switch {
-			case err == nil:
-				l.items = append(l.items, item{path: modelPath(path, model), folder: true, entry: e.Name()})
-				if strings.Contains(why, leftAside) {
-					aside[why] = append(aside[why], e.Name())
-				}
-			case !errors.As(err, &none):
-				return nil, err
-			case len(none.Files) == 1 && none.Reason == "" && !holdsFolders(path):
-				l.items = append(l.items, item{path: filepath.Join(path, none.Files[0]), entry: e.Name(), single: true})
-			case len(none.Files) > 0 || none.Reason != "":
-				l.unknown = append(l.unknown, none)
-			default:
-				l.plain = append(l.plain, path)
-			}
-		}
-	}
-	for _, why := range slices.Sorted(maps.Keys(aside)) {
-		l.notes = append(l.notes, fmt.Sprintf("of %s: %s", strings.Join(atMost(aside[why], 2), ", "), why))
-	}
-	if own != "" {
-		series := slices.DeleteFunc(slices.Clone(l.items), func(i item) bool {
-			return !i.folder && filepath.Dir(i.path) == dir || strings.HasPrefix(own, filepath.Join(dir, i.entry)+string(filepath.Separator)) || sameNumber(dir, i.entry)
-		})
-		l.own, l.why = own, why
-		_, err := os.Stat(filepath.Join(dir, "modules.json")) // sentence-transformers' parts, 1_Pooling, 2_Dense, …
-		if l.items = series; err == nil || !isSeries(series) {
-			l.own, l.items, l.notes = modelPath(dir, own), nil, nil
-			return l, nil
-		}
-	} else if none != nil && none.Reason != "" && len(l.items) == 0 {
-		return nil, none
-	}
-	return l, l.passedOver()
-}
-
-// leftAside is how folder.Within speaks of the files that it did not take.
-const leftAside = "left aside"
-
-// isSeries says whether files and folders are numbered like checkpoints: by a word, or several alike.
-func isSeries(items []item) bool {
-	var list []item
-	for _, i := range items {
-		list = append(list, item{label: i.entry, folder: i.entry != filepath.Base(i.path) || i.folder})
-	}
-	return slices.ContainsFunc(group(list), func(s *series) bool {
-		return s.epoch >= 0 || s.step >= 0 || len(s.items) > 1 && s.numbered()
-	})
-}
-
-// sameNumber says whether a folder is called as the one in it, such as DeepSpeed's checkpoint-500/global_step500: that is
-// a part of it.
-func sameNumber(dir, entry string) bool {
-	a, b := parseName(filepath.Base(dir), true).fields, parseName(entry, true).fields
-	return len(a) == 1 && len(b) == 1 && a[0].value == b[0].value && b[0].counts == steps
-}
-
-// modelPath is how the model of a folder is referred to: as the folder, where that is enough to find it again.
-func modelPath(dir, model string) string {
-	if folder.IsCheckpoint(dir) {
-		return dir
-	}
-	return model
-}
-
-func holdsFolders(dir string) bool {
-	entries, _ := os.ReadDir(dir)
-	return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.IsDir() })
-}
-
-// passedOver speaks of folders with several files: an error, if they are called like the checkpoints that were found.
-func (l *listed) passedOver() error {
-	if len(l.items) == 0 {
-		return nil
-	}
-	stems := map[string]bool{}
-	for _, i := range l.items {
-		stems[parseName(i.entry, true).stem] = true
-	}
-	for _, u := range l.unknown {
-		if stems[parseName(filepath.Base(u.Dir), true).stem] {
-			return fmt.Errorf("%w: name the files, or a pattern of them such as '%s'", u, filepath.Join(filepath.Dir(u.Dir), "*", cmp.Or(first(u.Files), "model.pt")))
-		}
-	}
-	if len(l.unknown) > 0 && !slices.ContainsFunc(l.items, func(i item) bool { return !i.single }) {
-		for _, i := range l.items { // folders like any other, with one file by chance
-			l.plain = append(l.plain, filepath.Dir(i.path))
-		}
-		l.items = nil
-		return nil
-	}
-	for _, u := range l.unknown {
-		l.notes = append(l.notes, fmt.Sprintf("left out: %v", u))
-	}
-	return nil
-}
-
-func first(list []string) string {
-	if len(list) == 0 {
-		return ""
-	}
-	return list[0]
-}
-
-// atMost shortens a list for a message.
-func atMost(list []string, most int) []string {
-	if len(list) <= most {
-		return list
-	}
-	return append(slices.Clone(list[:most]), fmt.Sprintf("  … and %d more", len(list)-most))
 }
 
 // label gives the items their labels, each once, in their natural order.
@@ -331,35 +162,6 @@ func relativeTo(dir, path string) string {
 		return rel
 	}
 	return path
-}
-
-// natural compares names with the numbers in them as numbers: epoch_9 comes before epoch_10.
-func natural(a, b string) int {
-	for a != "" && b != "" {
-		x, restA, numA := chunk(a)
-		y, restB, numB := chunk(b)
-		if numA && numB {
-			x, y = strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
-			if len(x) != len(y) {
-				return len(x) - len(y)
-			}
-		}
-		if c := strings.Compare(x, y); c != 0 {
-			return c
-		}
-		a, b = restA, restB
-	}
-	return len(a) - len(b)
-}
-
-// chunk cuts off the digits at the front, or what comes before the first ones.
-func chunk(s string) (head, rest string, number bool) {
-	number = digit(s[0])
-	i := 1
-	for i < len(s) && digit(s[i]) == number {
-		i++
-	}
-	return s[:i], s[i:], number
 }
 
 // IsOne says whether a path names one checkpoint: a file, or a folder that is one and holds no others.

@@ -8,16 +8,14 @@ package importer
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"path/filepath"
 	"slices"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -50,11 +48,11 @@ type Found struct {
 
 // Understood is a set of checkpoints in the order of training.
 type Understood struct {
+	noting
 	Checkpoints   []Found
 	StepsPerEpoch int64 // 0 where not known
 	StepsUnknown  bool
 	Tied, Shards  map[string]string
-	Notes         []string // what to tell people
 	files         trajectory.Files
 	counted       bool    // the epochs only count the checkpoints
 	offset        float64 // what was added to the epochs found
@@ -67,168 +65,12 @@ func Understand(paths []string, o Options) (*Understood, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := understand(s.items, nil, o)
+	u, err := understand(s.items, func(item) bool { return true }, o)
 	if err != nil {
 		return nil, err
 	}
-	u.Notes = append(s.notes, u.Notes...)
+	u.Notes = append(s.Notes, u.Notes...)
 	return u, nil
-}
-
-// opened is a checkpoint with what its name says.
-type opened struct {
-	item
-	name name
-	c    checkpoint.Checkpoint
-	of   *series // nil under --pattern
-}
-
-// understand takes those of the items that are ready, nil for all; what the names say follows from all of them.
-func understand(items []item, ready func(item) bool, o Options) (*Understood, error) {
-	if o.Files == nil {
-		o.Files = formats.Files{}
-	}
-	u, open := &Understood{files: o.Files}, o.opener()
-	inFolder := map[string]int{}
-	for _, it := range items {
-		inFolder[filepath.Dir(it.path)]++
-	}
-	var left []leftOut
-	names, series, err := o.names(items)
-	var clash *seriesError
-	if errors.As(err, &clash) {
-		if items, left, err = withoutCopies(items, clash, open); err == nil {
-			names, series, err = o.names(items)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if ready != nil {
-		left = slices.DeleteFunc(left, func(l leftOut) bool { return !ready(l.item) })
-	}
-	var all []opened
-	for i, it := range items {
-		if ready != nil && !ready(it) {
-			continue
-		}
-		if names[i].skip != "" {
-			left = append(left, leftOut{item: it, name: names[i], why: names[i].skip})
-			continue
-		}
-		c, err := open.open(it.path)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, opened{item: it, name: names[i], c: c, of: series[i]})
-	}
-	if len(all) == 0 {
-		if len(left) > 0 && ready != nil { // nothing new
-			u.report(left, nil)
-			return u, nil
-		}
-		return nil, fmt.Errorf("none of the %d checkpoints has a number in its name that --pattern names", len(items))
-	}
-	if err := open.untie(all); err != nil {
-		return nil, err
-	}
-	for _, a := range all {
-		sidecars(a.c.About(), inFolder[filepath.Dir(a.path)] == 1)
-	}
-	compare := &comparer{}
-	for i := range left {
-		if left[i].copy == "" {
-			left[i].look(all, open, compare)
-		}
-		if left[i].named {
-			why := left[i].why
-			if left[i].copy != "" {
-				why = "it holds the weights of " + left[i].copy + " once more"
-			}
-			return nil, fmt.Errorf("%s was named with the others, but %s: name those that are of the series, or give --pattern", left[i].label, why)
-		}
-	}
-	all, left = o.distinct(all, left, compare)
-	u.report(left, all)
-	numbers, err := o.number(all, u)
-	if err != nil {
-		return nil, err
-	}
-	first := all[0].c
-	notes := map[string]int{}
-	for i, a := range all {
-		if err := sameKind(first, a.c); err != nil {
-			return nil, fmt.Errorf("%s: %w: %d of %d differ so from %s: name those that are alike, or leave tensors out with --skip", a.path, err, unlike(all), len(all), all[0].base())
-		}
-		if averaged(a.c) != averaged(first) {
-			return nil, fmt.Errorf("%s holds %s, %s %s: --key says which of their state dicts to take", a.base(), kind(a.c), all[0].base(), kind(first))
-		}
-		abs, err := filepath.Abs(a.path)
-		if err != nil {
-			return nil, err
-		}
-		f := Found{Names: a.name.String(), Inside: inside(a.c.About().Info), Tensors: len(a.c.Tensors()), Weights: checkpoint.Size(a.c), Format: a.c.About().Format, c: a.c, label: a.base()}
-		f.Checkpoint = trajectory.Checkpoint{Epoch: numbers[i].epoch, Step: numbers[i].step, Bytes: a.c.About().FileBytes, Source: abs,
-			Link: trajectory.NewLink(abs, a.c, open.o), Metrics: map[string]trajectory.Number{}}
-		u.Checkpoints = append(u.Checkpoints, f)
-		for _, n := range a.c.About().Notes {
-			notes[n]++
-		}
-	}
-	for _, n := range slices.Sorted(maps.Keys(notes)) {
-		u.note("%s", n)
-	}
-	u.Tied, u.Shards = first.Tied(), first.About().Shards
-	u.beside(all)
-	if err := u.sort(); err != nil {
-		return nil, err
-	}
-	if o.Log != "" {
-		if err := u.readLog(o); err != nil {
-			return nil, err
-		}
-	}
-	return u, nil
-}
-
-// averaged says whether a checkpoint's weights are known to be an average.
-func averaged(c checkpoint.Checkpoint) bool {
-	return c.About().Weights == checkpoint.EMA || c.About().Weights == checkpoint.Average
-}
-
-// kind says which weights they are, and by what that is known.
-func kind(c checkpoint.Checkpoint) string {
-	switch c.About().Weights {
-	case "":
-		return "weights"
-	case checkpoint.EMA:
-		return fmt.Sprintf("an EMA of the weights (%s)", c.About().WeightsWhy)
-	case checkpoint.Average:
-		return fmt.Sprintf("an average of the weights (%s)", c.About().WeightsWhy)
-	}
-	return fmt.Sprintf("the raw weights (%s)", c.About().WeightsWhy)
-}
-
-// sameKind says whether two checkpoints hold the same tensors, tied alike.
-func sameKind(first, c checkpoint.Checkpoint) error {
-	if err := checkpoint.SameTensors(first.Tensors(), c.Tensors()); err != nil {
-		return err
-	}
-	if !maps.Equal(first.Tied(), c.Tied()) {
-		return fmt.Errorf("its tied tensors are others than those of %s", first.About().Path)
-	}
-	return nil
-}
-
-// unlike counts the checkpoints that hold other tensors than the first.
-func unlike(all []opened) int {
-	n := 0
-	for _, a := range all {
-		if sameKind(all[0].c, a.c) != nil {
-			n++
-		}
-	}
-	return n
 }
 
 // sort orders the checkpoints, and says which do not follow one another.
@@ -248,15 +90,11 @@ func (u *Understood) sort() error {
 			continue
 		}
 		if before := u.Checkpoints[i-1]; before.Epoch == f.Epoch || before.Step >= f.Step {
-			return fmt.Errorf("%s and %s are both of epoch %s, or their steps (%d, %d) do not rise: --pattern says what in their names counts, --steps-per-epoch makes epochs of steps",
-				before.label, f.label, trajectory.EpochName(f.Epoch), before.Step, f.Step)
+			return hint.With(whatCounts(fmt.Errorf("%s and %s are both of epoch %s, or their steps (%d, %d) do not rise",
+				before.label, f.label, trajectory.EpochName(f.Epoch), before.Step, f.Step)), "steps-per-epoch", "makes epochs of steps")
 		}
 	}
 	return nil
-}
-
-func (u *Understood) note(format string, args ...any) {
-	u.Notes = append(u.Notes, fmt.Sprintf(format, args...))
 }
 
 // Meta completes what is known of the run.
@@ -279,7 +117,7 @@ func (u *Understood) Trajectory(dir string, m trajectory.Meta) (*trajectory.Traj
 // Copy writes a checkpoint's weights into the trajectory and records it.
 func Copy(ctx context.Context, r *trajectory.Recorder, f Found) error {
 	if err := safetensors.Holds(f.c.Tensors()); err != nil {
-		return fmt.Errorf("%s: copying it: %w (--link leaves it where it is)", f.Source, err)
+		return hint.With(fmt.Errorf("%s: copying it: %w", f.Source, err), "link", "leaves it where it is")
 	}
 	line := f.Checkpoint
 	line.Link = nil

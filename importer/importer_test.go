@@ -11,6 +11,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -122,7 +123,7 @@ func TestNumbers(t *testing.T) {
 			if u.StepsUnknown != (c.steps == nil) || c.steps != nil && !slices.Equal(steps, c.steps) {
 				t.Errorf("steps %v (unknown: %v), expected %v", steps, u.StepsUnknown, c.steps)
 			}
-			if notes := strings.Join(u.Notes, "\n"); c.note == "" && notes != "" && about != "with others" || !strings.Contains(notes, c.note) {
+			if notes := notesOf(u, "\n"); c.note == "" && notes != "" && about != "with others" || !strings.Contains(notes, c.note) {
 				t.Errorf("notes %q, expected …%s…", notes, c.note)
 			}
 		})
@@ -150,7 +151,7 @@ func TestRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := Understand([]string{dir}, c.o); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Understand([]string{dir}, c.o); err == nil || !strings.Contains(spoken(err), want) {
 			t.Errorf("%v: %v, expected …%s…", c.names, err, want)
 		}
 	}
@@ -193,7 +194,7 @@ func TestLog(t *testing.T) {
 		if a.Metrics["train/loss"] != 0.5 || a.Metrics["val/top1"] != 70 || *a.LR != 0.1 || *a.Seconds != 10 || b.Metrics["train/loss"] != 0.25 || *b.Seconds != 20 || len(u.Checkpoints[2].Metrics) != 0 {
 			t.Errorf("%s: %+v, %+v", name, a.Checkpoint, b.Checkpoint)
 		}
-		if !strings.Contains(strings.Join(u.Notes, ""), "rows for 2 of 3") {
+		if !strings.Contains(notesOf(u, ""), "rows for 2 of 3") {
 			t.Errorf("%s: notes %v", name, u.Notes)
 		}
 	}
@@ -288,8 +289,8 @@ func TestWatch(t *testing.T) {
 	}
 	out := filepath.Join(t.TempDir(), "run")
 	took := make(chan Found, 10)
-	var notes []string
-	w := &Watcher{Dir: dir, Options: defaults, Interval: 10 * time.Millisecond, Count: 3, Took: func(f Found) { took <- f }, Note: func(s string) { notes = append(notes, s) },
+	var notes []hint.Note
+	w := &Watcher{Dir: dir, Options: defaults, Interval: 10 * time.Millisecond, Count: 3, Took: func(f Found) { took <- f }, Note: func(n hint.Note) { notes = append(notes, n) },
 		Open: func(u *Understood) (*trajectory.Recorder, error) {
 			if trajectory.Exists(out) {
 				return trajectory.Append(out, formats.Files{})
@@ -334,7 +335,7 @@ func TestWatch(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(strings.Join(notes, "\n"), "waiting for a checkpoint that can be read") {
+	if !strings.Contains(notesOf(&Understood{noting: noting{notes}}, "\n"), "waiting for a checkpoint that can be read") {
 		t.Errorf("notes %q", notes)
 	}
 	// Again over the same folder, with one more: only that is taken, and an older one is left out.
@@ -384,4 +385,21 @@ func FuzzName(f *testing.F) {
 			t.Errorf("%q does not equal itself", s)
 		}
 	})
+}
+
+// spoken is an error with its hints, as the command spells them.
+func spoken(err error) string {
+	if err == nil {
+		return ""
+	}
+	return hint.Text(err.Error(), hint.All(err), func(option string) string { return "--" + option })
+}
+
+// notesOf are the notes, as the command tells them.
+func notesOf(u *Understood, between string) string {
+	var all []string
+	for _, n := range u.Notes {
+		all = append(all, spoken(n.Err()))
+	}
+	return strings.Join(all, between)
 }

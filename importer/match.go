@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lawa-replay/lawa-replay/trajectory"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
 
 // readLog gives the checkpoints what a training log says of their step, or epoch.
@@ -52,12 +52,24 @@ func (u *Understood) readLog(o Options) error {
 		u.restByEpoch(t, columns, given, o)
 	}
 	u.note("%s", u.example(o.Log, m, rows))
+	u.noteMissing(o.Log, columns, given, matched)
+	for _, name := range []string{"", "lr", "seconds"} { // these change from row to row
+		delete(several, name)
+	}
+	if len(several) > 0 {
+		u.note("%s: several rows of one checkpoint differ, and the last counts: %s", o.Log, strings.Join(atMost(slices.Sorted(maps.Values(several)), 8), ", "))
+	}
+	return nil
+}
+
+// noteMissing says what of a log the checkpoints, of which some were matched, did not get.
+func (u *Understood) noteMissing(log string, columns []column, given map[string]int, matched int) {
 	n := len(u.Checkpoints)
 	if matched < n {
-		u.note("%s has rows for %d of %d checkpoints", o.Log, matched, n)
+		u.note("%s has rows for %d of %d checkpoints", log, matched, n)
 	}
 	if !slices.ContainsFunc(columns, func(c column) bool { return c.name != "" }) {
-		u.note("%s: none of its columns is kept", o.Log)
+		u.note("%s: none of its columns is kept", log)
 	}
 	var fewer []string
 	for _, c := range columns {
@@ -66,15 +78,8 @@ func (u *Understood) readLog(o Options) error {
 		}
 	}
 	if len(fewer) > 0 {
-		u.note("%s: not in the rows of all checkpoints: %s", o.Log, strings.Join(atMost(fewer, 8), ", "))
+		u.note("%s: not in the rows of all checkpoints: %s", log, strings.Join(atMost(fewer, 8), ", "))
 	}
-	for _, name := range []string{"", "lr", "seconds"} { // these change from row to row
-		delete(several, name)
-	}
-	if len(several) > 0 {
-		u.note("%s: several rows of one checkpoint differ, and the last counts: %s", o.Log, strings.Join(atMost(slices.Sorted(maps.Values(several)), 8), ", "))
-	}
-	return nil
 }
 
 // restByEpoch matches columns by epoch of which no row has a checkpoint's step, if there is one way to: rows of validation
@@ -153,85 +158,6 @@ func (u *Understood) example(path string, m matching, rows []*row) string {
 	return text
 }
 
-// matching is how a log's rows belong to checkpoints: by step or by epoch, with a number added to the row's.
-type matching struct {
-	bySteps bool
-	shift   float64
-}
-
-func (m matching) String() string {
-	what := "epoch"
-	if m.bySteps {
-		what = "step"
-	}
-	switch {
-	case m.shift == 0:
-		return what
-	case m.shift > 0:
-		return fmt.Sprintf("%s, which the log counts from 0 (%s is added)", what, plain(m.shift))
-	}
-	return fmt.Sprintf("%s (%s is added to the log's)", what, plain(m.shift))
-}
-
-// rowIndex finds the rows of a checkpoint: logs may have a row for each step.
-type rowIndex struct {
-	matching
-	rows []row
-	by   map[int64][]int // rows of about the same number
-}
-
-// perUnit is how finely the index tells epochs apart: neighbours of less than the slack may share a place.
-const perUnit = 0.5 / trajectory.EpochSlack
-
-func (m matching) value(r row) float64 {
-	if m.bySteps {
-		return r.step + m.shift
-	}
-	return r.epoch + m.shift
-}
-
-func (m matching) index(rows []row) rowIndex {
-	x := rowIndex{m, rows, map[int64][]int{}}
-	for i, r := range rows {
-		if v := m.value(r); !math.IsNaN(v) && math.Abs(v) < 1e12 {
-			at := int64(math.Round(v * perUnit))
-			x.by[at] = append(x.by[at], i)
-		}
-	}
-	return x
-}
-
-// of lists the rows of a checkpoint, in their order.
-func (x rowIndex) of(f *Found) []int {
-	want := f.Epoch
-	if x.bySteps {
-		want = float64(f.Step)
-	}
-	var out []int
-	if math.Abs(want) < 1e12 {
-		for at := int64(math.Round(want*perUnit)) - 1; at <= int64(math.Round(want*perUnit))+1; at++ {
-			for _, i := range x.by[at] {
-				if v := x.value(x.rows[i]); v == want || !x.bySteps && math.Abs(v-want) < trajectory.EpochSlack {
-					out = append(out, i)
-				}
-			}
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-// covers counts the checkpoints that have a row.
-func (m matching) covers(rows []row, checkpoints []Found) int {
-	index, n := m.index(rows), 0
-	for i := range checkpoints {
-		if len(index.of(&checkpoints[i])) > 0 {
-			n++
-		}
-	}
-	return n
-}
-
 // match finds how the rows belong to the checkpoints: by step where both have steps, otherwise by epoch, as the log
 // counts itself or as the checkpoints do. A log that fits two ways is a question.
 func (u *Understood) match(t *table, given *float64) (matching, error) {
@@ -281,7 +207,11 @@ func (u *Understood) match(t *table, given *float64) (matching, error) {
 		}
 	}
 	if most == 0 {
-		return matching{}, fmt.Errorf("none of its %d rows is of an epoch or step of the checkpoints: the log has epochs %s and steps %s, the checkpoints %s", len(t.rows), spans.text(true), spans.text(false), u.spans())
+		err := fmt.Errorf("none of its %d rows is of an epoch or step of the checkpoints: the log has epochs %s and steps %s, the checkpoints %s", len(t.rows), spans.text(true), spans.text(false), u.spans())
+		if u.StepsUnknown {
+			err = hint.With(err, "pattern", "with {step} in it says that the names' numbers are steps")
+		}
+		return matching{}, err
 	}
 	return best, nil
 }
@@ -291,7 +221,7 @@ func (u *Understood) spans() string {
 	first, last := u.Checkpoints[0], u.Checkpoints[len(u.Checkpoints)-1]
 	text := fmt.Sprintf("epochs %s to %s", plain(first.Epoch), plain(last.Epoch))
 	if u.StepsUnknown {
-		return text + " and no known steps (if these are steps, --pattern with {step} says so; if the log's are epochs, call its column epoch)"
+		return text + " and no known steps (if the log's are epochs, call its column epoch)"
 	}
 	return text + fmt.Sprintf(" and steps %d to %d", first.Step, last.Step)
 }
@@ -299,7 +229,7 @@ func (u *Understood) spans() string {
 // twoWays is the question.
 func (u *Understood) twoWays(t *table, ways []matching) error {
 	last := &u.Checkpoints[len(u.Checkpoints)-1]
-	var lines []string
+	err := fmt.Errorf("%w: the log fits the checkpoints in %d ways, counted from 0 or from 1", errAsk, len(ways))
 	for _, m := range ways {
 		if of := m.index(t.rows).of(last); len(of) > 0 {
 			r := t.rows[of[len(of)-1]]
@@ -307,44 +237,10 @@ func (u *Understood) twoWays(t *table, ways []matching) error {
 			if m.bySteps {
 				what, v = "step", r.step
 			}
-			lines = append(lines, fmt.Sprintf("  --log-offset %s: %s has the row of %s %s", plain(m.shift), last.label, what, plain(v)))
+			err = hint.With(err, "log-offset "+plain(m.shift), fmt.Sprintf("gives %s the row of %s %s", last.label, what, plain(v)))
 		}
 	}
-	return fmt.Errorf("%w: the log fits the checkpoints in %d ways, counted from 0 or from 1:\n%s", errAsk, len(ways), strings.Join(lines, "\n"))
-}
-
-// span is from where to where a log counts.
-type span struct {
-	epochs, steps         bool
-	firstEpoch, lastEpoch float64
-	firstStep, lastStep   float64
-	fractions             bool // of epochs
-}
-
-func spanOf(rows []row) span {
-	s := span{firstEpoch: math.Inf(1), lastEpoch: math.Inf(-1), firstStep: math.Inf(1), lastStep: math.Inf(-1)}
-	for _, r := range rows {
-		if !math.IsNaN(r.epoch) && r.epoch >= 0 { // Lightning's epoch -1 is before the first
-			s.epochs = true
-			s.firstEpoch, s.lastEpoch = min(s.firstEpoch, r.epoch), max(s.lastEpoch, r.epoch)
-			s.fractions = s.fractions || r.epoch != math.Trunc(r.epoch)
-		}
-		if !math.IsNaN(r.step) {
-			s.steps = true
-			s.firstStep, s.lastStep = min(s.firstStep, r.step), max(s.lastStep, r.step)
-		}
-	}
-	return s
-}
-
-func (s span) text(epochs bool) string {
-	switch {
-	case epochs && s.epochs:
-		return plain(s.firstEpoch) + " to " + plain(s.lastEpoch)
-	case !epochs && s.steps:
-		return plain(s.firstStep) + " to " + plain(s.lastStep)
-	}
-	return "none"
+	return err
 }
 
 // epochShifts are what may have to be added to a log's epochs: what was added to the checkpoints' own, as written by the
@@ -370,25 +266,4 @@ func (u *Understood) epochShifts(s span) []float64 {
 		add(-1)
 	}
 	return out
-}
-
-// beside gives the checkpoints the numbers that lie in their own files.
-func (u *Understood) beside(all []opened) {
-	t := &table{}
-	for _, a := range all {
-		r := row{epoch: math.NaN(), step: math.NaN()}
-		var names []string
-		for k := range a.c.About().Info.Numbers {
-			names = append(names, k)
-		}
-		slices.Sort(names)
-		for _, k := range names {
-			t.put(&r, k, a.c.About().Info.Numbers[k])
-		}
-		t.rows = append(t.rows, r)
-	}
-	columns, _ := t.understand()
-	for i := range u.Checkpoints {
-		u.Checkpoints[i].logged(t.rows[i], columns)
-	}
 }

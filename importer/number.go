@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
 
 // dateText writes a date of a name.
@@ -71,9 +72,9 @@ func (o Options) number(all []opened, u *Understood) ([]numbers, error) {
 	case steps != nil && every(all, steps):
 		order = steps
 		if names && known(all, nameEpoch) || insides && known(all, inEpoch) {
-			u.note("several checkpoints are of one epoch: they are counted 1, 2, 3, … in the order of their steps (--steps-per-epoch makes epochs of their steps)")
+			u.note("several checkpoints are of one epoch: they are counted 1, 2, 3, … in the order of their steps").option("steps-per-epoch", "makes epochs of their steps")
 		} else {
-			u.note("no epochs are known: the checkpoints are counted 1, 2, 3, … in the order of their steps (--steps-per-epoch makes epochs of their steps)")
+			u.note("no epochs are known: the checkpoints are counted 1, 2, 3, … in the order of their steps").option("steps-per-epoch", "makes epochs of their steps")
 		}
 	case names && known(all, nameEpoch):
 		return nil, o.repeated(all, nameEpoch)
@@ -93,7 +94,7 @@ func (o Options) number(all []opened, u *Understood) ([]numbers, error) {
 		u.note("no epoch is known: it is taken for 1")
 		order = func(*opened) float64 { return 1 }
 	default:
-		return nil, fmt.Errorf("neither the names (such as %s) nor the files say epochs or steps: --pattern says where in the name a number stands, as in 'run_{epoch}.pt'", all[0].base())
+		return nil, hint.With(fmt.Errorf("neither the names (such as %s) nor the files say epochs or steps", all[0].base()), "pattern", "says where in the name a number stands, as in 'run_{epoch}.pt'")
 	}
 	u.counted = order != nil
 	return o.assign(all, u, epochs, steps, order)
@@ -118,12 +119,11 @@ func (o Options) repeated(all []opened, c clock) error {
 				continue
 			}
 			if list := of.several(f.at); list != nil {
-				return &seriesError{fmt.Sprintf("%s and %s are of the same %s, %s, and of several series: --pattern says which:\n%s",
-					all[a].base(), all[b].base(), f.what, plain(f.v), describeAll(list)), list}
+				return ask(list, "says which", "%s and %s are of the same %s, %s, and of several series", all[a].base(), all[b].base(), f.what, plain(f.v))
 			}
 		}
 	}
-	return fmt.Errorf("%s and %s are of the same epoch or step, %s: --steps-per-epoch makes epochs of their steps, --pattern says what in their names counts", all[a].base(), all[b].base(), plain(c(&all[a])))
+	return whatCounts(hint.With(fmt.Errorf("%s and %s are of the same epoch or step, %s", all[a].base(), all[b].base(), plain(c(&all[a]))), "steps-per-epoch", "makes epochs of their steps"))
 }
 
 // bare decides what numbers count of which the names do not say it: what is inside tells, or which of them varies, or it
@@ -171,13 +171,13 @@ func (o Options) bare(all []opened, insides bool, u *Understood) (epoch, step cl
 	case j < 0: // an epoch and a step
 		return column(left[0]), column(left[1]), nil
 	case likeSteps(all, column(j)):
-		u.note("the numbers in the names are taken for steps, for they are %s, %s, … (--pattern '%s' takes them for epochs)", plain(column(j)(&all[0])), plain(column(j)(&all[1])), all[0].pattern(j, "epoch"))
+		u.note("the numbers in the names are taken for steps, for they are %s, %s, … ", plain(column(j)(&all[0])), plain(column(j)(&all[1]))).option(all[0].pattern(j, "epoch"), "takes them for epochs")
 		return nil, column(j), nil
 	case highest(all, column(j)) >= maxBare && len(all) > 1:
-		return nil, nil, fmt.Errorf("%w: numbers such as that of %s are neither likely epochs nor even steps; they may be dates:\n  --pattern '%s'  takes them for steps\n  --pattern '%s'  takes them for epochs",
-			errAsk, all[0].base(), all[0].pattern(j, "step"), all[0].pattern(j, "epoch"))
+		err := fmt.Errorf("%w: numbers such as that of %s are neither likely epochs nor even steps; they may be dates", errAsk, all[0].base())
+		return nil, nil, hint.With(hint.With(err, all[0].pattern(j, "step"), "takes them for steps"), all[0].pattern(j, "epoch"), "takes them for epochs")
 	}
-	u.note("the numbers in the names are taken for epochs (--pattern '%s' takes them for steps)", all[0].pattern(j, "step"))
+	u.note("the numbers in the names are taken for epochs").option(all[0].pattern(j, "step"), "takes them for steps")
 	return column(j), nil, nil
 }
 
@@ -209,7 +209,7 @@ func (o Options) oneOf(all []opened, left []int, column func(int) clock, u *Unde
 		u.note("of the numbers in %s the one with zeros in front counts: no score is written so", all[0].base())
 		return padded[0], nil
 	}
-	var ways []string
+	err := fmt.Errorf("%w: several numbers in names such as %s may be the epoch ({step} for steps)", errAsk, all[0].base())
 	for _, j := range left {
 		order := slices.Clone(all)
 		slices.SortStableFunc(order, func(a, b opened) int { return cmp.Compare(column(j)(&a), column(j)(&b)) })
@@ -220,91 +220,9 @@ func (o Options) oneOf(all []opened, left []int, column func(int) clock, u *Unde
 		if len(order) > 6 {
 			values = append(values, "…")
 		}
-		ways = append(ways, fmt.Sprintf("  --pattern '%s'  takes %s", all[0].pattern(j, "epoch"), strings.Join(values, ", ")))
+		err = hint.With(err, all[0].pattern(j, "epoch"), "takes "+strings.Join(values, ", "))
 	}
-	return 0, fmt.Errorf("%w: several numbers in names such as %s may be the epoch ({step} for steps):\n%s", errAsk, all[0].base(), strings.Join(ways, "\n"))
-}
-
-// assign gives the numbers that were decided upon.
-func (o Options) assign(all []opened, u *Understood, epochs, steps, order clock) ([]numbers, error) {
-	offset := 0.0
-	switch {
-	case o.EpochOffset != nil:
-		offset = *o.EpochOffset
-	case epochs != nil && (all[0].name.lightning || all[0].c.About().Info.Lightning):
-		offset = 1
-		u.note("Lightning counts epochs from 0: 1 is added (--epoch-offset says otherwise)")
-	case epochs != nil && steps != nil && !o.watching && fromZero(all, epochs, steps): // one by one it would not be known
-		offset = 1
-		u.note("the steps say that the epochs are counted from 0 (%s is of epoch %s and step %s): 1 is added (--epoch-offset says otherwise)", all[0].base(), plain(epochs(&all[0])), plain(steps(&all[0])))
-	}
-	u.offset = offset
-	if steps != nil && epochs != nil && !together(all, epochs, steps) {
-		a, b := outOfOrder(all, epochs, steps)
-		if all[a].c.About().Info.Step == nil || steps(&all[a]) != inStep(&all[a]) || o.Numbers == "inside" {
-			return nil, fmt.Errorf("%s is of epoch %s and step %s, %s of epoch %s and step %s: steps must rise with the epochs (--pattern says what in their names counts)",
-				all[a].base(), plain(epochs(&all[a])), plain(steps(&all[a])), all[b].base(), plain(epochs(&all[b])), plain(steps(&all[b])))
-		}
-		u.note("the steps inside are not used: they do not rise with the epochs (%s says step %s, %s step %s)", all[a].base(), plain(steps(&all[a])), all[b].base(), plain(steps(&all[b])))
-		steps = nil
-	}
-	perEpoch := o.StepsPerEpoch
-	out := make([]numbers, len(all))
-	lowest := math.Inf(1)
-	differ := -1
-	rank := make([]int, len(all))
-	if order != nil {
-		for place, i := range byClock(all, order) {
-			rank[i] = place + 1
-		}
-	}
-	for i := range all {
-		a := &all[i]
-		switch {
-		case epochs != nil:
-			out[i].epoch = epochs(a) + offset
-		case order != nil: // counted
-			out[i].epoch = float64(rank[i])
-		default:
-			out[i].epoch = steps(a) / float64(perEpoch)
-		}
-		if steps != nil {
-			v := steps(a)
-			if v < 0 || v != math.Trunc(v) || v > 1<<53 {
-				return nil, fmt.Errorf("%s: step %g", a.path, v)
-			}
-			out[i].step = int64(v)
-		}
-		lowest = min(lowest, out[i].epoch)
-		if e := out[i].epoch; math.IsNaN(e) || e < 0 || e > 1e12 {
-			return nil, fmt.Errorf("%s: epoch %g", a.path, e)
-		}
-		if in := inEpoch(a); epochs != nil && !math.IsNaN(in) && in+offset != out[i].epoch && differ < 0 {
-			differ = i
-		}
-	}
-	if differ >= 0 {
-		a := &all[differ]
-		u.note("%s says epoch %s inside, its name %s: the name counts (--numbers inside takes the other)", a.base(), plain(inEpoch(a)), a.name)
-	}
-	if epochs != nil && lowest == 0 {
-		u.note("epoch 0 is taken for the weights before training (--epoch-offset 1 if the files count epochs from 0)")
-	}
-	switch {
-	case steps == nil && perEpoch > 0 && order == nil:
-		for i := range out {
-			out[i].step = int64(math.Round(out[i].epoch * float64(perEpoch)))
-		}
-	case steps == nil:
-		u.StepsUnknown = true
-	case perEpoch == 0 && epochs != nil:
-		last := slices.MaxFunc(out, func(a, b numbers) int { return cmp.Compare(a.step, b.step) }) // as the last one tells
-		if last.epoch > 0 {
-			perEpoch = int64(math.Round(float64(last.step) / last.epoch))
-		}
-	}
-	u.StepsPerEpoch = perEpoch
-	return out, nil
+	return 0, err
 }
 
 // base is how messages call a checkpoint.
@@ -315,10 +233,10 @@ func (a *opened) base() string {
 	return path.Base(a.path)
 }
 
-// pattern is a --pattern for the names in which the j-th number without a word is what is said.
+// pattern is the option of a pattern for the names in which the j-th number without a word is what is said.
 func (a *opened) pattern(j int, what string) string {
 	if a.of == nil || j >= len(a.of.bare) {
-		return "name_{" + what + "}.pt"
+		return patternOption("name_{" + what + "}.pt")
 	}
-	return a.of.pattern(a.of.bare[j], what)
+	return patternOption(a.of.pattern(a.of.bare[j], what))
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// byPattern reads the names by --pattern, which decides alone.
+// byPattern reads the names by the pattern, which decides alone.
 func (o Options) byPattern(items []item) ([]name, error) {
 	re, err := compile(o.Pattern)
 	if err != nil {
@@ -20,11 +20,11 @@ func (o Options) byPattern(items []item) ([]name, error) {
 		}
 		any = any || !out[i].none()
 		if out[i].none() {
-			out[i].skip = "--pattern does not match its name"
+			out[i].skip = "the pattern does not match its name"
 		}
 	}
 	if !any {
-		return nil, fmt.Errorf("--pattern %s matches none of the names, such as %s", o.Pattern, items[0].label)
+		return nil, fmt.Errorf("pattern %s matches none of the names, such as %s", o.Pattern, items[0].label)
 	}
 	return out, nil
 }
@@ -58,10 +58,10 @@ func compile(pattern string) (*regexp.Regexp, error) {
 	}
 	text.WriteString(regexp.QuoteMeta(pattern[at:]) + "$")
 	if len(has) == 0 {
-		return nil, fmt.Errorf("--pattern %s: want {epoch} or {step} where the number stands, as in run_{epoch}.pt; # stands for a number, * for anything", pattern)
+		return nil, fmt.Errorf("pattern %s: want {epoch} or {step} where the number stands, as in run_{epoch}.pt; # stands for a number, * for anything", pattern)
 	}
 	if has["epoch"] > 1 || has["step"] > 1 {
-		return nil, fmt.Errorf("--pattern %s: {epoch} and {step} may stand in it once each", pattern)
+		return nil, fmt.Errorf("pattern %s: {epoch} and {step} may stand in it once each", pattern)
 	}
 	return regexp.Compile(text.String())
 }

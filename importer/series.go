@@ -211,8 +211,8 @@ func (s *series) pattern(f int, what string) string {
 	return out.String() + ending
 }
 
-// describe is a line of a question: the pattern that takes the series, how many it has, and from where to where.
-func (s *series) describe() string {
+// describe is a line of a question: the pattern that takes the series; how many it has, and from where to where.
+func (s *series) describe() (pattern, holds string) {
 	f, what := s.epoch, "epoch"
 	switch {
 	case f >= 0:
@@ -238,7 +238,7 @@ func (s *series) describe() string {
 			span += " to " + plain(high)
 		}
 	}
-	return fmt.Sprintf("  --pattern '%s'  (%d%s)", s.pattern(f, what), len(s.items), span)
+	return s.pattern(f, what), fmt.Sprintf("(%d%s)", len(s.items), span)
 }
 
 // plain writes a number of a name as people do.
@@ -253,7 +253,7 @@ func plain(v float64) string {
 // skipped, unless they were named on their own. What can be read two ways is an error that shows both.
 func (o Options) names(items []item) ([]name, []*series, error) {
 	if o.Numbers != "" && o.Numbers != "name" && o.Numbers != "inside" {
-		return nil, nil, fmt.Errorf("--numbers %s: want name or inside", o.Numbers)
+		return nil, nil, fmt.Errorf("numbers %s: want name or inside", o.Numbers)
 	}
 	of := make([]*series, len(items))
 	if o.Pattern != "" {

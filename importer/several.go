@@ -7,7 +7,8 @@ import (
 	"math"
 	"path"
 	"slices"
-	"strings"
+
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
 
 // merged is one series of names of which each has a text of its own, such as a digest, if words say the epochs or steps.
@@ -57,17 +58,26 @@ func (e *seriesError) Error() string { return e.text }
 func (e *seriesError) Unwrap() error { return errAsk }
 
 func clash(list []*series, items []item) error {
-	return &seriesError{fmt.Sprintf("%d series of checkpoints, such as %s and %s: --pattern says which, or name the files:\n%s",
-		len(list), path.Base(items[list[0].items[0]].label), path.Base(items[list[1].items[0]].label), describeAll(list)), list}
+	return ask(list, "says which, or name the files", "%d series of checkpoints, such as %s and %s",
+		len(list), path.Base(items[list[0].items[0]].label), path.Base(items[list[1].items[0]].label))
 }
 
-// describeAll are the lines of a question about several series.
-func describeAll(list []*series) string {
-	var lines []string
-	for _, s := range list {
-		lines = append(lines, s.describe())
+// ask is the question about several series, with the patterns of the first dozen.
+func ask(list []*series, help, format string, args ...any) error {
+	err := hint.With(&seriesError{fmt.Sprintf(format, args...), list}, "pattern", help)
+	for _, s := range list[:min(12, len(list))] {
+		pattern, holds := s.describe()
+		err = hint.With(err, patternOption(pattern), holds)
 	}
-	return strings.Join(atMost(lines, 12), "\n")
+	return err
+}
+
+// patternOption is the option with a value, as a shell takes it.
+func patternOption(pattern string) string { return "pattern '" + pattern + "'" }
+
+// whatCounts is an error of numbers that cannot be those that count.
+func whatCounts(err error) error {
+	return hint.With(err, "pattern", "says what in their names counts")
 }
 
 // shards says that files are the parts of one checkpoint, where all parts are there.
@@ -87,8 +97,8 @@ func (s *series) shards(items []item) error {
 	if total < 2 || len(parts) < total && !(len(parts) == total-1 && parts[0]) {
 		return nil
 	}
-	return fmt.Errorf("%s … are the %d parts of one checkpoint, and their index (such as model.safetensors.index.json) is not there: give the folder with its index, or --pattern if they are %d checkpoints",
-		path.Base(items[s.items[0]].label), total, total)
+	return hint.With(fmt.Errorf("%s … are the %d parts of one checkpoint, and their index (such as model.safetensors.index.json) is not there: give the folder with its index",
+		path.Base(items[s.items[0]].label), total), "pattern", fmt.Sprintf("says what counts, if they are %d checkpoints", total))
 }
 
 // several looks for another number that tells several series of one stem apart, where their epochs (or steps) repeat:

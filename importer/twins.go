@@ -205,8 +205,8 @@ func (u *Understood) report(left []leftOut, all []opened) {
 func said(a, b float64) bool { return a == b || math.IsNaN(a) || math.IsNaN(b) }
 
 // withoutCopies parts from the items those of series whose checkpoints are all copies of the largest one's: files saved
-// twice. Where others clash too, the clash is the error.
-func withoutCopies(items []item, clash *seriesError, open *opener) (kept []item, left []leftOut, err error) {
+// twice. It says false where they are not.
+func withoutCopies(items []item, clash *seriesError, open *opener) (kept []item, left []leftOut, ok bool) {
 	main := slices.MaxFunc(clash.list, func(a, b *series) int { // of equal ones that with the plainer name, without -v1
 		return cmp.Or(len(a.items)-len(b.items), len(b.stem)-len(a.stem))
 	})
@@ -215,7 +215,7 @@ func withoutCopies(items []item, clash *seriesError, open *opener) (kept []item,
 	for n, i := range main.items {
 		c, err := open.open(items[i].path)
 		if err != nil {
-			return nil, nil, clash
+			return nil, nil, false
 		}
 		all = append(all, opened{item: items[i], name: main.name(n, items[i].label), c: c, of: main})
 	}
@@ -227,7 +227,7 @@ func withoutCopies(items []item, clash *seriesError, open *opener) (kept []item,
 		for n, i := range s.items {
 			l := leftOut{item: items[i], name: s.name(n, items[i].label), why: "a copy"}
 			if l.look(all, open, compare); l.copy == "" {
-				return nil, nil, clash
+				return nil, nil, false
 			}
 			copies[i] = l
 		}
@@ -239,7 +239,7 @@ func withoutCopies(items []item, clash *seriesError, open *opener) (kept []item,
 			kept = append(kept, it)
 		}
 	}
-	return kept, left, nil
+	return kept, left, true
 }
 
 // distinct leaves out checkpoints that hold the weights of another one of the same epoch or step: the best one under a name
@@ -256,7 +256,7 @@ func (o Options) distinct(all []opened, left []leftOut, compare *comparer) ([]op
 	for i := range all {
 		a := all[i]
 		at := slices.IndexFunc(out, func(b opened) bool {
-			if x, y := when(&a), when(&b); !alike(x[0], y[0]) || !alike(x[1], y[1]) || math.IsNaN(x[0]) && math.IsNaN(x[1]) {
+			if x, y := when(&a), when(&b); !sameOrUnknown(x[0], y[0]) || !sameOrUnknown(x[1], y[1]) || math.IsNaN(x[0]) && math.IsNaN(x[1]) {
 				return false
 			}
 			return compare.same(a.c, b.c)
@@ -273,5 +273,5 @@ func (o Options) distinct(all []opened, left []leftOut, compare *comparer) ([]op
 	return out, left
 }
 
-// alike compares numbers of which either may be unknown.
-func alike(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
+// sameOrUnknown compares numbers that may both be unknown.
+func sameOrUnknown(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }

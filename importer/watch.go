@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -23,7 +24,7 @@ type Watcher struct {
 	Idle     time.Duration // stop when nothing came for so long; 0 goes on
 	Open     func(*Understood) (*trajectory.Recorder, error)
 	Took     func(Found)
-	Note     func(string)
+	Note     func(hint.Note)
 
 	recorder *trajectory.Recorder
 	layout   []checkpoint.Tensor
@@ -105,7 +106,7 @@ func (w *Watcher) look(ctx context.Context) (bool, error) {
 		u, err := understand(found.items, func(it item) bool { return it.path == path }, o)
 		if err != nil {
 			if w.seen[path].looks >= patience {
-				w.note(fmt.Sprintf("waiting for a checkpoint that can be read: %v", err))
+				w.note(hint.Note{Text: fmt.Sprintf("waiting for a checkpoint that can be read: %v", err), Hints: hint.All(err)})
 			}
 			continue
 		}
@@ -136,10 +137,11 @@ func (w *Watcher) done(path string) {
 	w.seen[path] = s
 }
 
-func (w *Watcher) note(text string) {
-	if !w.noted[text] {
-		w.noted[text] = true
-		w.Note(text)
+// note tells a note, once.
+func (w *Watcher) note(n hint.Note) {
+	if !w.noted[n.Text] {
+		w.noted[n.Text] = true
+		w.Note(n)
 	}
 }
 
@@ -158,7 +160,7 @@ func (w *Watcher) take(ctx context.Context, u *Understood, f Found) error {
 	took, err := Add(ctx, r, u, f, &w.layout, w.Link)
 	if err != nil || !took {
 		if err == nil && !recorded(r.Trajectory, f) {
-			w.note(fmt.Sprintf("%s is left out: it is of epoch %s, and the trajectory has later ones", filepath.Base(f.Source), trajectory.EpochName(f.Epoch)))
+			w.note(hint.Note{Text: fmt.Sprintf("%s is left out: it is of epoch %s, and the trajectory has later ones", filepath.Base(f.Source), trajectory.EpochName(f.Epoch))})
 		}
 		return err
 	}

@@ -10,8 +10,17 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/results"
 )
+
+var earlyPhaseKind = spec.Kind[Figure]{
+	Name:     "early-phase",
+	About:    "the first epochs, where averaging can hurt: Figure 4 of the paper",
+	Source:   thePaper,
+	Examples: []string{"early-phase"},
+	Parse:    func(*spec.Spec) Figure { return earlyPhase },
+}
 
 // earlyPhase shows the first epochs: above the metric itself, below its difference from the baseline, so
 // that one sees where averaging hurts, while the loss still falls fast (Figure 4 of the paper). Unless

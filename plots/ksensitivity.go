@@ -9,8 +9,18 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/results"
 )
+
+var kSensitivityKind = spec.Kind[Figure]{
+	Name:     "k-sensitivity",
+	About:    "a metric along the epochs for every k: Figure 2 of the paper",
+	Source:   thePaper,
+	Examples: []string{"k-sensitivity"},
+	Parse:    func(*spec.Spec) Figure { return kSensitivity },
+}
 
 // kSensitivity shows a metric along the epochs for each k: which k helps, from when, and how little the
 // choice matters late (Figure 2 of the paper).
@@ -27,7 +37,7 @@ func kSensitivity(table *results.Table, o Options) (*Drawing, error) {
 		drawn = drawn || len(s.Panels[i].Curves) > 0
 	}
 	if !drawn {
-		return nil, errors.New("the results hold no averages over the latest k (--scheme names others)")
+		return nil, hint.With(errors.New("the results hold no averages over the latest k"), "scheme", "names others")
 	}
 	return along(s, o)
 }

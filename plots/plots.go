@@ -24,8 +24,6 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/analysis"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
-	"github.com/lawa-replay/lawa-replay/internal/spec"
-	"github.com/lawa-replay/lawa-replay/results"
 )
 
 // Options choose what a figure shows. Empty fields let the figure choose, which it then says.
@@ -41,47 +39,8 @@ type Options struct {
 type Drawing struct {
 	Width, Height vg.Length
 	Draw          func(draw.Canvas)
-	Rows          [][]string // of the CSV, with its header
-	Notes         []string   // what a reader should know
-}
-
-// figures has a line for each figure.
-var figures = map[string]struct {
-	draw  func(*results.Table, Options) (*Drawing, error)
-	about string
-}{
-	"k-sensitivity": {kSensitivity, "a metric along the epochs for every k (Figure 2 of the paper)"},
-	"speedup":       {speedup, "baseline and average, with the longest time saved (Figure 1)"},
-	"early-phase":   {earlyPhase, "the first epochs, where averaging can hurt (Figure 4)"},
-}
-
-// Names lists the figures.
-func Names() []string {
-	var out []string
-	for name := range figures {
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out
-}
-
-// About says what a figure shows.
-func About(name string) string { return figures[name].about }
-
-// New makes the figure of the given name.
-func New(name string, table *results.Table, o Options) (*Drawing, error) {
-	f, ok := figures[name]
-	if !ok {
-		return nil, spec.Unknown("figure", name, Names())
-	}
-	if o.Spread != "" && !slices.Contains(Spreads, o.Spread) {
-		return nil, fmt.Errorf("spread %q: want one of %s", o.Spread, SpreadNames())
-	}
-	d, err := f.draw(table, o)
-	if err != nil {
-		return nil, fmt.Errorf("figure %s: %w", name, err)
-	}
-	return d, nil
+	Rows          [][]string      // of the CSV, with its header
+	Notes         []analysis.Note // what a reader should know
 }
 
 // Formats lists the formats that Save writes, by their file endings.

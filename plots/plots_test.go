@@ -175,15 +175,15 @@ func TestSpeedupSaysWhatItSaves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(d.Notes) == 0 || !strings.Contains(d.Notes[0], "lawa:k=6 at epoch") || !strings.Contains(d.Notes[0], "3 epochs, 78.0 min, 10.4 device-hours sooner") {
+	if len(d.Notes) == 0 || !strings.Contains(d.Notes[0].Text, "lawa:k=6 at epoch") || !strings.Contains(d.Notes[0].Text, "3 epochs, 78.0 min, 10.4 device-hours sooner") {
 		t.Errorf("notes %q", d.Notes)
 	}
-	if last := d.Notes[len(d.Notes)-1]; last != "new statistics alone, without averaging (k = 1), save 6 epochs" {
+	if last := d.Notes[len(d.Notes)-1].Text; last != "new statistics alone, without averaging (k = 1), save 6 epochs" {
 		t.Errorf("what new statistics alone save: %q", last)
 	}
 	// Chosen on the data that are reported it says so; on others it says which, and keeps to that choice.
 	d, err = New("speedup", table(1), Options{})
-	if err != nil || !strings.Contains(d.Notes[0], "the one of 3 that saves most here: choice and report share their data") {
+	if err != nil || !strings.Contains(d.Notes[0].Text, "the one of 3 that saves most here: choice and report share their data") {
 		t.Errorf("notes %q, %v", d.Notes, err)
 	}
 	other := with(table(1), func(r *results.Row) bool {
@@ -193,7 +193,7 @@ func TestSpeedupSaysWhatItSaves(t *testing.T) {
 		return true
 	})
 	d, err = New("speedup", other, Options{Choice: analysis.Choice{Split: "val"}, ChooseOn: "train"})
-	if err != nil || d.Rows[len(d.Rows)-1][0] != "lawa:k=10" || !strings.Contains(d.Notes[0], "saves most on train, which it is not reported on") {
+	if err != nil || d.Rows[len(d.Rows)-1][0] != "lawa:k=10" || !strings.Contains(d.Notes[0].Text, "saves most on train, which it is not reported on") {
 		t.Errorf("notes %q, %v", d.Notes, err)
 	}
 	if _, err := New("speedup", other, Options{Choice: analysis.Choice{Schemes: []string{"lawa:k=6"}}, ChooseOn: "train"}); err == nil {

@@ -14,9 +14,18 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/results"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
+
+var speedupKind = spec.Kind[Figure]{
+	Name:     "speedup",
+	About:    "baseline and average, with the longest time saved: Figure 1 of the paper",
+	Source:   thePaper,
+	Examples: []string{"speedup"},
+	Parse:    func(*spec.Spec) Figure { return speedup },
+}
 
 // speedup shows the baseline and one scheme, and between them the longest time saved: from where the
 // scheme gets a value to where the baseline first does (Figure 1 of the paper). Unless a scheme is named
@@ -47,7 +56,7 @@ func speedup(table *results.Table, o Options) (*Drawing, error) {
 	}
 	d := &Drawing{Rows: rows(s, analysis.Panel.All), Notes: s.Notes}
 	if how != "" {
-		d.Notes = append(d.Notes, how+" (--scheme names one beforehand, --choose-on SPLIT chooses it on other examples)")
+		d.Notes = append(d.Notes, analysis.Note{Text: how}.With("scheme", "names one beforehand").With("choose-on", "chooses it on another split"))
 	}
 	first, last := span(axis, s.Panels)
 	all, lo, hi, err := races(s, o, axis, first, last)
@@ -69,7 +78,7 @@ func speedup(table *results.Table, o Options) (*Drawing, error) {
 		cells = append(cells, cell{title: r.title, lines: append(r.lines, r.outcome), draw: func(c draw.Canvas) { one.draw(c) }})
 	}
 	if alone != "" {
-		d.Notes = append(d.Notes, alone)
+		d.Notes = append(d.Notes, analysis.Note{Text: alone})
 	}
 	return figure(d, 2.0*vg.Inch, nil, cells, caption(append(s.Basis(), how, alone, bands))), nil
 }
@@ -172,7 +181,7 @@ type race struct {
 	saving  analysis.Saving
 	saved   bool
 	bands   string
-	notes   []string
+	notes   []analysis.Note
 }
 
 // races are those of all panels, and the y axis on which all of them can be seen.
@@ -206,7 +215,7 @@ func newRace(s *analysis.Selection, o Options, p analysis.Panel) *race {
 	}}
 	r.bands = banded(r.lines, o.Spread)
 	told := func(format string, args ...any) {
-		r.notes = append(r.notes, strings.TrimPrefix(r.title+": ", ": ")+fmt.Sprintf(format, args...))
+		r.notes = append(r.notes, analysis.Note{Text: strings.TrimPrefix(r.title+": ", ": ") + fmt.Sprintf(format, args...)})
 	}
 	beyond := 0
 	if r.saving, r.saved, beyond = analysis.Saved(p.Baseline, scheme, s.Metric); r.saved {

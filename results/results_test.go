@@ -128,7 +128,7 @@ func TestSeries(t *testing.T) {
 // A table of the first version has no folders, and zeros for what is not known of an imported run: none of its rows
 // has seconds. The zero seed of a run that was trained is one.
 func TestTablesOfTheFirstVersion(t *testing.T) {
-	table, err := Read("../../testdata/results/version1.parquet")
+	table, err := Read("../testdata/results/version1.parquet")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
 	"github.com/lawa-replay/lawa-replay/optim"
 	"github.com/lawa-replay/lawa-replay/optim/schedule"
 	"github.com/lawa-replay/lawa-replay/trajectory"
@@ -59,11 +60,10 @@ func (c Config) optimizer() (optim.Optimizer, error) {
 func (c Config) Recipe() (Recipe, error) {
 	r := Recipe{BatchSize: c.BatchSize, Seed: c.Seed, CheckpointEvery: c.CheckpointEvery}
 	r.Rates = schedule.Rates{Peak: c.LR, Warmup: c.Warmup, Epochs: c.Epochs}
-	switch {
-	case !(c.LabelSmoothing >= 0 && c.LabelSmoothing < 1):
+	r.Task = task.Classification{Smoothing: c.LabelSmoothing}
+	if !(c.LabelSmoothing >= 0 && c.LabelSmoothing < 1) {
 		return r, fmt.Errorf("label smoothing %g: want a number from 0 to below 1", c.LabelSmoothing)
 	}
-	r.Loss = CrossEntropy{c.LabelSmoothing}
 	var err error
 	if r.Optimizer, err = c.optimizer(); err != nil {
 		return r, err

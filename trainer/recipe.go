@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/lawa-replay/lawa-replay/dataset"
-	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/optim"
 	"github.com/lawa-replay/lawa-replay/optim/schedule"
@@ -14,8 +14,8 @@ import (
 // Recipe is all that a run is made of.
 type Recipe struct {
 	Network         model.Network
-	Data            *dataset.Set
-	Loss            Loss
+	Data            dataset.Split // to train on
+	Task            task.Task     // whose loss becomes small
 	Optimizer       optim.Optimizer
 	Rates           schedule.Rates // its StepsPerEpoch are the data's
 	BatchSize       int
@@ -23,20 +23,6 @@ type Recipe struct {
 	CheckpointEvery int // steps; 0 means at the end of each epoch
 	Device          model.Device
 	Threads         int // of a step; another number rounds otherwise
-}
-
-// Loss is what training makes small.
-type Loss interface {
-	// Loss is one number for the outputs of a batch, differentiable.
-	Loss(s *torch.Scope, outputs, targets *torch.Tensor) *torch.Tensor
-}
-
-// CrossEntropy is that of logits against classes, with label smoothing as torch.nn.CrossEntropyLoss defines it.
-type CrossEntropy struct{ Smoothing float64 }
-
-// Loss implements Loss.
-func (c CrossEntropy) Loss(s *torch.Scope, outputs, targets *torch.Tensor) *torch.Tensor {
-	return s.CrossEntropy(outputs, targets, c.Smoothing)
 }
 
 // Check says what is wrong with the numbers.
@@ -48,10 +34,22 @@ func (r Recipe) Check() error {
 		return fmt.Errorf("batch size %d: batch norm needs at least 2", r.BatchSize)
 	case r.CheckpointEvery < 0:
 		return fmt.Errorf("checkpoint every %d steps", r.CheckpointEvery)
-	case r.Loss == nil || r.Optimizer == nil || r.Rates.Schedule == nil:
-		return errors.New("a run needs a loss, an optimizer and a schedule")
+	case r.Task == nil || r.Optimizer == nil || r.Rates.Schedule == nil:
+		return errors.New("a run needs a task, an optimizer and a schedule")
 	}
 	return r.Rates.Check()
+}
+
+// inputs are the fields of the data that the network takes.
+func (r Recipe) inputs() ([]string, error) {
+	inputs, err := dataset.Match(r.Network.Inputs(), r.Data.Fields())
+	if err == nil {
+		err = r.Task.Check(r.Data.Fields(), inputs)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("split %s: %w", r.Data.Name(), err)
+	}
+	return inputs, nil
 }
 
 // StepsPerEpoch counts the batches of an epoch, the short last one too.

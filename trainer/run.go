@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/dataset/device"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/optim"
@@ -27,8 +29,12 @@ type Hooks struct {
 // at the end of each epoch (or every CheckpointEvery steps, and at the end). When ctx ends it returns ctx's error at the
 // next step; what was recorded stays.
 func Run(ctx context.Context, recipe Recipe, rec *trajectory.Recorder, hooks Hooks) error {
-	recipe.Rates.StepsPerEpoch = StepsPerEpoch(recipe.Data.Train.N, recipe.BatchSize)
+	recipe.Rates.StepsPerEpoch = StepsPerEpoch(recipe.Data.Len(), recipe.BatchSize)
 	if err := recipe.Check(); err != nil {
+		return err
+	}
+	inputs, err := recipe.inputs()
+	if err != nil {
 		return err
 	}
 	return torch.Worker(recipe.Threads, true, func() error {
@@ -42,7 +48,7 @@ func Run(ctx context.Context, recipe Recipe, rec *trajectory.Recorder, hooks Hoo
 			return err
 		}
 		defer state.Free()
-		r := &run{recipe, in, in.Weights(), state, rec, hooks, files(in.Weights().Layout)}
+		r := &run{Recipe: recipe, net: in, weights: in.Weights(), state: state, inputs: inputs, rec: rec, hooks: hooks, tensors: files(in.Weights().Layout)}
 		return r.train(ctx)
 	})
 }
@@ -52,6 +58,8 @@ type run struct {
 	net     model.Instance
 	weights *model.Weights
 	state   *optim.State
+	inputs  []string      // the fields that the network takes
+	batch   dataset.Batch // whose memory is used again
 	rec     *trajectory.Recorder
 	hooks   Hooks
 	tensors []checkpoint.Tensor
@@ -94,7 +102,7 @@ func (r *run) train(ctx context.Context) error {
 		began := time.Now()
 		if e := at.step / perEpoch; e != epoch {
 			epoch = e
-			order = orders.generator(r.Seed, epoch).Perm(r.Data.Train.N)
+			order = orders.generator(r.Seed, epoch).Perm(r.Data.Len())
 		}
 		from := int(at.step%perEpoch) * r.BatchSize
 		loss, err := r.step(at.step, order[from:min(from+r.BatchSize, len(order))])
@@ -127,23 +135,22 @@ func (r *run) step(step int64, indices []int) (float64, error) {
 	if err := torch.Seed(r.Seed<<32 + step); err != nil {
 		return 0, err
 	}
-	var s torch.Scope
-	defer s.Close()
-	x, y, free, err := r.batch(&s, step, indices)
-	if err != nil {
+	if err := r.Data.Read(&r.batch, indices, augmentations.generator(r.Seed, step)); err != nil {
 		return 0, err
 	}
-	defer free()
-	out := r.net.Forward(&s, []*torch.Tensor{x}, model.Train)
+	var s torch.Scope
+	defer s.Close()
+	b := device.Place(&s, r.Device, &r.batch)
+	out := r.net.Forward(&s, b.Inputs(r.inputs), model.Train)
 	if err := s.Err(); err != nil {
 		return 0, err
 	}
-	loss := r.Loss.Loss(&s, out, y)
+	loss := r.Task.Loss(&s, out, b)
 	s.Backward(loss)
 	if err := s.Err(); err != nil {
 		return 0, err
 	}
-	err = r.Optimizer.Step(optim.Values{Weights: r.weights.Flat(), Gradients: r.weights.Gradients(), Slots: r.state.Slots}, step, r.Rates.At(step))
+	err := r.Optimizer.Step(optim.Values{Weights: r.weights.Flat(), Gradients: r.weights.Gradients(), Slots: r.state.Slots}, step, r.Rates.At(step))
 	if err != nil {
 		return 0, err
 	}
@@ -155,21 +162,4 @@ func (r *run) step(step int64, indices []int) (float64, error) {
 		return 0, errors.New("the loss is NaN: training diverged (a lower learning rate, or a warm-up, may help)")
 	}
 	return float64(value[0]), nil
-}
-
-// batch puts examples, augmented, on the device: inputs and targets. free releases what the scope does not own.
-func (r *run) batch(s *torch.Scope, step int64, indices []int) (x, y *torch.Tensor, free func(), err error) {
-	split := r.Data.Train
-	images, labels := make([]uint8, len(indices)*split.Size()), make([]int64, len(indices))
-	split.Gather(images, labels, indices, r.Data.Augment, augmentations.generator(r.Seed, step))
-	n := int64(len(indices))
-	bytes, err := torch.From(r.Device, images, n, int64(split.Channels), int64(split.Height), int64(split.Width))
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if y, err = torch.From(r.Device, labels, n); err != nil {
-		bytes.Free()
-		return nil, nil, nil, err
-	}
-	return s.Normalize(bytes, 0, n, split.Mean, split.Std), y, func() { bytes.Free(); y.Free() }, s.Err()
 }

@@ -50,7 +50,7 @@ func train(t *testing.T, dir string, cfg Config, stop int64) (*trajectory.Trajec
 	if err != nil {
 		return rec.Trajectory, err
 	}
-	recipe.Network, recipe.Data, recipe.Device, recipe.Threads = net, set, torch.CPU, 2
+	recipe.Network, recipe.Data, recipe.Device, recipe.Threads = net, set.Train, torch.CPU, 2
 	return rec.Trajectory, Run(ctx, recipe, rec, hooks)
 }
 

@@ -5,12 +5,12 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
@@ -237,7 +237,7 @@ func TestShrinkingFileIsAnError(t *testing.T) {
 			t.Error("Guard swallowed a panic that was no fault")
 		}
 	}()
-	_ = checkpoint.Guard(path, func() error { panic(fmt.Sprint("another")) })
+	_ = checkpoint.Guard(path, func() error { panic("another") })
 }
 
 // A file with a huge hole must neither be read nor take memory before its header is judged.
@@ -426,6 +426,35 @@ func TestDigests(t *testing.T) {
 	d.Write([]byte("abc"))
 	if d.XXH3() != "06b05ab6733a618578af5f94892f3950" {
 		t.Errorf("XXH3 of abc is %s", d.XXH3())
+	}
+}
+
+// A file that changes after its list was read is not read by that list.
+func TestChangedAfterItsList(t *testing.T) {
+	r := record(t, 1)
+	path := filepath.Join(r.Dir, r.Checkpoints[0].File)
+	own, err := Open(r.Dir, formats.Files{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	links, err := Linked(t.TempDir(), formats.Files{}, Meta{}, []Checkpoint{{Index: 1, Epoch: 1, Step: 1, Bytes: r.Checkpoints[0].Bytes, Link: &Link{Path: path}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, run := range []*Trajectory{own, links} {
+		if _, err := run.Tensors(0); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err == nil {
+			err = errors.Join(os.WriteFile(path, data, 0o644), os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := run.Map(0, false); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "changed after the list") {
+			t.Errorf("%v", err)
+		}
 	}
 }
 

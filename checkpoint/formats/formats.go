@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
@@ -50,11 +51,23 @@ func Kinds() []checkpoint.Kind {
 
 // Open opens a file, or a folder that is one checkpoint, of whatever format. What fails names the file.
 func Open(path string, o checkpoint.Options) (checkpoint.Checkpoint, error) {
+	return Files{}.Open(path, o)
+}
+
+// Files opens and writes the files of trajectories: those of their own, and those that they link to.
+type Files struct {
+	Also []checkpoint.Format // formats of the caller's own, asked before All
+}
+
+// Open implements trajectory.Files, as the function Open.
+func (f Files) Open(path string, o checkpoint.Options) (checkpoint.Checkpoint, error) {
 	file, why, err := model(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	c, err := openFile(file, o)
+	c, err := first(file, slices.Concat(f.Also, All()), func(format checkpoint.Format, in *checkpoint.File) (checkpoint.Checkpoint, error) {
+		return format.Open(in, o)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -65,6 +78,14 @@ func Open(path string, o checkpoint.Options) (checkpoint.Checkpoint, error) {
 	}
 	statedict.ByNames(c, file)
 	return c, nil
+}
+
+// Own implements trajectory.Files: a trajectory's own files are safetensors.
+func (Files) Own(path string) (checkpoint.Checkpoint, error) { return safetensors.OpenPlain(path) }
+
+// Write implements trajectory.Files.
+func (Files) Write(w io.Writer, tensors []checkpoint.Tensor, metadata map[string]string, data []byte) error {
+	return safetensors.Write(w, tensors, metadata, data)
 }
 
 // model is the file by which a path is opened: itself, or what of a folder is the model's, and why.
@@ -91,12 +112,6 @@ func model(path string) (file, why string, err error) {
 		file = filepath.Join(file, folder.DCPMetadata)
 	}
 	return file, why, nil
-}
-
-func openFile(path string, o checkpoint.Options) (checkpoint.Checkpoint, error) {
-	return first(path, All(), func(format checkpoint.Format, f *checkpoint.File) (checkpoint.Checkpoint, error) {
-		return format.Open(f, o)
-	})
 }
 
 // list lists the tensors of one shard.
@@ -138,20 +153,4 @@ func first[F checkpoint.Format, T any](path string, formats []F, open func(F, *c
 		err = fmt.Errorf("neither a PyTorch file nor safetensors: %w", err)
 	}
 	return opened, err
-}
-
-// Files opens and writes the files of trajectories: those of their own, and those that they link to.
-type Files struct{}
-
-// Open implements trajectory.Files.
-func (Files) Open(path string, o checkpoint.Options) (checkpoint.Checkpoint, error) {
-	return Open(path, o)
-}
-
-// Own implements trajectory.Files: a trajectory's own files are safetensors.
-func (Files) Own(path string) (checkpoint.Checkpoint, error) { return safetensors.OpenPlain(path) }
-
-// Write implements trajectory.Files.
-func (Files) Write(w io.Writer, tensors []checkpoint.Tensor, metadata map[string]string, data []byte) error {
-	return safetensors.Write(w, tensors, metadata, data)
 }

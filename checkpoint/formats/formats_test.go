@@ -175,3 +175,14 @@ func TestWrappedTiesAndShards(t *testing.T) {
 		}
 	}
 }
+
+// Every format says what it is, and has a name of its own: lists and documentation are made of it.
+func TestKinds(t *testing.T) {
+	seen := map[string]bool{}
+	for _, k := range Kinds() {
+		if k.Name == "" || k.About == "" || k.Source == "" || len(k.Examples) == 0 || seen[k.Name] {
+			t.Errorf("%+v", k)
+		}
+		seen[k.Name] = true
+	}
+}

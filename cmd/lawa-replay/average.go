@@ -55,9 +55,8 @@ RUN may also be a folder of checkpoints of another program, as import takes them
 the checkpoints one by one, as checkpoint-*/adapter_model.safetensors names them.
 
 Integer tensors are those of the newest checkpoint. Batch-norm statistics (--bn):
-  average      averaged like the weights, which is what averaging a state dict does
-  copy         those of the newest checkpoint in the average
-  recompute    renewed by a pass over --bn-data: of networks that this program knows`,
+` + brief(policyList().kinds) + `
+The data of recompute are --bn-data. Averaging a state dict is average.`,
 		Example: `  lawa-replay average run --scheme lawa:k=6 --at 90 --out avg.safetensors
   lawa-replay average run --k 1-16 --at 10-90 --out-dir averages
   lawa-replay average checkpoints/ --k 6 --at 90 --out avg.pt
@@ -95,7 +94,7 @@ func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run [
 	var err error
 	done := func() {}
 	if e.Policy.Kind == bn.Recompute {
-		done, err = o.prepareRenewal(cmd, e, run)
+		done, err = o.prepareRecompute(cmd, e, run)
 	} else {
 		e.Trajectory, err = openRun(run, o.foreignOptions)
 	}
@@ -166,10 +165,10 @@ func (o averageOptions) parse(e *export.Export) error {
 	var err error
 	if o.out != "" {
 		if e.Format, err = export.FormatOf(o.out); err != nil {
-			return fmt.Errorf("--out %w", err)
+			return inFlag("out", err)
 		}
 	} else if e.Format, err = export.ParseFormat(o.format); err != nil {
-		return fmt.Errorf("--format: %w", err)
+		return inFlag("format", err)
 	}
 	e.Whole = o.whole
 	if o.whole && (e.Format != export.PT || o.dtype != "") {
@@ -184,14 +183,14 @@ func (o averageOptions) parse(e *export.Export) error {
 		return err
 	}
 	if e.Policy, err = bn.ParsePolicy(o.bn); err != nil {
-		return fmt.Errorf("--bn: %w", err)
+		return inFlag("bn", err)
 	}
 	if e.Memory, err = parseMemory(o.memory); err != nil {
 		return err
 	}
 	var known bool
 	if e.DType, known = dtypes[strings.ToLower(o.dtype)]; !known {
-		return fmt.Errorf("--dtype: %w", spec.Unknown("dtype", o.dtype, []string{"f32", "bf16", "f16", "f64"}))
+		return inFlag("dtype", spec.Unknown("dtype", o.dtype, []string{"f32", "bf16", "f16", "f64"}))
 	}
 	return nil
 }

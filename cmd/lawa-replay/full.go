@@ -6,7 +6,10 @@ import "C" // quick.c
 
 import "github.com/spf13/cobra"
 
-// verbs are all of them.
-func verbs() []*cobra.Command {
-	return []*cobra.Command{newDemo(), newTrain(), newImport(), newSweep(), newAverage(), newSchemes(), newPlot(), newTableVerb(), newInspect(), newVerify()}
+// torchVerbs makes the commands that need libtorch.
+var torchVerbs = map[string]func() *cobra.Command{
+	"demo":  newDemo,
+	"train": newTrain,
+	"sweep": newSweep,
+	"list":  newList,
 }

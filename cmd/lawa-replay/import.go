@@ -80,15 +80,12 @@ func newImport() *cobra.Command {
 		Use:   "import FILES... --out RUN",
 		Short: "Make a trajectory of checkpoints that another program wrote",
 		Long: `Make a trajectory of the checkpoints of another training program: files, folders
-that are one checkpoint, or folders of them.
+that are one checkpoint, or folders of them, as HuggingFace, PEFT, diffusers, accelerate,
+Lightning, DeepSpeed, Megatron and SpeechBrain leave them. The file itself says its format:
 
-  .pt .pth .ckpt …    PyTorch's and Lightning's, of any age, with anything beside the
-                      weights. No code in them is ever run, and only the weights are read.
-  .pkl                pickles of numpy's arrays, or of tensors
-  .safetensors        whole, or a folder with model.safetensors.index.json
-  .metadata .distcp   folders of torch.distributed.checkpoint
-  folders             as HuggingFace, PEFT, diffusers, accelerate, Lightning, DeepSpeed,
-                      Megatron and SpeechBrain leave them
+` + brief(formatList().kinds) + `
+
+No code in a pickle is ever run, and only the weights are read.
 
 What the names and files say about epochs and steps is shown first; --dry-run stops
 there. What was guessed is said, with the flag that decides otherwise; what can be read
@@ -237,7 +234,7 @@ func watch(ctx context.Context, o importOptions) error {
 			taken++
 			say("epoch %s: %s, %s", trajectory.EpochName(f.Epoch), filepath.Base(f.Source), humanize.IBytes(uint64(f.Weights)))
 		},
-		Note: func(note string) { say("note: %s", note) }}
+		Note: sayNote}
 	say("watching %s; Ctrl-C ends it", o.watch)
 	err := w.Run(ctx)
 	if err == nil || errors.Is(err, context.Canceled) {
@@ -268,7 +265,7 @@ func showUnderstood(u *importer.Understood, all bool) {
 		say("%s", formatOf(u.Checkpoints[0]))
 	}
 	for _, note := range u.Notes {
-		say("note: %s", note)
+		sayNote(note)
 	}
 }
 

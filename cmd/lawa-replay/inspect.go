@@ -44,17 +44,19 @@ type inspectOptions struct {
 	asJSON, tensors bool
 }
 
+// listed is a tensor as JSON.
+type listed struct {
+	Name  string  `json:"name"`
+	DType string  `json:"dtype"`
+	Shape []int64 `json:"shape"`
+}
+
 func runInspect(out io.Writer, run []string, o inspectOptions) error {
 	t, err := openOne(run, o.foreignOptions)
 	if err != nil {
 		return err
 	}
-	type tensor struct {
-		Name  string  `json:"name"`
-		DType string  `json:"dtype"`
-		Shape []int64 `json:"shape"`
-	}
-	var tensors []tensor
+	var tensors []listed
 	values := int64(0)
 	if len(t.Checkpoints) > 0 {
 		layout, err := t.Tensors(0)
@@ -62,42 +64,17 @@ func runInspect(out io.Writer, run []string, o inspectOptions) error {
 			return err
 		}
 		for _, x := range layout {
-			tensors = append(tensors, tensor{x.Name, string(x.DType), x.Shape})
+			tensors = append(tensors, listed{x.Name, string(x.DType), x.Shape})
 			values += x.Elements()
 		}
 	}
 	if o.asJSON {
-		type line struct {
-			trajectory.Checkpoint
-			Step *int64 `json:"step"` // in place of the checkpoint's, which may only count them
-		}
-		var lines []line
-		for i, c := range t.Checkpoints {
-			c.Known = nil
-			lines = append(lines, line{c, t.Step(i)})
-		}
-		return printJSON(out, map[string]any{"trajectory": t.Meta, "checkpoints": lines, "tensors": tensors})
+		return printRunJSON(out, t, tensors)
 	}
-	m := t.Meta
-	line := func(name, text string) {
-		if text != "" {
-			fmt.Fprintf(out, "%-9s %s\n", name, text)
-		}
-	}
-	line("run", fmt.Sprintf("%s (seed %s)", m.Run, known(m.Seed, "%d")))
-	line("model", m.Model)
-	line("data", m.Data)
-	if len(m.Training) > 0 {
-		line("training", oneLine(m.Training))
-	}
-	on := ""
-	if len(m.Devices) > 0 {
-		on = " on " + strings.Join(m.Devices, ", ")
-	}
-	line("written", "by "+m.Software+on)
-	line("tensors", fmt.Sprintf("%d with %d values", len(tensors), values))
-	for alias, kept := range m.Tied {
-		line("tied", alias+" to "+kept)
+	printMeta(out, t.Meta)
+	fmt.Fprintf(out, "%-9s %d with %d values\n", "tensors", len(tensors), values)
+	for alias, kept := range t.Meta.Tied {
+		fmt.Fprintf(out, "%-9s %s to %s\n", "tied", alias, kept)
 	}
 	fmt.Fprintln(out)
 	if o.tensors {
@@ -115,6 +92,40 @@ func runInspect(out io.Writer, run []string, o inspectOptions) error {
 	}
 	fmt.Fprintln(out, w.Render())
 	return nil
+}
+
+// printRunJSON prints all of a trajectory but its recorded evaluations.
+func printRunJSON(out io.Writer, t *trajectory.Trajectory, tensors []listed) error {
+	type line struct {
+		trajectory.Checkpoint
+		Step *int64 `json:"step"` // in place of the checkpoint's, which may only count them
+	}
+	var lines []line
+	for i, c := range t.Checkpoints {
+		c.Known = nil
+		lines = append(lines, line{c, t.Step(i)})
+	}
+	return printJSON(out, map[string]any{"trajectory": t.Meta, "checkpoints": lines, "tensors": tensors})
+}
+
+// printMeta prints what is known of a run, a line each.
+func printMeta(out io.Writer, m trajectory.Meta) {
+	line := func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(out, "%-9s %s\n", name, text)
+		}
+	}
+	line("run", fmt.Sprintf("%s (seed %s)", m.Run, known(m.Seed, "%d")))
+	line("model", m.Model)
+	line("data", m.Data)
+	if len(m.Training) > 0 {
+		line("training", oneLine(m.Training))
+	}
+	on := ""
+	if len(m.Devices) > 0 {
+		on = " on " + strings.Join(m.Devices, ", ")
+	}
+	line("written", "by "+m.Software+on)
 }
 
 // oneLine writes JSON settings as a reader wants them.

@@ -56,6 +56,14 @@ func run(ctx context.Context, args []string) int {
 	return exitFailed
 }
 
+// inFlag says in which flag's text an error is.
+func inFlag(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", flagOf(name), err)
+}
+
 // withFlags is an error with what may be done about it, by the flags of the command line.
 func withFlags(err error) string { return hint.Text(err.Error(), hint.All(err), flagOf) }
 
@@ -99,7 +107,7 @@ those of any PyTorch program.`,
 		}
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(verbs()...)
+	root.AddCommand(commands()...)
 	for _, c := range root.Commands() {
 		args := c.Args
 		c.Args = func(cmd *cobra.Command, a []string) error {

@@ -101,7 +101,7 @@ func openAny(paths []string, o foreignOptions) (*trajectory.Trajectory, error) {
 		say("%s: one run of %d checkpoints, epochs %s to %s, %s (import --dry-run shows each)", relative(dir), len(u.Checkpoints), trajectory.EpochName(first.Epoch), trajectory.EpochName(last.Epoch), formatOf(first))
 	}
 	for _, note := range u.Notes {
-		say("note: %s", note)
+		sayNote(note)
 	}
 	return u.Trajectory(dir, trajectory.Meta{Run: filepath.Base(dir), Software: u.Checkpoints[0].Format})
 }

@@ -28,10 +28,6 @@ type plotOptions struct {
 
 func newPlot() *cobra.Command {
 	var o plotOptions
-	about := ""
-	for _, name := range plots.Names() {
-		about += fmt.Sprintf("  %-14s %s\n", name, plots.About(name))
-	}
 	c := &cobra.Command{
 		Use:   "plot FIGURE SWEEP --out FILE",
 		Short: "Draw a figure from a sweep's results",
@@ -40,7 +36,8 @@ The ending of --out says the format: .png (300 dpi), .pdf or .svg. The numbers t
 are drawn lie beside it as CSV. The same results give the same bytes.
 
 Figures:
-` + about + `
+` + brief(figureList().kinds) + `
+
 Below it a figure says what it rests on: the policy, the split, the runs. A line is a
 mean over runs that were trained alike but for their seed; runs that were trained
 otherwise have a panel of their own, and so has each of several policies.
@@ -91,7 +88,7 @@ func runPlot(_ context.Context, cmd *cobra.Command, o plotOptions, figure, sweep
 		return err
 	}
 	for _, n := range drawing.Notes {
-		say("%s", n)
+		say("%s", withFlags(n.Err()))
 	}
 	return nil
 }
@@ -103,7 +100,7 @@ func (o plotOptions) parse(figure string) (plots.Options, error) {
 		return out, errors.New("--out is missing: the file to write")
 	}
 	if err := plots.CheckPath(o.out); err != nil {
-		return out, fmt.Errorf("--out %w", err)
+		return out, inFlag("out", err)
 	}
 	if !slices.Contains(plots.Names(), figure) {
 		return out, spec.Unknown("figure", figure, plots.Names())
@@ -112,7 +109,7 @@ func (o plotOptions) parse(figure string) (plots.Options, error) {
 		return out, fmt.Errorf("--spread %s: want one of %s", o.spread, plots.SpreadNames())
 	}
 	if o.x != "" && !slices.Contains(analysis.AxisNames(), o.x) {
-		return out, fmt.Errorf("--x: %w", spec.Unknown("axis", o.x, analysis.AxisNames()))
+		return out, inFlag("x", spec.Unknown("axis", o.x, analysis.AxisNames()))
 	}
 	if (o.chooseOn != "" || o.splitHalf) && figure != "speedup" {
 		return out, fmt.Errorf("--choose-on and --split-half are for speedup, which chooses a scheme: %s does not", figure)

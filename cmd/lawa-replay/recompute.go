@@ -14,26 +14,28 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/dataset/device"
 	"github.com/lawa-replay/lawa-replay/evaluator"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
 	"github.com/lawa-replay/lawa-replay/export"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
-// prepareRenewal opens the trajectory with the network and the data that the policy recompute needs.
-func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run []string) (done func(), err error) {
-	device, err := torch.ParseDevice(o.device)
+// prepareRecompute opens the trajectory with the network and the data that the policy recompute needs.
+func (o averageOptions) prepareRecompute(cmd *cobra.Command, e *export.Export, run []string) (done func(), err error) {
+	on, err := torch.ParseDevice(o.device)
 	if err != nil {
 		return nil, wrong(cmd, err)
 	}
-	if err := device.Open(); err != nil {
+	if err := on.Open(); err != nil {
 		return nil, err
 	}
 	if e.Trajectory, err = openRun(run, o.foreignOptions); err != nil {
 		return nil, err
 	}
-	engine, err := o.engine(cmd, e.Trajectory.Meta, device, 1)
+	engine, err := o.engine(cmd, e.Trajectory.Meta, on, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -50,23 +52,27 @@ func (o averageOptions) prepareRenewal(cmd *cobra.Command, e *export.Export, run
 	if err := notePrefix(engine, e.Trajectory); err != nil {
 		return nil, err
 	}
-	renewal, err := engine.Renewal(e.Policy)
+	from, err := engine.Renewal(e.Policy)
 	if err != nil {
 		return nil, wrong(cmd, fmt.Errorf("--bn: %w", err))
 	}
-	text, err := json.Marshal(renewal.Names)
+	text, err := json.Marshal(from.Names)
 	if err != nil {
 		return nil, err
 	}
-	resident, err := renewal.Split.On(device)
+	room, err := device.Room(on)
 	if err != nil {
 		return nil, err
 	}
-	e.RenewedFrom = string(text)
-	e.Renew = func(ctx context.Context, tensors []checkpoint.Tensor, data []byte) error {
-		return engine.Renew(ctx, tensors, e.Trajectory.Meta.Tied, data, resident)
+	data, err := engine.LoadInputs(from.Split, room)
+	if err != nil {
+		return nil, err
 	}
-	return resident.Free, nil
+	e.RecomputedFrom = string(text)
+	e.Recompute = func(ctx context.Context, tensors []checkpoint.Tensor, weights []byte) error {
+		return engine.Renew(ctx, tensors, e.Trajectory.Meta.Tied, weights, data)
+	}
+	return data.Free, nil
 }
 
 // notePrefix says which prefix of a trajectory's names is not the network's.
@@ -90,7 +96,7 @@ func (o networkOptions) engine(cmd *cobra.Command, meta trajectory.Meta, device 
 	if data == "" {
 		return nil, wrong(cmd, errors.New("--data is missing: the trajectory does not record its data (mnist, cifar10, …, or tensors:FILE)"))
 	}
-	task, err := evaluator.ParseTask(o.task)
+	scored, err := task.Parse(o.task)
 	if err != nil {
 		return nil, wrong(cmd, fmt.Errorf("--task: %w", err))
 	}
@@ -98,20 +104,16 @@ func (o networkOptions) engine(cmd *cobra.Command, meta trajectory.Meta, device 
 	if err != nil {
 		return nil, err
 	}
-	net, err := model.New(spec, set.Val.Channels, set.Val.Classes)
+	for _, note := range set.Notes {
+		say("note: %s", note)
+	}
+	channels, classes := dataset.Dims(set.Val)
+	net, err := model.New(spec, channels, classes)
 	if err != nil {
 		return nil, err
 	}
-	if set.Val.Inputs != nil && !model.IsScript(spec) {
-		if task != evaluator.Classification {
-			return nil, wrong(cmd, fmt.Errorf("--task %s: %s classifies", task, spec))
-		}
-		if n := len(set.Val.Inputs.Shape); n != 3 {
-			return nil, fmt.Errorf("inputs of shape %v for each example; %s wants channels × height × width", set.Val.Inputs.Shape, spec)
-		}
-	}
 	e := evaluator.NewEngine(net, device, workers, runtime.NumCPU())
-	e.Set, e.Task, e.Batch, e.BNBatch = set, task, o.batch, cmp.Or(o.bnBatch, meta.BatchSize)
+	e.Set, e.Task, e.Batch, e.BNBatch = set, scored, o.batch, cmp.Or(o.bnBatch, meta.BatchSize)
 	switch {
 	case dataset.IsTensors(o.bnData):
 		e.BNSplit, err = dataset.OpenTensors(o.bnData)

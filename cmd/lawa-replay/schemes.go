@@ -6,10 +6,8 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
@@ -18,7 +16,7 @@ import (
 )
 
 func newSchemes() *cobra.Command {
-	var asJSON bool
+	var json bool
 	c := &cobra.Command{
 		Use:   "schemes",
 		Short: "List the averaging schemes, or explain one",
@@ -29,42 +27,16 @@ sixteen. "schemes explain" shows the coefficients of one.`,
 		Example: `  lawa-replay schemes
   lawa-replay schemes explain ema:decay=0.9 --at 90`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return listSchemes(cmd.OutOrStdout(), asJSON) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if json {
+				return printJSON(cmd.OutOrStdout(), asJSON(schemeList().kinds))
+			}
+			return printKinds(cmd.OutOrStdout(), schemeList().kinds)
+		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&json, "json", false, "print JSON")
 	c.AddCommand(newExplain())
 	return c
-}
-
-func listSchemes(out io.Writer, asJSON bool) error {
-	if asJSON {
-		type kind struct {
-			Name     string   `json:"name"`
-			About    string   `json:"about"`
-			Source   string   `json:"source,omitempty"`
-			Examples []string `json:"examples"`
-		}
-		var all []kind
-		for _, k := range averaging.Kinds() {
-			all = append(all, kind{k.Name, k.About, k.Source, k.Examples})
-		}
-		return printJSON(out, all)
-	}
-	for i, k := range averaging.Kinds() {
-		if i > 0 {
-			fmt.Fprintln(out)
-		}
-		fmt.Fprintln(out, strings.Join(k.Examples, "   "))
-		about := strings.ToUpper(k.About[:1]) + k.About[1:]
-		for _, part := range []string{about, k.Source} {
-			if part != "" {
-				for line := range strings.Lines(text.WrapSoft(part, 84)) {
-					fmt.Fprintln(out, "    "+strings.TrimRight(line, " \n"))
-				}
-			}
-		}
-	}
-	return nil
 }
 
 type explainOptions struct {
@@ -125,7 +97,7 @@ func runExplain(cmd *cobra.Command, o explainOptions, text string) error {
 	}
 	if o.out != "" {
 		if err := plots.CheckPath(o.out); err != nil {
-			return wrong(cmd, fmt.Errorf("--out %w", err))
+			return wrong(cmd, inFlag("out", err))
 		}
 	}
 	scheme, err := averaging.Parse(text)
@@ -184,7 +156,7 @@ func (o explainOptions) points() ([]averaging.Point, int, error) {
 		err = fmt.Errorf("%s is more than one epoch", o.at)
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("--at: %w", err)
+		return nil, 0, inFlag("at", err)
 	}
 	return averaging.Points(t), endpoints[0], nil
 }

@@ -39,7 +39,7 @@ func (o selection) thorough() (bool, error) {
 	case "sha256":
 		return true, nil
 	}
-	return false, fmt.Errorf("--verify: %w", spec.Unknown("digest", o.verify, []string{"fast", "sha256"}))
+	return false, inFlag("verify", spec.Unknown("digest", o.verify, []string{"fast", "sha256"}))
 }
 
 // networkOptions say which network is run on what, and what becomes of batch-norm statistics.
@@ -67,7 +67,7 @@ func (o selection) parseSchemes() ([]averaging.Scheme, error) {
 	if o.k != "" {
 		ks, err := spec.Ranges(o.k, 1, math.MaxInt32)
 		if err != nil {
-			return nil, fmt.Errorf("--k: %w", err)
+			return nil, inFlag("k", err)
 		}
 		for _, k := range ks {
 			texts = append(texts, fmt.Sprintf("lawa:k=%d", k))

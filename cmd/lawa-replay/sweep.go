@@ -52,12 +52,8 @@ one goes on where it stopped. The baseline (each checkpoint with its own
 statistics) always comes along, from the training log where that has it.
 
 Policies for batch-norm statistics (--bn, several in one sweep):
-  copy         those of the newest checkpoint in the average
-  average      averaged like the weights: what many do, not the statistics of the
-               averaged network
-  recompute    renewed by a pass over --bn-data, as torch.optim.swa_utils.update_bn
-               does it; recompute:samples=N takes the first N examples, and
-               recompute:samples=N,seed=S draws them
+` + brief(policyList().kinds) + `
+The data of recompute are --bn-data.
 
 The network and the data are those that the trajectory records, or:
   --model net.ts                   a TorchScript module: torch.jit.script(net).save

@@ -87,7 +87,7 @@ func printSummary(out io.Writer, s *analysis.Summary) {
 		}
 	}
 	for _, n := range s.Notes {
-		say("note: %s", n)
+		sayNote(n)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/dataset/device"
 	"github.com/lawa-replay/lawa-replay/evaluator"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
@@ -170,7 +171,8 @@ func (o trainOptions) open(cmd *cobra.Command) (model.Network, *dataset.Set, err
 	if model.IsScript(o.model) {
 		return nil, nil, wrong(cmd, errors.New("--model: a TorchScript module can be evaluated, not trained"))
 	}
-	net, err := model.New(o.model, set.Train.Channels, set.Train.Classes)
+	channels, classes := dataset.Dims(set.Train)
+	net, err := model.New(o.model, channels, classes)
 	return net, set, wrong(cmd, err)
 }
 
@@ -185,7 +187,7 @@ func (o trainOptions) create(net model.Network, set *dataset.Set, device torch.D
 	}
 	return trajectory.Create(o.out, formats.Files{}, trajectory.Meta{
 		Run: o.name, Model: net.Spec(), Data: set.Spec, Seed: new(o.config.Seed), BatchSize: o.config.BatchSize,
-		StepsPerEpoch: trainer.StepsPerEpoch(set.Train.N, o.config.BatchSize), Devices: []string{device.String()},
+		StepsPerEpoch: trainer.StepsPerEpoch(set.Train.Len(), o.config.BatchSize), Devices: []string{device.String()},
 		Software: software(), Training: training,
 	})
 }
@@ -194,18 +196,22 @@ func (o trainOptions) create(net model.Network, set *dataset.Set, device torch.D
 func software() string { return fmt.Sprintf("lawa-replay %s, libtorch %s", Version, torch.Version()) }
 
 // train runs the trainer with a progress bar, and evaluates each checkpoint for the log.
-func train(ctx context.Context, o trainOptions, net model.Network, set *dataset.Set, device torch.Device, rec *trajectory.Recorder) error {
-	val, err := set.Val.On(device)
+func train(ctx context.Context, o trainOptions, net model.Network, set *dataset.Set, on torch.Device, rec *trajectory.Recorder) error {
+	engine := evaluator.NewEngine(net, on, 0, runtime.NumCPU())
+	room, err := device.Room(on)
+	if err != nil {
+		return err
+	}
+	val, err := engine.Load(set.Val, room)
 	if err != nil {
 		return err
 	}
 	defer val.Free()
-	engine := evaluator.NewEngine(net, device, 0, runtime.NumCPU())
 	recipe, err := o.config.Recipe()
 	if err != nil {
 		return err
 	}
-	recipe.Network, recipe.Data, recipe.Device, recipe.Threads = net, set, device, o.threads
+	recipe.Network, recipe.Data, recipe.Device, recipe.Threads = net, set.Train, on, o.threads
 	steps := int64(o.config.Epochs) * rec.Meta.StepsPerEpoch
 	say("training %s on %s: %d parameters, %d steps in %d epochs", rec.Meta.Model, rec.Meta.Data, net.Layout().Parameters(), steps, o.config.Epochs)
 	bar := newProgress(ctx, "train", int(steps))

@@ -79,6 +79,14 @@ func (n Note) With(option, help string) Note {
 	return n
 }
 
+// String is the note with its hints, the options named plainly.
+func (n Note) String() string {
+	return Text(n.Text, n.Hints, func(option string) string { return option })
+}
+
+// MarshalText implements encoding.TextMarshaler, for JSON: it is String.
+func (n Note) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
 // Err is the note as an error, with its hints.
 func (n Note) Err() error {
 	err := errors.New(n.Text)

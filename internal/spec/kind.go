@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 )
 
 // Kind describes what goes by one name, such as the schemes lawa:k=…, and reads it. Lists of kinds are what help
@@ -16,6 +17,7 @@ type Kind[T any] struct {
 	Source   string   // the paper or program it comes from
 	Examples []string // texts that Choose reads
 	Options  []Option // in the order of the canonical text
+	Raw      bool     // all behind the colon is one word, such as a file's path
 	// Parse takes the options out of the spec; what is wrong with them goes to Spec.Fail.
 	Parse func(*Spec) T
 }
@@ -54,10 +56,22 @@ func (k Kind[T]) names() []string {
 	return k.Names
 }
 
+// raw reads the text of a Raw kind.
+func (k Kind[T]) raw(text string) (*Spec, bool) {
+	word, ok := strings.CutPrefix(text, k.Name+":")
+	return &Spec{Name: k.Name, text: text, word: word}, ok && k.Raw
+}
+
 // Choose reads text as one of the kinds; what says in errors what they are: scheme. A name that none of them has, an
 // option that its kind does not take, or a value out of its range is an error.
 func Choose[T any](what, text string, kinds []Kind[T]) (T, error) {
 	var none T
+	for _, k := range kinds {
+		if s, ok := k.raw(text); ok {
+			v := k.Parse(s)
+			return v, s.Done()
+		}
+	}
 	s, err := Parse(text)
 	if err != nil {
 		return none, fmt.Errorf("%s %w", what, err)
@@ -86,9 +100,12 @@ func (k Kind[T]) Check() error {
 	}
 	asked := map[string]bool{}
 	for _, text := range k.Examples {
-		s, err := Parse(text)
-		if err != nil {
-			return err
+		s, raw := k.raw(text)
+		if !raw {
+			var err error
+			if s, err = Parse(text); err != nil {
+				return err
+			}
 		}
 		k.Parse(s)
 		for _, key := range s.asked {

@@ -33,17 +33,10 @@ var falling = []string{"loss", "perplexity", "ppl", "error", "err", "wer", "cer"
 // for losses, and are Guessed.
 func Of(name string) Metric {
 	name = name[strings.LastIndex(name, "/")+1:]
-	switch name {
-	case "top1":
-		return Metric{Name: name, HigherBetter: true, Label: "top-1 accuracy", Unit: "%"}
-	case "top5":
-		return Metric{Name: name, HigherBetter: true, Label: "top-5 accuracy", Unit: "%"}
-	case "mse":
-		return Metric{Name: name, Label: "mean squared error"}
-	case "mae":
-		return Metric{Name: name, Label: "mean absolute error"}
-	case "loss":
-		return Metric{Name: name, Label: "cross-entropy", Unit: "nats"}
+	for _, m := range known {
+		if m.Name == name {
+			return m
+		}
 	}
 	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '_' || r == '-' || r == ' ' || r == '.' || r == '@' })
 	has := func(list []string) bool {

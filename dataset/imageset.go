@@ -1,0 +1,124 @@
+package dataset
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+)
+
+// imageSet is what the reader of a data set of images finds; train may be nil.
+type imageSet struct {
+	train, val *images
+	notes      []string
+}
+
+// normNamed is a choice of statistics by which the images of a set can be normalised.
+type normNamed struct {
+	name string
+	Norm
+}
+
+// imageOptions are those that all sets of images take.
+var imageOptions = []spec.Option{
+	{Name: "train", About: "the first N training examples alone"},
+	{Name: "val", About: "the first N validation examples alone"},
+	{Name: "shift", Default: "0", About: "training images are shifted by up to N pixels each way, black moving in"},
+	{Name: "flip", Default: "false", About: "training images are mirrored, every other time"},
+}
+
+// imageKind completes a data set of images: its options, and its normalisations, of which the first is the usual one.
+func imageKind(k spec.Kind[Source], norms []normNamed, read func(dir string, norm Norm) (imageSet, error)) spec.Kind[Source] {
+	var names []string
+	for _, n := range norms {
+		names = append(names, n.name)
+	}
+	if len(norms) > 1 {
+		k.Options = append(k.Options, spec.Option{Name: "norm", Default: names[0], About: "statistics that the images are normalised by: " + strings.Join(names, " or ")})
+	}
+	k.Options = append(k.Options, imageOptions...)
+	k.Parse = func(s *spec.Spec) Source {
+		o := options{norm: norms[0]}
+		if len(norms) > 1 {
+			name := s.Choice("norm", names[0], names...)
+			for _, n := range norms {
+				if n.name == name {
+					o.norm = n
+				}
+			}
+		}
+		o.train, o.val = s.Int("train", 0, 1), s.Int("val", 0, 1)
+		o.augment = Augment{s.Int("shift", 0, 0), s.Bool("flip", false)}
+		return Source{o.spec(k.Name, names[0]), func(dir string) (*Set, error) {
+			found, err := read(dir, o.norm.Norm)
+			if err != nil {
+				return nil, err
+			}
+			return o.apply(found)
+		}}
+	}
+	return k
+}
+
+// options are what the text of a set of images says beside its name.
+type options struct {
+	norm       normNamed
+	train, val int // the first examples; 0 for all
+	augment    Augment
+}
+
+// spec is the canonical text: what is as usual is left out.
+func (o options) spec(name, usual string) string {
+	var parts []string
+	if o.norm.name != usual {
+		parts = append(parts, "norm="+o.norm.name)
+	}
+	if o.train > 0 {
+		parts = append(parts, fmt.Sprintf("train=%d", o.train))
+	}
+	if o.val > 0 {
+		parts = append(parts, fmt.Sprintf("val=%d", o.val))
+	}
+	if o.augment.Shift > 0 {
+		parts = append(parts, fmt.Sprintf("shift=%d", o.augment.Shift))
+	}
+	if o.augment.Flip {
+		parts = append(parts, "flip=true")
+	}
+	if len(parts) == 0 {
+		return name
+	}
+	return name + ":" + strings.Join(parts, ",")
+}
+
+// apply makes the data set of what was read.
+func (o options) apply(found imageSet) (*Set, error) {
+	if err := o.augment.check(found.val.fields[0]); err != nil {
+		return nil, err
+	}
+	val, err := first(found.val, o.val)
+	if err != nil {
+		return nil, err
+	}
+	set := &Set{Val: val, Notes: found.notes}
+	if found.train == nil {
+		if o.train > 0 {
+			return nil, fmt.Errorf("train=%d, but there is no training split", o.train)
+		}
+		return set, nil
+	}
+	found.train.augment = o.augment
+	set.Train, err = first(found.train, o.train)
+	return set, err
+}
+
+// first is the first n examples, or all where n is 0.
+func first(s *images, n int) (Split, error) {
+	switch {
+	case n > s.Len():
+		return nil, fmt.Errorf("%s=%d, the split holds %d examples", s.name, n, s.Len())
+	case n > 0:
+		return Head(s, n), nil
+	}
+	return s, nil
+}

@@ -1,0 +1,103 @@
+package evaluator
+
+import (
+	"fmt"
+
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/dataset/device"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/trajectory"
+)
+
+// Data is a split for the engine's network on the engine's device. Goroutines may share it.
+type Data struct {
+	feed   *device.Feed
+	inputs []string // the fields that the network takes
+}
+
+// Load brings a split to the engine's device: the fields that the network and the task need, whole if they take at most
+// limit bytes there (device.NoLimit for any), and otherwise batch by batch. The caller frees it.
+func (e *Engine) Load(s dataset.Split, limit int64) (*Data, error) {
+	return e.data(s, limit, true)
+}
+
+// LoadInputs is Load for statistics, which need no targets.
+func (e *Engine) LoadInputs(s dataset.Split, limit int64) (*Data, error) {
+	return e.data(s, limit, false)
+}
+
+func (e *Engine) data(s dataset.Split, limit int64, scored bool) (*Data, error) {
+	inputs, err := dataset.Match(e.Net.Inputs(), s.Fields())
+	if err == nil && scored {
+		err = e.task().Check(s.Fields(), inputs)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("split %s: %w", s.Name(), err)
+	}
+	names := inputs
+	for _, f := range s.Fields() {
+		if scored && f.Name == dataset.Targets {
+			names = append(names[:len(names):len(names)], f.Name)
+		}
+	}
+	feed, err := device.Open(s, e.Device, limit, names...)
+	if err != nil {
+		return nil, err
+	}
+	return &Data{feed, inputs}, nil
+}
+
+// Split is what the data are of.
+func (d *Data) Split() dataset.Split { return d.feed.Split }
+
+// Free releases the device's memory.
+func (d *Data) Free() { d.feed.Free() }
+
+// observe recomputes the statistics of several models from all examples, some at a time.
+func (d *Data) observe(models []model.Instance, batch int, interrupted func() error) error {
+	w := d.feed.Walk()
+	defer w.Close()
+	inputs := func(s *torch.Scope, from, to int) []*torch.Tensor { return w.Batch(s, from, to).Inputs(d.inputs) }
+	return model.Recompute(models, d.feed.Len(), batch, inputs, interrupted)
+}
+
+// score puts examples [from, to) through several models, each batch through all of them.
+func (d *Data) score(models []model.Instance, from, to, size int, results []task.Scores, interrupted func() error) error {
+	w := d.feed.Walk()
+	defer w.Close()
+	var batch, s torch.Scope
+	defer batch.Close()
+	defer s.Close()
+	for ; from < to; from += size {
+		if err := interrupted(); err != nil {
+			return err
+		}
+		b := w.Batch(&batch, from, min(from+size, to))
+		if err := batch.Err(); err != nil {
+			return err
+		}
+		for j, m := range models {
+			y := m.Forward(&s, b.Inputs(d.inputs), model.Evaluate)
+			if err := s.Err(); err != nil {
+				return err
+			}
+			if err := results[j].Add(from, y, b); err != nil {
+				return err
+			}
+			s.Close()
+		}
+		batch.Close()
+	}
+	return nil
+}
+
+// values are a task's, as sweeps keep them.
+func values(from []task.Value) []Value {
+	var out []Value
+	for _, v := range from {
+		out = append(out, Value{Metric: v.Metric, Value: trajectory.Number(v.Value), StdErr: trajectory.Number(v.StdErr), N: v.N})
+	}
+	return out
+}

@@ -1,0 +1,113 @@
+package task
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/dataset/device"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/results/metric"
+)
+
+// Classification is the choice of one class: outputs N × classes, targets N whole numbers. Its metrics are loss
+// (cross-entropy, nats), top1 and, with more than five classes, top5 (percent).
+type Classification struct {
+	Smoothing float64 // of the labels, in the loss that is trained with alone: as torch.nn.CrossEntropyLoss has it
+}
+
+var classification = spec.Kind[Task]{
+	Name: "classification", About: "one class an example: outputs examples × classes, targets whole numbers; loss (cross-entropy, nats), top1, top5 (%)",
+	Examples: []string{"classification", "classification:label-smoothing=0.1"},
+	Options:  []spec.Option{{Name: "label-smoothing", Default: "0", About: "share of each label that all classes get, in the training loss alone (Szegedy et al., arXiv 1512.00567)"}},
+	Parse: func(s *spec.Spec) Task {
+		c := Classification{s.Float("label-smoothing", 0, 0, 1)}
+		if c.Smoothing == 1 {
+			s.Fail("label-smoothing=1: nothing of the labels would be left")
+		}
+		return c
+	},
+}
+
+func (c Classification) Spec() string {
+	if c.Smoothing == 0 {
+		return c.Name()
+	}
+	return fmt.Sprintf("%s:label-smoothing=%g", c.Name(), c.Smoothing)
+}
+
+func (Classification) Name() string { return classification.Name }
+func (Classification) Metrics() []metric.Metric {
+	return []metric.Metric{metric.Loss, metric.Top1, metric.Top5}
+}
+func (Classification) Batch() int { return 250 }
+
+func (c Classification) Check(fields []dataset.Field, _ []string) error {
+	f, err := targets(c.Name(), fields)
+	switch {
+	case err != nil:
+		return err
+	case f.Elements() != 1 || len(f.Shape) > 1:
+		return fmt.Errorf("%s of shape %v for each example; a classification has one class", f.Name, f.Shape)
+	}
+	return whole(f)
+}
+
+func (c Classification) Loss(s *torch.Scope, outputs *torch.Tensor, b *device.Batch) *torch.Tensor {
+	return s.ClassLoss(outputs, b.Tensor(dataset.Targets), false, c.Smoothing)
+}
+
+func (Classification) Scores(n int) Scores {
+	return &classScores{loss: make([]float64, n), rank: make([]float64, n)}
+}
+
+// classScores are those of a classification.
+type classScores struct {
+	loss, rank []float64 // rank counts the classes that were preferred to the right one
+	classes    atomic.Int64
+}
+
+func (r *classScores) Add(from int, outputs *torch.Tensor, b *device.Batch) error {
+	shape, err := outputs.Shape()
+	if err != nil {
+		return err
+	}
+	if len(shape) != 2 || shape[0] != int64(b.N) {
+		return fmt.Errorf("outputs of shape %v for %d examples; a classification wants examples × classes", shape, b.N)
+	}
+	r.classes.Store(shape[1])
+	labels := b.Tensor(dataset.Targets)
+	out := make([]float64, 2*b.N)
+	if err := torch.ScoreClasses(out, outputs, labels, false); err != nil {
+		return err
+	}
+	for i := range b.N {
+		r.loss[from+i], r.rank[from+i] = out[2*i], out[2*i+1]
+		if r.rank[from+i] < 0 {
+			label, err := torch.WholeAt(labels, i)
+			if err != nil {
+				return err
+			}
+			return fmt.Errorf("target %d of example %d, with %d classes", label, from+i, shape[1])
+		}
+	}
+	return nil
+}
+
+func (r *classScores) Values() []Value {
+	within := func(k float64) func(int) float64 {
+		return func(i int) float64 {
+			if r.rank[i] < k {
+				return 100
+			}
+			return 0
+		}
+	}
+	n := len(r.loss)
+	out := []Value{mean(metric.Loss, n, func(i int) float64 { return r.loss[i] }), mean(metric.Top1, n, within(1))}
+	if r.classes.Load() > 5 {
+		out = append(out, mean(metric.Top5, n, within(5)))
+	}
+	return out
+}

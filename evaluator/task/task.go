@@ -1,0 +1,82 @@
+// Package task knows what a network's outputs mean: which loss trains it, and which scores compare it with the truth.
+//
+// It believes that loss and scores of a task belong in one place, and that scores are made where the outputs are, in
+// float64 and summed in float64: only a few numbers an example ever come to the host. A metric is a mean over examples,
+// with its standard error.
+package task
+
+import (
+	"fmt"
+
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/dataset/device"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/results/metric"
+)
+
+// Task says what outputs and targets are.
+type Task interface {
+	// Spec is the canonical text that Parse reads.
+	Spec() string
+	// Name names the scores in an evaluation's key: it differs where the same outputs would be scored otherwise. What
+	// only the loss depends on is not in it.
+	Name() string
+	// Metrics are those that Scores may give, the one to be trained for first.
+	Metrics() []metric.Metric
+	// Batch is how many examples go through a network at a time, if nobody says otherwise: few enough for the activations
+	// of small networks to stay in cache. It does not change what is computed.
+	Batch() int
+	// Check says whether a split's fields are what the task needs; inputs are those that the network takes.
+	Check(fields []dataset.Field, inputs []string) error
+	// Loss is the mean loss of a batch, a differentiable scalar, for training.
+	Loss(s *torch.Scope, outputs *torch.Tensor, b *device.Batch) *torch.Tensor
+	// Scores begins to score n examples.
+	Scores(n int) Scores
+}
+
+// Scores collects what each example gave.
+type Scores interface {
+	// Add scores the outputs of the examples of b, which are those from the index from on. Goroutines may add different
+	// examples at the same time.
+	Add(from int, outputs *torch.Tensor, b *device.Batch) error
+	// Values are the metrics over all examples.
+	Values() []Value
+}
+
+// Value is one metric of one evaluation.
+type Value struct {
+	Metric        string
+	Value, StdErr float64 // StdErr is the standard error of the mean over examples
+	N             int64   // examples; tokens of language models
+}
+
+// Kinds are the tasks that Parse knows.
+func Kinds() []spec.Kind[Task] {
+	return []spec.Kind[Task]{classification, regression, languageModel, maskedLanguageModel}
+}
+
+// Parse reads a task's text; "" is Classification.
+func Parse(text string) (Task, error) {
+	if text == "" {
+		return Classification{}, nil
+	}
+	return spec.Choose("task", text, Kinds())
+}
+
+// targets finds the field that a task of the given name compares with.
+func targets(task string, fields []dataset.Field) (dataset.Field, error) {
+	f, ok := dataset.Find(fields, dataset.Targets)
+	if !ok {
+		return f, fmt.Errorf("no field called %s, which the task %s needs; it has %v", dataset.Targets, task, dataset.Names(fields))
+	}
+	return f, nil
+}
+
+// whole says whether a field's values are whole numbers that libtorch has.
+func whole(f dataset.Field) error {
+	if d, err := torch.DTypeOf(string(f.DType)); err != nil || d.Float() || f.DType.Complex() {
+		return fmt.Errorf("%s of %s; whole numbers are wanted", f.Name, f.DType)
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+// Examples on their way to a device, and what they are scored by.
+#include "data.h"
+#include "guarded.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <dlfcn.h>
+#include <utility>
+
+namespace {
+
+// The ranks of labels that are no class, and of those that are not to be scored.
+constexpr double no_class = -1, ignored = -2;
+constexpr int64_t ignored_label = -100;
+
+// y (rows × classes, float32) against labels (rows): for each row the cross-entropy in nats, and how many classes are
+// preferred to the label, ties going to the lower class as argmax has it. Written to out, two numbers a row.
+void score_rows(const torch::Tensor &y, const torch::Tensor &labels, double *out) {
+  const int64_t rows = y.size(0), classes = y.size(1);
+  const auto order = at::arange(classes, labels.options());
+  constexpr int64_t elements = 1 << 22; // at a time, so that no float64 copy of all outputs exists at once
+  const int64_t some = std::max<int64_t>(1, elements / classes);
+  for (int64_t from = 0; from < rows; from += some) {
+    const int64_t n = std::min(some, rows - from);
+    const auto v = y.narrow(0, from, n).to(at::kDouble), l = labels.narrow(0, from, n).unsqueeze(1);
+    const auto own = v.gather(1, l.clamp(0, classes - 1)), top = v.amax(1, true);
+    const auto loss = top + (v - top).exp().sum(1, true).log() - own;
+    auto rank = v.gt(own).logical_or_(v.eq(own).logical_and_(order.lt(l))).sum(1, true).to(at::kDouble);
+    rank = at::where(loss.isnan(), static_cast<double>(classes), rank);
+    rank = at::where(l.ge(0).logical_and_(l.lt(classes)), rank, no_class);
+    rank = at::where(l.eq(ignored_label), ignored, rank);
+    torch::from_blob(out + 2 * from, {n, 2}, at::kDouble).copy_(at::cat({loss, rank}, 1));
+  }
+}
+
+// The largest value, and whether one is NaN. Lanes, because floats may not be compared in another order.
+std::pair<float, bool> largest(const float *v, int64_t n) {
+  constexpr int lanes = 8;
+  float top[lanes];
+  int nan[lanes] = {0};
+  std::fill(top, top + lanes, -INFINITY);
+  auto take = [&](int lane, float x) {
+    top[lane] = x > top[lane] ? x : top[lane];
+    nan[lane] |= x != x;
+  };
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    for (int j = 0; j < lanes; j++) take(j, v[i + j]);
+  for (; i < n; i++) take(0, v[i]);
+  return {*std::max_element(top, top + lanes), std::any_of(nan, nan + lanes, [](int x) { return x != 0; })};
+}
+
+double sum_of(const double *v, int64_t n) {
+  constexpr int lanes = 8;
+  double sum[lanes] = {0};
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    for (int j = 0; j < lanes; j++) sum[j] += v[i + j];
+  for (; i < n; i++) sum[0] += v[i];
+  return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
+
+// The same on the CPU, where a handful of classes is less work than to call an operation: one of these, for the
+// exponentials, and loops in the processor's cache. The rows of y are contiguous.
+void score_rows_here(const torch::Tensor &y, const torch::Tensor &labels, double *out) {
+  const int64_t rows = y.size(0), classes = y.size(1), some = std::max<int64_t>(1, (1 << 14) / classes);
+  const float *values = y.const_data_ptr<float>();
+  const int64_t *label = labels.const_data_ptr<int64_t>();
+  at::parallel_for(0, (rows + some - 1) / some, 1, [&](int64_t first, int64_t last) {
+    auto shifted = at::empty({some * classes}, at::kDouble);
+    double *e = shifted.mutable_data_ptr<double>();
+    for (int64_t part = first; part < last; part++) {
+      const int64_t from = part * some, n = std::min(some, rows - from);
+      for (int64_t r = 0; r < n; r++) {
+        const float *v = values + (from + r) * classes;
+        const auto [top, nan] = largest(v, classes);
+        out[2 * (from + r)] = nan ? NAN : top;
+        for (int64_t c = 0; c < classes; c++) e[r * classes + c] = static_cast<double>(v[c]) - top;
+      }
+      shifted.narrow(0, 0, n * classes).exp_();
+      for (int64_t r = 0; r < n; r++) {
+        const float *v = values + (from + r) * classes;
+        double *to = out + 2 * (from + r);
+        const int64_t l = label[from + r];
+        if (l < 0 || l >= classes) {
+          to[1] = l == ignored_label ? ignored : no_class;
+          continue;
+        }
+        const float own = v[l];
+        int64_t rank = 0;
+        for (int64_t c = 0; c < l; c++) rank += v[c] >= own;
+        for (int64_t c = l + 1; c < classes; c++) rank += v[c] > own;
+        to[0] += std::log(sum_of(e + r * classes, classes)) - own;
+        to[1] = to[0] != to[0] ? classes : rank;
+      }
+    }
+  });
+}
+
+// Either of them, for outputs of any floating type.
+void score_any(const torch::Tensor &y, const torch::Tensor &labels, double *out) {
+  if (y.size(0) == 0) return;
+  TORCH_CHECK(y.size(1) > 0, "outputs of no classes");
+  const auto v = y.to(at::kFloat);
+  if (v.is_cpu()) score_rows_here(v.contiguous(), labels.contiguous(), out);
+  else score_rows(v, labels, out);
+}
+
+} // namespace
+
+extern "C" {
+
+// n elements of a dtype into t, which converts them, from its element offset on.
+char *lr_write_as(lr_tensor t_, int64_t offset, const void *data, int64_t n, int dtype) {
+  return guarded([&] {
+    torch::NoGradGuard guard;
+    auto &t = of(t_);
+    TORCH_CHECK(t.is_contiguous() && offset >= 0 && n >= 0 && offset <= t.numel() - n, "elements ", offset, " to ", offset + n, " of a tensor of ", t.numel());
+    t.view({-1}).narrow(0, offset, n).copy_(torch::from_blob(const_cast<void *>(data), {n}, at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype))));
+  });
+}
+
+// What is free of a GPU's memory, or -1 where that is not known: CUDA's runtime is asked itself, which libtorch's CUDA
+// half has opened.
+char *lr_free_memory(int device, int64_t *bytes) {
+  return guarded([&] {
+    static const auto ask = reinterpret_cast<int (*)(size_t *, size_t *)>(dlsym(RTLD_DEFAULT, "cudaMemGetInfo"));
+    *bytes = -1;
+    if (device < 0 || ask == nullptr) return;
+    c10::DeviceGuard guard(device_of(device));
+    size_t free = 0, total = 0;
+    if (ask(&free, &total) == 0) *bytes = static_cast<int64_t>(free);
+  });
+}
+
+// Outputs (N × classes, or N × T × classes) against labels (N, or N × T): see score_rows; with next, those of each place
+// against the label of the next one. A label of -100 has the rank -2, one that is no class -1.
+char *lr_score_classes(lr_tensor y_, lr_tensor labels_, int next, double *out) {
+  return guarded([&] {
+    torch::NoGradGuard guard;
+    auto y = of(y_);
+    TORCH_CHECK(y.is_floating_point(), "outputs of dtype ", y.dtype());
+    auto labels = of(labels_).to(at::kLong);
+    if (y.dim() == 2) return score_any(y, labels.reshape(-1), out);
+    if (next) y = y.slice(1, 0, y.size(1) - 1), labels = labels.slice(1, 1);
+    for (int64_t i = 0; i < y.size(0); i++) score_any(y[i], labels[i], out + 2 * i * y.size(1));
+  });
+}
+
+char *lr_whole_at(lr_tensor t, int64_t index, int64_t *out) {
+  return guarded([&] { *out = of(t).reshape(-1)[index].to(at::kLong).item<int64_t>(); });
+}
+
+// Outputs against targets of as many values: for each of the first dimension's the mean squared and the mean absolute
+// error.
+char *lr_score_values(lr_tensor y, lr_tensor targets, double *out) {
+  return guarded([&] {
+    torch::NoGradGuard guard;
+    TORCH_CHECK(of(y).is_floating_point(), "outputs of dtype ", of(y).dtype());
+    const int64_t n = of(y).size(0);
+    auto flat = [&](const torch::Tensor &t) { return t.to(at::kFloat).to(at::kDouble).reshape({n, -1}); };
+    const auto d = flat(of(y)) - flat(of(targets));
+    torch::from_blob(out, {n, 2}, at::kDouble).copy_(at::stack({d.square().mean(1), d.abs().mean(1)}, 1));
+  });
+}
+
+// The mean cross-entropy of the same, differentiable, with label smoothing as torch.nn.CrossEntropyLoss defines it;
+// labels of -100 do not count.
+char *lr_class_loss(lr_tensor *out, lr_tensor y_, lr_tensor labels_, int next, double smoothing) {
+  return guarded([&] {
+    auto y = of(y_), labels = of(labels_).to(at::kLong);
+    if (next) y = y.slice(1, 0, y.size(1) - 1), labels = labels.slice(1, 1);
+    *out = new torch::Tensor(at::cross_entropy_loss(y.flatten(0, -2), labels.reshape(-1), {}, at::Reduction::Mean, ignored_label, smoothing));
+  });
+}
+
+// The mean squared error, differentiable.
+char *lr_square_loss(lr_tensor *out, lr_tensor y, lr_tensor targets) {
+  return guarded([&] { *out = new torch::Tensor(at::mse_loss(of(y), of(targets).to(of(y).dtype()).view_as(of(y)))); });
+}
+
+} // extern "C"
