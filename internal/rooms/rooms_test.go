@@ -36,9 +36,11 @@ var may = map[string][]string{
 	"export":                 {"averaging", "bn", "checkpoint", "checkpoint/formats", "checkpoint/pytorch", "checkpoint/safetensors", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "trajectory"},
 	"results":                {"internal/atomicfile", "internal/input"},
 	"evaluator/worker":       {"bn", "checkpoint", "internal/atomicfile", "internal/input", "results/metric", "sweep", "trajectory"},
-	"model":                  {"bn", "checkpoint", "dataset", "internal/input", "internal/spec", "internal/torch"},
+	"model":                  {"bn", "checkpoint", "dataset", "internal/hint", "internal/input", "internal/spec", "internal/torch"},
 	"dataset":                {"checkpoint", "checkpoint/safetensors", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec"},
-	"trainer":                {"checkpoint", "dataset", "dataset/device", "evaluator/task", "internal/spec", "internal/torch", "model", "trajectory"},
+	"optim":                  {"internal/spec", "internal/torch"},
+	"optim/schedule":         {"internal/spec"},
+	"trainer":                {"checkpoint", "dataset", "dataset/device", "evaluator/task", "internal/torch", "model", "optim", "optim/schedule", "trajectory"},
 	"dataset/device":         {"checkpoint", "dataset", "internal/torch"},
 	"analysis":               {"internal/hint", "internal/spec", "results", "results/metric", "trajectory"},
 	"plots":                  {"analysis", "internal/atomicfile", "internal/hint", "internal/spec", "results", "trajectory"},
@@ -61,7 +63,7 @@ const (
 	gotch     = "github.com/sugarme/gotch"
 )
 
-var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "sweep", "evaluator/worker", "checkpoint/formats", "dataset"}
+var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "sweep", "evaluator/worker", "checkpoint/formats", "dataset", "optim/schedule"}
 
 func TestArrows(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"/...").Output()
