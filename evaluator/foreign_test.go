@@ -14,6 +14,8 @@ import (
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/dataset/device"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
 	"github.com/lawa-replay/lawa-replay/importer"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
@@ -70,7 +72,7 @@ func TestPretrained(t *testing.T) {
 		if err := Match(net, w.Tensors, nil); err != nil {
 			t.Fatal(err)
 		}
-		val, err := set.Val.On(torch.CPU)
+		val, err := NewEngine(net, torch.CPU, 1, 1).Load(set.Val, device.NoLimit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +89,7 @@ func TestPretrained(t *testing.T) {
 			}
 			var s torch.Scope
 			defer s.Close()
-			y := in.Forward(&s, inputs(val)(&s, 0, 30), model.Evaluate)
+			y := in.Forward(&s, val.feed.Walk().Batch(&s, 0, 30).Inputs(val.inputs), model.Evaluate)
 			if err := s.Err(); err != nil {
 				return err
 			}
@@ -107,7 +109,7 @@ func TestPretrained(t *testing.T) {
 }
 
 // scripted sweeps one of the runs of testdata/script by its TorchScript module.
-func scripted(t *testing.T, kind, data, bnData string, task Task, policies ...bn.Policy) map[[4]string]float64 {
+func scripted(t *testing.T, kind, data, bnData string, scored task.Task, policies ...bn.Policy) map[[4]string]float64 {
 	t.Helper()
 	dir := filepath.Join("..", "testdata", "script", kind)
 	run := linked(t, dir)
@@ -116,7 +118,7 @@ func scripted(t *testing.T, kind, data, bnData string, task Task, policies ...bn
 		t.Fatal(err)
 	}
 	e := NewEngine(net, torch.CPU, 2, 2)
-	e.Task, e.BNBatch = task, 32
+	e.Task, e.BNBatch = scored, 32
 	if e.Set, err = dataset.Open("tensors:"+filepath.Join(dir, data), ""); err != nil {
 		t.Fatal(err)
 	}
@@ -199,13 +201,13 @@ var allPolicies = []bn.Policy{{Kind: bn.Copy}, {Kind: bn.Average}, {Kind: bn.Rec
 // TestTorchScript: averages of PyTorch's checkpoints, evaluated by their scripted module, are what PyTorch makes of
 // them: state-dict arithmetic, update_bn (with a momentum, and with None), and the metrics of each task.
 func TestTorchScript(t *testing.T) {
-	conv := scripted(t, "conv", "val.safetensors", "bn.safetensors", Classification, allPolicies...)
+	conv := scripted(t, "conv", "val.safetensors", "bn.safetensors", task.Classification{}, allPolicies...)
 	compare(t, "conv", conv, map[string]string{"loss": "loss", "top1": "top1"}, 1e-6)
-	lm := scripted(t, "lm", "val.safetensors", "", LanguageModel, allPolicies[:1]...)
+	lm := scripted(t, "lm", "val.safetensors", "", task.LanguageModel{}, allPolicies[:1]...)
 	compare(t, "lm", lm, map[string]string{"loss": "loss", "perplexity": "perplexity", "top1": "top1"}, 1e-6)
-	masked := scripted(t, "lm", "masked.safetensors", "", MaskedLanguageModel, allPolicies[:1]...)
+	masked := scripted(t, "lm", "masked.safetensors", "", task.LanguageModel{Masked: true}, allPolicies[:1]...)
 	compare(t, "lm", masked, map[string]string{"masked": "loss"}, 1e-6)
-	mlp := scripted(t, "mlp", "val.safetensors", "", Regression, allPolicies[:2]...)
+	mlp := scripted(t, "mlp", "val.safetensors", "", task.Regression{}, allPolicies[:2]...)
 	compare(t, "mlp", mlp, map[string]string{"mse": "mse", "mae": "mae"}, 1e-6)
 }
 
@@ -218,7 +220,7 @@ func TestTorchScriptRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := NewEngine(traced, torch.CPU, 1, 1)
-	e.Task, e.BNBatch = Regression, 20
+	e.Task, e.BNBatch = task.Regression{}, 20
 	if e.Set, err = dataset.Open("tensors:"+filepath.Join(dir, "val.npz"), ""); err != nil {
 		t.Fatal(err)
 	}
@@ -271,16 +273,16 @@ func TestTasksRefuse(t *testing.T) {
 	dir := filepath.Join("..", "testdata", "script")
 	for _, c := range []struct {
 		kind, data string
-		task       Task
+		task       task.Task
 		want       string
 	}{
-		{"mlp", "mlp/val.safetensors", Classification, "a classification has one class"},
-		{"conv", "conv/bn.safetensors", Classification, "no tensor called targets"},
-		{"mlp", "mlp/val.safetensors", LanguageModel, "whole numbers are wanted"},
-		{"conv", "conv/val.safetensors", Regression, "outputs of shape [150 7]"},
-		{"conv", "conv/val.safetensors", MaskedLanguageModel, "one dimension is expected"},
-		{"lm", "lm/val.safetensors", MaskedLanguageModel, "no tensor called targets"},
-		{"lm", "mlp/val.npz", Regression, "libtorch"},
+		{"mlp", "mlp/val.safetensors", task.Classification{}, "a classification has one class"},
+		{"conv", "conv/bn.safetensors", task.Classification{}, "no field called targets"},
+		{"mlp", "mlp/val.safetensors", task.LanguageModel{}, "whole numbers are wanted"},
+		{"conv", "conv/val.safetensors", task.Regression{}, "outputs of shape [150 7]"},
+		{"conv", "conv/val.safetensors", task.LanguageModel{Masked: true}, "one dimension is expected"},
+		{"lm", "lm/val.safetensors", task.LanguageModel{Masked: true}, "no field called targets"},
+		{"lm", "mlp/val.npz", task.Regression{}, "libtorch"},
 	} {
 		net, err := model.New(filepath.Join(dir, c.kind, "net.ts"), 0, 0)
 		if err != nil {

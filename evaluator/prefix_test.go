@@ -12,6 +12,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
 	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/trajectory"
@@ -61,7 +62,7 @@ func TestPrefix(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := NewEngine(net, torch.CPU, 2, 2)
-	e.Task, e.BNBatch = Classification, 32
+	e.Task, e.BNBatch = task.Classification{}, 32
 	if e.Set, err = dataset.Open("tensors:"+filepath.Join(dir, "val.safetensors"), ""); err != nil {
 		t.Fatal(err)
 	}

@@ -40,10 +40,11 @@ func (format) List(f *checkpoint.File, o checkpoint.Options) (*stored.List, erro
 	l := &stored.List{Files: []*checkpoint.File{f}}
 	l.Path, l.Format = f.Path(), Format.Kind().Name
 	have := map[string]bool{}
+	size := f.Size() - header.Data
+	data := &stored.Record{File: f, Name: "the data section", Offset: header.Data, Size: size, Length: size}
 	for _, t := range header.Tensors {
 		have[t.Name] = true
-		r := &stored.Record{File: f, Name: t.Name, Offset: header.Data + t.Begin, Size: t.End - t.Begin, Length: t.End - t.Begin}
-		l.Tensors = append(l.Tensors, stored.Named{Name: t.Name, Tensor: &stored.Tensor{DType: t.DType, Shape: t.Shape, Parts: []stored.Part{{Record: r, Shape: t.Shape}}}})
+		l.Tensors = append(l.Tensors, stored.Named{Name: t.Name, Tensor: &stored.Tensor{DType: t.DType, Shape: t.Shape, Parts: []stored.Part{{Record: data, Offset: t.Begin, Shape: t.Shape}}}})
 	}
 	for alias, kept := range header.Metadata {
 		if have[kept] && !have[alias] && alias != "format" {

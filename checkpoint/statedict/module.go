@@ -8,57 +8,20 @@ import (
 	"github.com/lawa-replay/lawa-replay/checkpoint/stored"
 )
 
+// maxTensors is how many tensors a module may have: one may hold another many times over.
+const maxTensors = 1 << 18
+
 // module lists the tensors of a module that was saved whole: its parameters, its persistent buffers, and those
 // of its modules; or, of a scripted one, the tensors among its attributes.
 func (f *finder) module(o *pickle.Object, d *pickle.Dict, depth int) ([]stored.Named, error) {
-	var out []stored.Named
-	add := func(prefix string, v any) error {
-		tensors, err := f.stateDict(v, depth+1)
-		for _, t := range tensors {
-			if out = append(out, stored.Named{Name: prefix + t.Name, Tensor: t.Tensor}); len(out) > 1<<18 {
-				return errTooMany
-			}
-		}
-		return err
-	}
-	modules, eager := d.Get("_modules")
-	if eager {
-		var skip []any
-		if s, ok := d.Get("_non_persistent_buffers_set"); ok {
-			if l, ok := s.(*pickle.List); ok {
-				skip = l.Items
-			}
-		}
-		for _, key := range []string{"_parameters", "_buffers"} {
-			v, _ := d.Get(key)
-			from := Mapping(v)
-			if from == nil {
-				continue
-			}
-			for i, k := range from.Keys {
-				name, ok := k.(string)
-				if t := f.tensor(from.Values[i]); ok && t != nil && !slices.ContainsFunc(skip, func(v any) bool { return v == any(name) }) {
-					out = append(out, stored.Named{Name: name, Tensor: t})
-				}
-			}
-		}
-		from := Mapping(modules)
-		if from == nil {
-			return out, nil
-		}
-		for i, k := range from.Keys {
-			if name, ok := k.(string); ok {
-				if err := add(name+".", from.Values[i]); err != nil {
-					return nil, err
-				}
-			}
-		}
-		return out, nil
+	if modules, eager := d.Get("_modules"); eager {
+		return f.below(f.own(d), Mapping(modules), depth)
 	}
 	if g, ok := o.Class.(pickle.Global); !ok || !strings.HasPrefix(g.Module, "__torch__") {
 		return nil, nil
 	}
-	for i, k := range d.Keys {
+	var out []stored.Named
+	for i, k := range d.Keys { // tensors and modules in their order, on which the digest depends
 		name, ok := k.(string)
 		if !ok {
 			continue
@@ -66,9 +29,71 @@ func (f *finder) module(o *pickle.Object, d *pickle.Dict, depth int) ([]stored.N
 		if t := f.tensor(d.Values[i]); t != nil {
 			out = append(out, stored.Named{Name: name, Tensor: t})
 		} else if v, ok := d.Values[i].(*pickle.Object); ok {
-			if err := add(name+".", v); err != nil {
+			var err error
+			if out, err = f.within(out, name, v, depth); err != nil {
 				return nil, err
 			}
+		}
+	}
+	return out, nil
+}
+
+// own are the parameters and the persistent buffers of a module itself.
+func (f *finder) own(d *pickle.Dict) []stored.Named {
+	var skip []any
+	if s, ok := d.Get("_non_persistent_buffers_set"); ok {
+		if l, ok := s.(*pickle.List); ok {
+			skip = l.Items
+		}
+	}
+	var out []stored.Named
+	for _, key := range []string{"_parameters", "_buffers"} {
+		v, _ := d.Get(key)
+		out = append(out, f.among(Mapping(v), skip)...)
+	}
+	return out
+}
+
+// among are the tensors with a name in a dict, but those to be skipped.
+func (f *finder) among(d *pickle.Dict, skip []any) []stored.Named {
+	if d == nil {
+		return nil
+	}
+	var out []stored.Named
+	for i, k := range d.Keys {
+		name, ok := k.(string)
+		if t := f.tensor(d.Values[i]); ok && t != nil && !slices.ContainsFunc(skip, func(v any) bool { return v == any(name) }) {
+			out = append(out, stored.Named{Name: name, Tensor: t})
+		}
+	}
+	return out
+}
+
+// below adds the tensors of the modules in a dict.
+func (f *finder) below(out []stored.Named, modules *pickle.Dict, depth int) ([]stored.Named, error) {
+	if modules == nil {
+		return out, nil
+	}
+	for i, k := range modules.Keys {
+		if name, ok := k.(string); ok {
+			var err error
+			if out, err = f.within(out, name, modules.Values[i], depth); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// within adds the tensors of a module, each behind the module's name.
+func (f *finder) within(out []stored.Named, name string, module any, depth int) ([]stored.Named, error) {
+	tensors, err := f.stateDict(module, depth+1)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tensors {
+		if out = append(out, stored.Named{Name: name + "." + t.Name, Tensor: t.Tensor}); len(out) > maxTensors {
+			return nil, errTooMany
 		}
 	}
 	return out, nil

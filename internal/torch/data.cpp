@@ -149,6 +149,14 @@ char *lr_score_classes(lr_tensor y_, lr_tensor labels_, int next, double *out) {
   });
 }
 
+// As other devices than the CPU do it.
+char *lr_score_by_operations(lr_tensor y, lr_tensor labels, double *out) {
+  return guarded([&] {
+    torch::NoGradGuard guard;
+    score_rows(of(y), of(labels), out);
+  });
+}
+
 char *lr_whole_at(lr_tensor t, int64_t index, int64_t *out) {
   return guarded([&] { *out = of(t).reshape(-1)[index].to(at::kLong).item<int64_t>(); });
 }

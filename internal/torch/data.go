@@ -69,6 +69,13 @@ func ScoreClasses(out []float64, outputs, labels *Tensor, next bool) error {
 	return err
 }
 
+// scoreByOperations is ScoreClasses as other devices compute it, for tests: outputs N × classes on any.
+func scoreByOperations(out []float64, outputs, labels *Tensor) error {
+	err := message(C.lr_score_by_operations(outputs.ptr(), labels.ptr(), (*C.double)(unsafe.Pointer(&out[0]))))
+	runtime.KeepAlive(out)
+	return err
+}
+
 // WholeAt is the element of a whole-number tensor at an index into its flattened values.
 func WholeAt(t *Tensor, index int) (int64, error) {
 	var out C.int64_t

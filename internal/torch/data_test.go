@@ -27,6 +27,117 @@ func reference(logits []float32, label int) (loss float64, rank int) {
 	return loss, rank
 }
 
+// near says whether two float64 losses differ by rounding alone.
+func near(a, b float64) bool {
+	return a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= 1e-13*max(1, math.Abs(b))
+}
+
+// scored are outputs and labels that are scored, and what is expected.
+func scored(t *testing.T, logits []float32, labels []int64, classes int) {
+	t.Helper()
+	rows := len(labels)
+	err := Worker(1, false, func() error {
+		y, err := From(CPU, logits, int64(rows), int64(classes))
+		if err != nil {
+			return err
+		}
+		defer y.Free()
+		l, err := From(CPU, labels, int64(rows))
+		if err != nil {
+			return err
+		}
+		defer l.Free()
+		for name, score := range map[string]func([]float64, *Tensor, *Tensor) error{
+			"loops":      func(out []float64, y, l *Tensor) error { return ScoreClasses(out, y, l, false) },
+			"operations": scoreByOperations,
+		} {
+			out := make([]float64, 2*rows)
+			if err := score(out, y, l); err != nil {
+				return err
+			}
+			for i, label := range labels {
+				row := logits[i*classes : (i+1)*classes]
+				have, rank := out[2*i], out[2*i+1]
+				switch {
+				case label == Ignored:
+					if rank != RankIgnored {
+						t.Errorf("%s: an ignored label has the rank %v", name, rank)
+					}
+				case label < 0 || label >= int64(classes):
+					if rank != RankNoClass {
+						t.Errorf("%s: the label %d has the rank %v", name, label, rank)
+					}
+				default:
+					if want, wantRank := reference(row, int(label)); !near(have, want) || rank != float64(wantRank) {
+						t.Errorf("%s: %.10v…, class %d: %v, %v, expected %v, %v", name, row[:min(10, classes)], label, have, rank, want, wantRank)
+					}
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Scores are those of a plain loop over float64, for few classes and many, whichever way they are computed.
+func TestScores(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for _, c := range []struct {
+		logits []float32
+		label  int64
+	}{
+		{[]float32{0, 0}, 0}, {[]float32{0, 0}, 1}, {[]float32{1, 2, 3}, 2}, {[]float32{1, 2, 3}, 0}, {[]float32{1000, -1000}, 1}, {[]float32{-3e38, 3e38}, 1},
+		{[]float32{nan, 0, 0}, 0}, {[]float32{0, nan, 0}, 0}, {[]float32{0, 0, nan}, 2}, {[]float32{inf, 0, 0}, 0}, {[]float32{inf, 0, 0}, 1}, {[]float32{-inf, 0, 0}, 0}, {[]float32{-inf, -inf}, 1},
+		{[]float32{1, 2}, 2}, {[]float32{1, 2}, -1}, {[]float32{1, 2}, Ignored}, {[]float32{7}, 0},
+	} {
+		scored(t, c.logits, []int64{c.label}, len(c.logits))
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, shape := range [][2]int{{250, 10}, {33, 7}, {40, 1000}, {3, 50257}, {1, 1 << 15}} {
+		logits, labels := make([]float32, shape[0]*shape[1]), make([]int64, shape[0])
+		for i := range logits {
+			logits[i] = float32(rng.NormFloat64() * 3)
+			if rng.IntN(3) == 0 {
+				logits[i] = float32(rng.IntN(5)) // ties
+			}
+		}
+		for i := range labels {
+			labels[i] = int64(rng.IntN(shape[1]))
+		}
+		scored(t, logits, labels, shape[1])
+	}
+}
+
+// Each place but the last is scored against the next label.
+func TestNextLabels(t *testing.T) {
+	logits := []float32{1, 2, 3, 4, 5, 7, 3, 2, 1, 0, 0, 1, 2, 2, 1, 9, 9, 9} // 2×3×3
+	labels := []int64{2, 0, 1, 1, 1, 2}
+	y, err := From(CPU, logits, 2, 3, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer y.Free()
+	l, err := From(CPU, labels, 2, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Free()
+	out := make([]float64, 8)
+	if err := ScoreClasses(out, y, l, true); err != nil {
+		t.Fatal(err)
+	}
+	for i, at := range [][2]int{{0, 0}, {3, 1}, {9, 1}, {12, 2}} {
+		if want, rank := reference(logits[at[0]:at[0]+3], at[1]); !near(out[2*i], want) || out[2*i+1] != float64(rank) {
+			t.Errorf("place %d: %v, expected %v and %v", i, out[2*i:2*i+2], want, rank)
+		}
+	}
+	if v, err := WholeAt(l, 5); err != nil || v != 2 {
+		t.Errorf("%v, %v", v, err)
+	}
+}
+
 func BenchmarkScore(b *testing.B) {
 	for _, shape := range [][2]int{{250, 10}, {250, 100}, {64, 50257}} {
 		rng := rand.New(rand.NewPCG(1, 2))
@@ -49,18 +160,6 @@ func BenchmarkScore(b *testing.B) {
 					if err := ScoreClasses(out, y, l, false); err != nil {
 						b.Error(err)
 						return err
-					}
-				}
-				return nil
-			})
-		})
-		b.Run(fmt.Sprintf("%d×%d old", rows, classes), func(b *testing.B) {
-			Worker(1, false, func() error {
-				for b.Loop() {
-					out := make([]float32, rows*classes)
-					Read(out, y, 0)
-					for i := range rows {
-						reference(out[i*classes:(i+1)*classes], int(labels[i]))
 					}
 				}
 				return nil
