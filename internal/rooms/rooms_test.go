@@ -35,7 +35,7 @@ var may = map[string][]string{
 	"evaluator":              {"bn", "checkpoint", "dataset", "dataset/device", "evaluator/task", "internal/hint", "internal/torch", "model", "results/metric", "sweep", "trajectory"},
 	"evaluator/task":         {"dataset", "dataset/device", "internal/spec", "internal/torch", "results/metric"},
 	"export":                 {"averaging", "bn", "checkpoint", "checkpoint/formats", "checkpoint/pytorch", "checkpoint/safetensors", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "trajectory"},
-	"results":                {"internal/atomicfile", "internal/input"},
+	"results":                {"internal/atomicfile", "internal/input", "results/metric"},
 	"evaluator/worker":       {"bn", "checkpoint", "internal/atomicfile", "internal/input", "results/metric", "sweep", "trajectory"},
 	"model":                  {"bn", "checkpoint", "dataset", "internal/hint", "internal/input", "internal/spec", "internal/torch"},
 	"dataset":                {"checkpoint", "checkpoint/safetensors", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec"},
