@@ -44,11 +44,13 @@ batch-norm statistics: the baseline. Ctrl-C, or a kill, loses nothing that was
 recorded; --resume goes on from the newest checkpoint, and on a CPU ends with the
 same bits as a run that was not interrupted.
 
-Networks: resnet8, 14, 20, 32, 44, 56, 110 and 1202, the CIFAR family of
-He et al. (2015), with width=16, stem-stride=1, shortcut=A|B.
-Data: mnist (found by itself), fashion-mnist and cifar10 (with --data-dir; cifar10 has
-norm=imagenet|cifar); train=N and val=N take the first N examples, shift=N and
-flip=true augment the training images.`,
+` + shortly(networkList()) + `
+
+` + shortly(dataList()) + `
+
+` + shortly(optimizerList()) + `
+
+` + shortly(scheduleList()),
 		Example: `  lawa-replay train --model resnet8:width=8,stem-stride=2 --data mnist:train=6000,shift=2 --epochs 20 --out run
   lawa-replay train --out run --resume`,
 		Args: cobra.NoArgs,
@@ -76,7 +78,7 @@ flip=true augment the training images.`,
 	f.Float64Var(&o.config.Momentum, "momentum", 0.9, "momentum of sgd")
 	f.BoolVar(&o.config.Nesterov, "nesterov", false, "Nesterov momentum of sgd")
 	f.Float64Var(&o.config.WeightDecay, "weight-decay", 5e-4, "weight decay of sgd, on every parameter")
-	f.StringVar(&o.config.Schedule, "schedule", "cosine", "learning rate behind the warm-up: cosine, constant, or step:every=30,gamma=0.1 (in epochs)")
+	f.StringVar(&o.config.Schedule, "schedule", "cosine", "learning rate behind the warm-up, as in step:every=30,gamma=0.1 (in epochs)")
 	f.Float64Var(&o.config.Warmup, "warmup", 0, "epochs of linear warm-up")
 	f.Float64Var(&o.config.LabelSmoothing, "label-smoothing", 0, "label smoothing of the training loss")
 	f.IntVar(&o.config.CheckpointEvery, "checkpoint-every", 0, "record every so many steps instead of every epoch")
