@@ -3,13 +3,13 @@ package evaluator
 import (
 	"context"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/dataset/device"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/results"
@@ -46,7 +46,7 @@ func TestAllotmentWithinMemory(t *testing.T) {
 // Little memory is told of, and changes no number.
 func TestLittleMemory(t *testing.T) {
 	dir := filepath.Join("..", "testdata", "script", "conv")
-	run := func(memory int64) (table *results.Table, notes []string) {
+	run := func(memory int64) (table *results.Table, notes []hint.Note) {
 		e := NewEngine(openScript(t, filepath.Join(dir, "net.ts")), torch.CPU, 2, 2)
 		e.BNBatch = 32
 		var err error
@@ -54,7 +54,7 @@ func TestLittleMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := &Sweep{Dir: t.TempDir(), Trajectories: []*trajectory.Trajectory{linked(t, dir)}, Endpoints: [][]int{{1, 2}}, Splits: []string{"val"}, Policies: []bn.Policy{{Kind: bn.Copy}},
-			Schemes: []averaging.Scheme{averaging.Last{}, averaging.LAWA{Window: averaging.Window{Size: 2}, Stride: 1}}, Memory: memory, Note: func(text string) { notes = append(notes, text) }}
+			Schemes: []averaging.Scheme{averaging.Last{}, averaging.LAWA{Window: averaging.Window{Size: 2}, Stride: 1}}, Memory: memory, Note: func(n hint.Note) { notes = append(notes, n) }}
 		if _, err := s.Run(context.Background(), e); err != nil {
 			t.Fatal(err)
 		}
@@ -68,11 +68,11 @@ func TestLittleMemory(t *testing.T) {
 	}
 	want, notes := run(0)
 	if len(notes) > 0 {
-		t.Errorf("%q", notes)
+		t.Errorf("%+v", notes)
 	}
 	have, notes := run(1)
-	if len(notes) != 1 || !strings.Contains(notes[0], "--memory") {
-		t.Errorf("%q", notes)
+	if len(notes) != 1 || len(notes[0].Hints) != 1 || notes[0].Hints[0].Option != "memory" {
+		t.Errorf("%+v", notes)
 	}
 	for i := range want.Rows {
 		if a, b := want.Rows[i].Value, have.Rows[i].Value; !(a-b < 1e-6 && b-a < 1e-6) {

@@ -93,7 +93,7 @@ func (e *Engine) Supports(policy bn.Policy) error {
 
 // Provenance implements sweep.Backend.
 func (e *Engine) Provenance() map[string]any {
-	out := map[string]any{"device": e.Device.String(), "model": e.Net.Spec(), "data": e.Set.Spec, "task": e.task().Name(), "bn_batch_size": e.BNBatch}
+	out := map[string]any{"model": e.Net.Spec(), "data": e.Set.Spec, "task": e.task().Name(), "bn_batch_size": e.BNBatch}
 	if e.BNSplit != nil {
 		out["bn_data"] = e.BNSplit.Name()
 	}

@@ -12,10 +12,10 @@ import (
 
 // weights are the values that an instance is loaded with.
 type weights struct {
-	tensors []checkpoint.Tensor
-	data    []byte
-	tied    map[string]string  // names that stand for other tensors
-	newest  *checkpoint.Mapped // statistics to put over those of data; nil leaves them
+	tensors    []checkpoint.Tensor
+	data       []byte
+	tied       map[string]string // names that stand for other tensors
+	statistics bn.Statistics     // in place of those of data
 }
 
 // named finds tensors by name, tied ones too.
@@ -140,13 +140,9 @@ func load(net model.Network, in *model.Weights, w weights) error {
 		if !ok {
 			return fmt.Errorf("the checkpoints have no tensor %s, which %s needs", e.Name, net.Spec())
 		}
-		data := w.data
-		if w.newest != nil && bn.IsStatistic(t.Name) {
-			t, _ = w.newest.Tensor(t.Name)
-			data = w.newest.Data
-		}
+		data := w.statistics.Bytes(t, w.data)
 		if e.Role == model.Other {
-			if err := in.LoadOther(e, data[t.Begin:t.End]); err != nil {
+			if err := in.LoadOther(e, data); err != nil {
 				return err
 			}
 			continue
@@ -154,7 +150,7 @@ func load(net model.Network, in *model.Weights, w weights) error {
 		size := int64(t.DType.Size())
 		for at, n := int64(0), e.Elements(); at < n; at += int64(len(buffer)) {
 			part := buffer[:min(n-at, int64(len(buffer)))]
-			checkpoint.Decode(part, t.DType, data[t.Begin+at*size:t.Begin+(at+int64(len(part)))*size])
+			checkpoint.Decode(part, t.DType, data[at*size:(at+int64(len(part)))*size])
 			if err := in.Load(e.Offset+at, part); err != nil {
 				return err
 			}

@@ -174,7 +174,7 @@ func (s *slot) evaluate(ctx context.Context, group []*sweep.Unit) error {
 	}
 	stale := map[*Data][]model.Instance{}
 	for i, u := range group {
-		err := load(e.Net, s.instances[i].Weights(), weights{tensors: u.Tensors, data: u.Data, tied: u.Tied, newest: u.Newest})
+		err := load(e.Net, s.instances[i].Weights(), weights{tensors: u.Tensors, data: u.Data, tied: u.Tied, statistics: u.Statistics})
 		u.Release()
 		if err != nil {
 			return fmt.Errorf("%s: %w", u.Name, err)

@@ -39,6 +39,7 @@ type script struct {
 	spec   string
 	text   []byte // the file
 	layout *Layout
+	inputs []dataset.Field // the arguments of forward that have no default
 }
 
 // OpenScript reads a network that torch.jit.save wrote. Its weights are those of the checkpoints, by the names
@@ -59,6 +60,7 @@ func openScript(path string) (*script, error) {
 	}
 	sum := sha256.Sum256(text)
 	var entries []Entry
+	var inputs []dataset.Field
 	err = torch.Worker(1, false, func() error {
 		m, err := torch.LoadModule(text, torch.CPU)
 		if err != nil {
@@ -72,7 +74,11 @@ func openScript(path string) (*script, error) {
 		for _, t := range tensors {
 			entries = append(entries, entryOf(t))
 		}
-		return nil
+		names, err := m.Inputs()
+		for _, name := range names {
+			inputs = append(inputs, dataset.Field{Name: name})
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -80,7 +86,7 @@ func openScript(path string) (*script, error) {
 	if len(entries) == 0 {
 		return nil, errors.New("the module has no parameters (a frozen one holds them as constants: save it without torch.jit.freeze)")
 	}
-	return &script{scriptPrefix + hex.EncodeToString(sum[:]), text, NewLayout(entries)}, nil
+	return &script{scriptPrefix + hex.EncodeToString(sum[:]), text, NewLayout(entries), inputs}, nil
 }
 
 // entryOf says what a module's tensor is, by its name as batch norm gives it.
@@ -106,7 +112,7 @@ func (n *script) Spec() string { return n.spec }
 func (n *script) Layout() *Layout { return n.layout }
 
 // Inputs implements Network.
-func (n *script) Inputs() []dataset.Field { return []dataset.Field{{Name: "inputs"}} }
+func (n *script) Inputs() []dataset.Field { return n.inputs }
 
 // Alias implements Network.
 func (n *script) Alias(string) []string { return nil }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/results/metric"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -34,8 +35,8 @@ type Job struct {
 	Units    int // to be evaluated
 	Splits   []string
 	Policies []bn.Policy
-	Memory   int64             // bytes for models and activations; 0 sets no limit
-	Note     func(text string) // told what people should know of how it is done
+	Memory   int64           // bytes for models and activations; 0 sets no limit
+	Note     func(hint.Note) // told what people should know of how it is done
 }
 
 // Slots are the parts of an open backend that evaluate side by side.
@@ -78,9 +79,8 @@ type Unit struct {
 	Tied    map[string]string // names that stand for other tensors
 	Policy  bn.Policy
 	Splits  []string
-
-	// Newest holds the statistics that belong over those of Data; nil leaves Data as it is.
-	Newest *checkpoint.Mapped
+	// Statistics stand in place of those of Data, as the policy has it: Statistics.Bytes finds a tensor's bytes.
+	Statistics bn.Statistics
 
 	release func()
 	done    func(split int, values []Value) error

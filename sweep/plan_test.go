@@ -24,7 +24,7 @@ func TestEvaluationsOfAnOlderVersionInTheLog(t *testing.T) {
 	if err != nil || sum.Recorded != 0 || sum.Evaluated != 3 {
 		t.Errorf("%+v, %v", sum, err)
 	}
-	if len(p.Notes) != 1 || !strings.Contains(p.Notes[0], "1 evaluations of an older version") || len(*notes) > 0 {
+	if len(p.Notes) != 1 || !strings.Contains(p.Notes[0].Text, "1 evaluations of an older version") || len(*notes) > 0 {
 		t.Errorf("%v, %v", p.Notes, *notes)
 	}
 }

@@ -4,20 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Options say how a plan is run. They change no number.
 type Options struct {
 	Memory   int64             // budget in bytes for averaging (see averaging.Options), and up to half of it for evaluating; 0 sets none
-	Others   []*Store          // stores of others, whose evaluations are not made again
+	Others   Stores            // of other processes, whose evaluations are not made again
 	Start    func(missing int) // told how many evaluations are to be made
 	Progress func(done, total int)
-	Note     func(text string) // told what people should know
+	Note     func(hint.Note) // told what people should know
 }
 
 // Summary counts what a run did.
@@ -32,18 +34,8 @@ type Summary struct {
 // ctx ends it returns ctx's error, and what was finished is in the store.
 func Run(ctx context.Context, p *Plan, b Backend, store *Store, o Options) (Summary, error) {
 	sum := Summary{Evaluations: len(p.Cells)}
-	known := p.known(append([]*Store{store}, o.Others...))
-	var missing []Cell
-	for _, c := range p.Cells {
-		_, recorded := p.recorded[c.Key]
-		switch {
-		case recorded:
-			sum.Recorded++
-		case !known(c.Key):
-			missing = append(missing, c)
-		}
-	}
-	sum.Missing = len(missing)
+	missing, recorded := p.Missing(append(Stores{store}, o.Others...)...)
+	sum.Missing, sum.Recorded = len(missing), recorded
 	if o.Start != nil {
 		o.Start(len(missing))
 	}
@@ -59,16 +51,16 @@ func Run(ctx context.Context, p *Plan, b Backend, store *Store, o Options) (Summ
 	return sum, errors.Join(err, store.Sync())
 }
 
-// known says which keys one of the stores has.
-func (p *Plan) known(stores []*Store) func(key string) bool {
-	return func(key string) bool {
-		for _, s := range stores {
-			if s.Has(key) {
-				return true
-			}
+// Missing lists the cells that neither a training log nor a store has, and counts those that the logs have.
+func (p *Plan) Missing(stores ...*Store) (missing []Cell, recorded int) {
+	for _, c := range p.Cells {
+		if _, ok := p.recorded[c.Key]; ok {
+			recorded++
+		} else if !slices.ContainsFunc(stores, func(s *Store) bool { return s.Has(c.Key) }) {
+			missing = append(missing, c)
 		}
-		return false
 	}
+	return missing, recorded
 }
 
 // run is the evaluation of some cells.
@@ -118,14 +110,14 @@ func (r *run) keepAverages() error {
 func (r *run) evaluate(ctx context.Context, b Backend) (err error) {
 	note := r.Note
 	if note == nil {
-		note = func(string) {}
+		note = func(hint.Note) {}
 	}
 	slots, err := b.Open(ctx, Job{Units: len(r.cells), Splits: r.Spec.Splits, Policies: r.policies, Memory: (r.Memory + 1) / 2, Note: note})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, slots.close()) }()
-	options := averaging.Options{Memory: r.Memory}
+	options := averaging.Options{Memory: r.Memory, Newest: bn.IsStatistic}
 	if r.Memory > 0 {
 		options.Memory = max(1, r.Memory-slots.Memory)
 	}
@@ -143,18 +135,12 @@ func (r *run) evaluate(ctx context.Context, b Backend) (err error) {
 // stream makes the averages of a trajectory, and hands them to the schedule as units.
 func (r *run) stream(ctx context.Context, run int, o averaging.Options, s *schedule) error {
 	source := r.Spec.Trajectories[run].Source(r.Spec.AllowNonFinite)
-	latest := &newest{source: source}
-	defer latest.drop()
 	wanted := func(average int) bool { return r.wants(run, average) }
 	return averaging.Stream(ctx, source, r.plans[run], wanted, o, func(o *averaging.Output) error {
 		if err := o.Verified(); err != nil { // an evaluation lasts
 			return err
 		}
-		units, err := r.units(run, o, latest)
-		if err != nil {
-			return err
-		}
-		for _, u := range units {
+		for _, u := range r.units(run, o) {
 			if err := s.put(ctx, u); err != nil {
 				return err
 			}
@@ -164,7 +150,7 @@ func (r *run) stream(ctx context.Context, run int, o averaging.Options, s *sched
 }
 
 // units are what is to be evaluated of an average: one for each policy. The last that is released releases it.
-func (r *run) units(run int, o *averaging.Output, latest *newest) ([]*Unit, error) {
+func (r *run) units(run int, o *averaging.Output) []*Unit {
 	t, c := r.Spec.Trajectories[run], r.plans[run].Averages[o.Average]
 	what := "the checkpoint of"
 	if n := len(c.Indices); n > 1 {
@@ -178,21 +164,12 @@ func (r *run) units(run int, o *averaging.Output, latest *newest) ([]*Unit, erro
 		if len(cells) == 0 {
 			continue
 		}
-		u := &Unit{Name: fmt.Sprintf("%s, policy %v", what, policy), Tensors: o.Tensors, Data: o.Data, Tied: t.Meta.Tied, Policy: policy, given: make([]bool, len(cells))}
+		u := &Unit{Name: fmt.Sprintf("%s, policy %v", what, policy), Tensors: o.Tensors, Data: o.Data, Tied: t.Meta.Tied, Policy: policy, Statistics: policy.Statistics(o.Newest), given: make([]bool, len(cells))}
 		for _, c := range cells {
 			u.Splits = append(u.Splits, r.Spec.Splits[c.Split])
 		}
-		closeNewest := func() {}
-		if policy.Kind == bn.Copy && len(c.Indices) > 1 {
-			w, err := latest.get(c.Newest())
-			if err != nil {
-				return nil, err
-			}
-			u.Newest, closeNewest = w.Mapped, w.release
-		}
 		uses.Add(1)
 		u.release = func() {
-			closeNewest()
 			if uses.Add(-1) == 0 {
 				o.Release()
 			}
@@ -200,7 +177,7 @@ func (r *run) units(run int, o *averaging.Output, latest *newest) ([]*Unit, erro
 		u.done = func(split int, values []Value) error { return r.keep(cells[split], values) }
 		units = append(units, u)
 	}
-	return units, nil
+	return units
 }
 
 // keep puts the values of a cell into the store.

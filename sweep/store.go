@@ -4,12 +4,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
@@ -20,8 +22,9 @@ import (
 // second: of what a power cut takes, the rest of a torn record is cut off.
 type Store struct {
 	dir   string
-	limit int64             // a segment that has grown to this is followed by another
-	note  func(text string) // told what was found but cannot be used
+	limit int64           // a segment that has grown to this is followed by another
+	note  func(hint.Note) // told what was found but cannot be used
+	alone bool            // no other process adds to it; else it is only read
 
 	mu       sync.Mutex
 	index    map[storeKey]place
@@ -49,9 +52,12 @@ const (
 	maxSegment   = 4 * segmentLimit // nor is one read that is larger: its last record may be long
 )
 
-// list gives the paths of what lies in dir under names that match a pattern, sorted.
+// list gives the paths of what lies in dir, if there is one, under names that match a pattern, sorted.
 func list(dir, pattern string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	var out []string
 	for _, e := range entries {
 		if ok, err := filepath.Match(pattern, e.Name()); err == nil && ok {
@@ -75,29 +81,48 @@ func numbered(dir, name string, there []string) string {
 
 // OpenStore makes the folder if it must, and finds the records in it. note is told of damaged records and of
 // evaluations of older versions.
-func OpenStore(dir string, note func(text string)) (*Store, error) {
-	s := &Store{dir: dir, limit: segmentLimit, note: note, index: map[storeKey]place{}}
+func OpenStore(dir string, note func(hint.Note)) (*Store, error) {
+	s := &Store{dir: dir, limit: segmentLimit, note: note, alone: true, index: map[storeKey]place{}}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, err
 	}
 	if err := atomicfile.MkdirBelow(filepath.Dir(dir), filepath.Base(dir)); err != nil {
 		return nil, err
 	}
-	paths, err := list(dir, segmentPattern)
+	err := s.readAll()
+	if err == nil {
+		err = s.findOld()
+	}
 	if err != nil {
-		return nil, err
-	}
-	for _, path := range paths {
-		if err := s.read(path); err != nil {
-			s.Close()
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	if err := s.findOld(); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// ReadStore opens a store to read what it has now, while another process may be adding to it. One that is not there is
+// empty.
+func ReadStore(dir string, note func(hint.Note)) (*Store, error) {
+	s := &Store{dir: dir, note: note, index: map[storeKey]place{}}
+	if err := s.readAll(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// readAll takes the records of all segments into the index.
+func (s *Store) readAll() error {
+	paths, err := list(s.dir, segmentPattern)
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if err := s.read(path); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return nil
 }
 
 // findOld counts evaluations as versions up to 0.1 kept them, in store/ab/abcd….json.
@@ -116,8 +141,8 @@ func (s *Store) findOld() error {
 		old += len(files)
 	}
 	if old > 0 {
-		s.note(fmt.Sprintf("%s holds %d evaluations of an older version. Which libtorch and which kind of GPU made them was not recorded, so they are not used (to remove them: rm -r %s)",
-			s.dir, old, filepath.Join(s.dir, folders)))
+		s.note(hint.Note{Text: fmt.Sprintf("%s holds %d evaluations of an older version. Which libtorch and which kind of GPU made them was not recorded, so they are not used (to remove them: rm -r %s)",
+			s.dir, old, filepath.Join(s.dir, folders))})
 	}
 	return nil
 }
@@ -145,10 +170,10 @@ func (s *Store) read(path string) error {
 		return err
 	}
 	if damaged > 0 {
-		s.note(fmt.Sprintf("%s: %d damaged records, the first at byte %d, are passed over: what they held is evaluated again", path, damaged, first))
+		s.note(hint.Note{Text: fmt.Sprintf("%s: %d damaged records, the first at byte %d, are passed over: what they held is evaluated again", path, damaged, first)})
 	}
-	if torn > 0 {
-		s.note(fmt.Sprintf("%s: the last record is torn (%d bytes without a line end) and is passed over", path, torn))
+	if torn > 0 && s.alone { // else it may be what another process is writing
+		s.note(hint.Note{Text: fmt.Sprintf("%s: the last record is torn (%d bytes without a line end) and is passed over", path, torn)})
 	}
 	s.end = end
 	return nil
@@ -202,6 +227,9 @@ func (s *Store) Put(e Evaluation) error {
 }
 
 func (s *Store) append(key storeKey, line []byte) error {
+	if !s.alone {
+		return errors.New("it was opened for reading")
+	}
 	if err := s.ready(); err != nil {
 		return err
 	}

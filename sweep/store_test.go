@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
 
 func numberedEvaluation(i int) Evaluation {
@@ -26,7 +27,7 @@ func numberedEvaluation(i int) Evaluation {
 func storeOf(t *testing.T, dir string) (*Store, *[]string) {
 	t.Helper()
 	var notes []string
-	s, err := OpenStore(dir, func(text string) { notes = append(notes, text) })
+	s, err := OpenStore(dir, func(n hint.Note) { notes = append(notes, n.Text) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +183,7 @@ func TestStoreOfSomethingElse(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := OpenStore(dir, func(string) {})
+		_, err := OpenStore(dir, func(hint.Note) {})
 		done <- err
 	}()
 	select {

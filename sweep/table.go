@@ -8,19 +8,19 @@ import (
 	"github.com/lawa-replay/lawa-replay/results"
 )
 
-// Missing is the error of a table that lacks evaluations.
-type Missing struct {
-	Cells []Cell // in the plan's order
-	Of    int    // cells that the plan has
+// Incomplete is the error of a table that lacks evaluations.
+type Incomplete struct {
+	Missing []Cell // in the plan's order
+	Of      int    // cells that the plan has
 }
 
 // Error implements error.
-func (m *Missing) Error() string {
-	return fmt.Sprintf("%d of %d evaluations are missing", len(m.Cells), m.Of)
+func (m *Incomplete) Error() string {
+	return fmt.Sprintf("%d of %d evaluations are missing", len(m.Missing), m.Of)
 }
 
 // Table makes the table of a plan's evaluations from the training logs and the stores. Where some are missing it is the
-// table of the others, and the error is a *Missing. provenance is written into the table's metadata as JSON.
+// table of the others, and the error is an *Incomplete. provenance is written into the table's metadata as JSON.
 func Table(p *Plan, provenance map[string]any, stores ...*Store) (*results.Table, error) {
 	text, err := json.Marshal(provenance)
 	if err != nil {
@@ -31,14 +31,14 @@ func Table(p *Plan, provenance map[string]any, stores ...*Store) (*results.Table
 		return nil, err
 	}
 	values := make(map[string][]Value, len(p.Cells))
-	missing := &Missing{Of: len(p.Cells)}
+	missing := &Incomplete{Of: len(p.Cells)}
 	for _, c := range p.Cells {
 		v, err := p.valuesOf(c, stores)
 		if err != nil {
 			return nil, err
 		}
 		if v == nil {
-			missing.Cells = append(missing.Cells, c)
+			missing.Missing = append(missing.Missing, c)
 		}
 		values[c.Key] = v
 	}
@@ -59,7 +59,7 @@ func Table(p *Plan, provenance map[string]any, stores ...*Store) (*results.Table
 			table.Metrics = append(table.Metrics, m)
 		}
 	}
-	if len(missing.Cells) > 0 {
+	if len(missing.Missing) > 0 {
 		return table, missing
 	}
 	return table, nil

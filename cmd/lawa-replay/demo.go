@@ -82,7 +82,7 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 	if err != nil {
 		return err
 	}
-	j := &job{dir: sweepDir, memory: freeMemory() / 2, spec: sweep.Spec{Trajectories: []*trajectory.Trajectory{t}, Splits: []string{"val"}}}
+	j := &job{memory: freeMemory() / 2, spec: sweep.Spec{Trajectories: []*trajectory.Trajectory{t}, Splits: []string{"val"}}}
 	if j.spec.Schemes, err = (selection{k: demoK}).parseSchemes(); err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 	engine := evaluator.NewEngine(net, torch.CPU, 0, runtime.NumCPU())
 	engine.Set, engine.BNSplit, engine.BNBatch = set, set.Train, demoConfig.BatchSize
 	j.backend = engine
-	if err := j.run(ctx); err != nil {
+	if err := j.sweep(ctx, sweepDir); err != nil {
 		return err
 	}
 	tab, err := readResults(sweepDir)

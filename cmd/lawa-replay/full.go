@@ -11,5 +11,7 @@ var torchVerbs = map[string]func() *cobra.Command{
 	"demo":  newDemo,
 	"train": newTrain,
 	"sweep": newSweep,
+	"plan":  newPlan,
+	"run":   newRun,
 	"list":  newList,
 }

@@ -1,5 +1,3 @@
-//go:build !quick
-
 package main
 
 import (
@@ -11,8 +9,8 @@ import (
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
-// open reads the trajectories, whose network and data must be the same for all.
-func (o sweepOptions) open(runs []string) ([]*trajectory.Trajectory, error) {
+// trajectories opens those that the command line names, whose network and data must be the same for all.
+func (o sweepOptions) trajectories(runs []string) ([]*trajectory.Trajectory, error) {
 	grouped, err := runsOf(runs)
 	if err != nil {
 		return nil, err
@@ -30,6 +28,15 @@ func (o sweepOptions) open(runs []string) ([]*trajectory.Trajectory, error) {
 			}
 		}
 		out, dirs = append(out, t), append(dirs, t.Dir)
+	}
+	thorough, err := o.thorough()
+	if err != nil {
+		return nil, err
+	}
+	if thorough {
+		for _, t := range out {
+			t.Thorough()
+		}
 	}
 	_, err = sweep.Folders(dirs)
 	return out, err

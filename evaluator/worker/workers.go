@@ -83,7 +83,7 @@ func (w *Workers) Metrics() []metric.Metric { return w.ready.Metrics }
 
 // Provenance implements sweep.Backend.
 func (w *Workers) Provenance() map[string]any {
-	return map[string]any{"device": w.Template.Hello.Device, "worker": w.Template.Command, "identity": w.ready.Identity}
+	return map[string]any{"worker": w.Template.Command, "identity": w.ready.Identity}
 }
 
 // Inputs implements sweep.Backend. The program is known by its command line, the files named there, and the identity
@@ -207,17 +207,10 @@ func writeWeights(path string, u *sweep.Unit) error {
 	base := int64(len(header))
 	write(header, 0)
 	write(u.Data, base)
-	if u.Newest != nil {
-		err2 := checkpoint.Guard(path, func() error {
-			for _, t := range u.Tensors {
-				if bn.IsStatistic(t.Name) {
-					from, _ := u.Newest.Tensor(t.Name)
-					write(u.Newest.Data[from.Begin:from.End], base+t.Begin)
-				}
-			}
-			return nil
-		})
-		err = errors.Join(err, err2)
+	for _, t := range u.Tensors {
+		if own, ok := u.Statistics[t.Name]; ok {
+			write(own, base+t.Begin)
+		}
 	}
 	if err == nil {
 		err = f.Truncate(base + int64(len(u.Data)))

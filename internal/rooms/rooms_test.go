@@ -30,7 +30,7 @@ var may = map[string][]string{
 	"checkpoint/safetensors": {"checkpoint", "checkpoint/stored", "internal/input"},
 	"averaging":              {"checkpoint", "internal/hint", "internal/input", "internal/spec", "results/metric", "trajectory"},
 	"bn":                     {"checkpoint", "internal/spec"},
-	"sweep":                  {"averaging", "bn", "checkpoint", "internal/atomicfile", "internal/input", "results", "results/metric", "trajectory"},
+	"sweep":                  {"averaging", "bn", "checkpoint", "internal/atomicfile", "internal/hint", "internal/input", "results", "results/metric", "trajectory"},
 	"evaluator":              {"bn", "checkpoint", "dataset", "dataset/device", "evaluator/task", "internal/hint", "internal/torch", "model", "results/metric", "sweep", "trajectory"},
 	"evaluator/task":         {"dataset", "dataset/device", "internal/spec", "internal/torch", "results/metric"},
 	"export":                 {"averaging", "bn", "checkpoint", "checkpoint/formats", "checkpoint/pytorch", "checkpoint/safetensors", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "trajectory"},

@@ -105,6 +105,17 @@ char *lr_script_tensors(lr_module m, char **text) {
   });
 }
 
+// The names of the arguments that forward must be given, one a line.
+char *lr_script_inputs(lr_module m, char **text) {
+  return guarded([&] {
+    std::ostringstream out;
+    const auto &arguments = module_of(m).module.get_method("forward").function().getSchema().arguments();
+    for (size_t i = 1; i < arguments.size(); i++) // the first is the module itself
+      if (!arguments[i].default_value()) out << arguments[i].name() << '\n';
+    *text = strdup(out.str().c_str());
+  });
+}
+
 // Lets a tensor of the module be a view of what it is given.
 char *lr_script_bind(lr_module m, const char *name, lr_tensor value) {
   return guarded([&] {

@@ -44,6 +44,7 @@ typedef void *lr_module;
 char *lr_script_load(lr_module *out, const void *data, int64_t size, int device);
 void lr_script_free(lr_module m);
 char *lr_script_tensors(lr_module m, char **text);
+char *lr_script_inputs(lr_module m, char **text);
 char *lr_script_bind(lr_module m, const char *name, lr_tensor value);
 char *lr_script_write(lr_module m, const char *name, const void *data, int64_t bytes);
 char *lr_script_norms(lr_module m, int *found);

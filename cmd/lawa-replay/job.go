@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
+	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/sweep"
+	"github.com/lawa-replay/lawa-replay/trajectory"
+)
+
+// job is a sweep that is to be made, with what evaluates it. The verbs sweep, plan and run are made of its steps.
+type job struct {
+	spec    sweep.Spec
+	backend sweep.Backend
+	memory  int64
+	close   func()
+}
+
+// plan finds the evaluations, and says what was found and is not used.
+func (j *job) plan(ctx context.Context) (*sweep.Plan, error) {
+	bar := newProgress(ctx, "plan", -1)
+	p, err := sweep.NewPlan(ctx, j.spec, j.backend)
+	bar.close()
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range p.Notes {
+		sayNote(n)
+	}
+	return p, nil
+}
+
+// asked marks what cannot be had of a trajectory as an error of the command line that asked for it.
+func asked(cmd *cobra.Command, err error) error {
+	if errors.As(err, &averaging.RequestError{}) {
+		return wrong(cmd, err)
+	}
+	return err
+}
+
+// run evaluates with a progress bar what is missing of a plan, into a folder: the sweep's own, or that of a shard in it.
+// What it has then, and what others had when it began, is handed to done, under the folder's lock.
+func (j *job) run(ctx context.Context, p *sweep.Plan, dir, folder string, done func(sweep.Summary, sweep.Stores) error) error {
+	bar := newProgress(ctx, "sweep", -1)
+	defer func() { bar.close() }()
+	note := func(n hint.Note) { bar.close(); sayNote(n) }
+	into, err := sweep.OpenFolder(folder, note)
+	if errors.Is(err, atomicfile.ErrLocked) {
+		return fmt.Errorf("%w: wait for the other sweep, or choose another --out", err)
+	} else if err != nil {
+		return err
+	}
+	defer into.Close()
+	others, err := sweep.ReadStores(dir, folder, note)
+	if err != nil {
+		return err
+	}
+	defer others.Close()
+	sum, err := sweep.Run(ctx, p, j.backend, into.Store, sweep.Options{
+		Memory:   j.memory,
+		Others:   others,
+		Note:     note,
+		Progress: func(done, _ int) { bar.set(done) },
+		Start:    func(total int) { bar.close(); bar = newProgress(ctx, "sweep", total) },
+	})
+	bar.close()
+	if errors.Is(err, context.Canceled) {
+		say("interrupted: %d of %d evaluations are kept in %s; the same command goes on with the rest", sum.Evaluations-sum.Missing+sum.Evaluated, sum.Evaluations, relative(folder))
+	}
+	if err != nil {
+		return err
+	}
+	return done(sum, append(sweep.Stores{into.Store}, others...))
+}
+
+// made says how many evaluations there are, and where they come from.
+func made(sum sweep.Summary) string {
+	return fmt.Sprintf("%d evaluations (%d made now, %d from the training log, %d already in the store)", sum.Evaluations, sum.Evaluated, sum.Recorded, sum.Evaluations-sum.Evaluated-sum.Recorded)
+}
+
+// provenance is what the table's metadata say of a sweep.
+func provenance(p *sweep.Plan, b sweep.Backend, software string) (map[string]any, error) {
+	var runs []map[string]any
+	var dirs []string
+	for _, t := range p.Spec.Trajectories {
+		dirs = append(dirs, t.Dir)
+	}
+	folders, err := sweep.Folders(dirs)
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range p.Spec.Trajectories {
+		runs = append(runs, map[string]any{"run": t.Meta.Run, "seed": t.Meta.Seed, "folder": folders[i], "training": t.Meta.Training, "checkpoints": len(t.Checkpoints), "last_sha256": t.Checkpoints[len(t.Checkpoints)-1].SHA256, "devices": t.Meta.Devices})
+	}
+	var schemes, policies []string
+	for _, scheme := range p.Spec.Schemes {
+		schemes = append(schemes, scheme.Spec())
+	}
+	for _, policy := range p.Spec.Policies {
+		policies = append(policies, policy.String())
+	}
+	out := maps.Clone(b.Provenance())
+	maps.Copy(out, map[string]any{"software": software, "numeric": p.Numeric(), "runs": runs, "schemes": schemes, "policies": policies, "splits": p.Spec.Splits})
+	return out, nil
+}
+
+// tabulate writes the table of a plan that was evaluated; with partial, of what there is of it, which its metadata say.
+func tabulate(p *sweep.Plan, b sweep.Backend, software, dir string, stores sweep.Stores, partial bool) (*results.Table, error) {
+	about, err := provenance(p, b, software)
+	if err != nil {
+		return nil, err
+	}
+	if missing, _ := p.Missing(stores...); len(missing) > 0 {
+		about["missing"] = len(missing)
+	}
+	table, err := sweep.Table(p, about, stores...)
+	var incomplete *sweep.Incomplete
+	if err != nil && !(partial && errors.As(err, &incomplete)) {
+		return nil, err
+	}
+	return table, results.Write(filepath.Join(dir, results.File), table)
+}
+
+// claim is an error where the sweep's folder is something else already.
+func claim(dir string) error {
+	if trajectory.Exists(dir) {
+		return fmt.Errorf("%s holds a trajectory: choose another folder for the sweep", dir)
+	}
+	names, err := os.ReadDir(dir)
+	if err == nil && len(names) > 0 && !slices.ContainsFunc(names, func(e os.DirEntry) bool {
+		return slices.Contains([]string{"store", sweep.PlanName, atomicfile.LockName}, e.Name())
+	}) {
+		return fmt.Errorf("%s holds other files: choose an empty folder, or that of an earlier sweep", dir)
+	}
+	return nil
+}
