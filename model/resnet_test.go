@@ -4,7 +4,17 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
+
+func TestKinds(t *testing.T) {
+	for _, k := range Kinds() {
+		if err := k.Check(); err != nil {
+			t.Error(err)
+		}
+	}
+}
 
 func TestResNetNamesAndSizes(t *testing.T) {
 	// He et al. 2015, table 6: 0.27, 0.46, 0.66, 0.85 and 1.7 million parameters.
@@ -39,7 +49,7 @@ func TestResNetNamesAndSizes(t *testing.T) {
 func TestResNetRefuses(t *testing.T) {
 	// These are the names of other networks, to everyone.
 	for _, spec := range []string{"resnet50", "resnet152", "resnet38", "resnet18", "resnet26", "resnet34", "resnet101"} {
-		if n, err := New(spec, 3, 10); err == nil || !strings.Contains(err.Error(), "there are resnet8, ") || !strings.Contains(err.Error(), "--model net.ts") || strings.Contains(err.Error(), "mean") {
+		if n, err := New(spec, 3, 10); err == nil || !strings.Contains(err.Error(), "there are resnet8, ") || len(hint.All(err)) != 1 || strings.Contains(err.Error(), "mean") {
 			t.Errorf("%s: made %v, %v", spec, n, err)
 		}
 	}

@@ -16,8 +16,12 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
+
+// Note is something that people should know: what was found but is not used, or how something is done.
+type Note = hint.Note
 
 // Spec is what to evaluate: schemes × endpoints × policies × splits, over one or more trajectories of the same network.
 // The baseline (last, with the checkpoint's own statistics) always comes along.

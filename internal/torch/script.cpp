@@ -105,14 +105,14 @@ char *lr_script_tensors(lr_module m, char **text) {
   });
 }
 
-// The names of the arguments that forward must be given, one a line.
+// The names of what forward takes and has no default, apart from the module itself, separated by spaces.
 char *lr_script_inputs(lr_module m, char **text) {
   return guarded([&] {
-    std::ostringstream out;
+    std::string out;
     const auto &arguments = module_of(m).module.get_method("forward").function().getSchema().arguments();
-    for (size_t i = 1; i < arguments.size(); i++) // the first is the module itself
-      if (!arguments[i].default_value()) out << arguments[i].name() << '\n';
-    *text = strdup(out.str().c_str());
+    for (size_t i = 1; i < arguments.size(); i++)
+      if (!arguments[i].default_value()) out += arguments[i].name() + " ";
+    *text = strdup(out.c_str());
   });
 }
 

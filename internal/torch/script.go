@@ -108,7 +108,7 @@ func (m *Module) Tensors() ([]ModuleTensor, error) {
 	return out, nil
 }
 
-// Inputs names the arguments that Forward must be given.
+// Inputs are the names of what forward takes and has no default.
 func (m *Module) Inputs() ([]string, error) {
 	var text *C.char
 	if err := message(C.lr_script_inputs(m.m, &text)); err != nil {
