@@ -72,7 +72,7 @@ func Select(table *results.Table, o Choice, usual string) (*Selection, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Metric = metric.Of(name)
+	s.Metric = table.Metric(name)
 	switch {
 	case o.Better != "" && o.Better != "higher" && o.Better != "lower":
 		return nil, spec.Unknown("direction", o.Better, []string{"higher", "lower"})
@@ -80,9 +80,6 @@ func Select(table *results.Table, o Choice, usual string) (*Selection, error) {
 		s.Metric.HigherBetter = o.Better == "higher"
 	case s.Metric.Guessed:
 		s.noteChoice("better", "says it: higher or lower", "the name %s does not say whether more or less is better: less is taken for better", name)
-	}
-	if name == "loss" && table.Worker() {
-		s.Metric.Label, s.Metric.Unit = "loss", "" // as the worker means it
 	}
 	if err := s.chooseSplit(table, o.Split); err != nil {
 		return nil, err
@@ -110,7 +107,7 @@ func chooseMetric(table *results.Table, name, usual string) (string, error) {
 		if !slices.Contains(known, usual) && len(known) > 0 {
 			name = known[0]
 			for _, k := range known {
-				if m := metric.Of(k); !m.Guessed && m.HigherBetter == metric.Of(usual).HigherBetter {
+				if m := table.Metric(k); !m.Guessed && m.HigherBetter == metric.Of(usual).HigherBetter {
 					name = k
 					break
 				}

@@ -3,6 +3,9 @@
 usage: reference.py OUT. In each file: uint8 images and labels; the network before (before.NAME); its logits
 in evaluation mode; the statistics after update_bn over batches of 16 and the logits then (renewed.NAME,
 renewed_logits); the weights and losses after five SGD steps on batches of 16 (trained.NAME, losses).
+optim.safetensors: weights, the gradients of seven steps, and the weights after each by several optimizers.
+layers.safetensors: layers on their own: inputs x, tensors NAME.weight and NAME.bias, outputs NAME.y, and the gradients of
+the sum of y·g.
 """
 import sys
 
@@ -74,8 +77,64 @@ def write(path, net, channels, size):
     save_file({k: v.contiguous() for k, v in out.items()}, path)
 
 
+def optimizers(path):
+    """Lookahead is written as Zhang et al. 2019, Algorithm 1, have it."""
+    g = torch.Generator().manual_seed(11)
+    weights, grads = torch.randn(203, generator=g), torch.randn(7, 203, generator=g)
+    out = {"weights": weights, "gradients": grads}
+    made = {
+        "sgd": lambda p: torch.optim.SGD(p, momentum=0.9, nesterov=True, weight_decay=0.01),
+        "plain": lambda p: torch.optim.SGD(p),
+        "adam": lambda p: torch.optim.Adam(p, betas=(0.9, 0.99), weight_decay=0.01),
+        "adamw": lambda p: torch.optim.AdamW(p, betas=(0.8, 0.999), weight_decay=0.1),
+        "lookahead": lambda p: torch.optim.SGD(p, momentum=0.9, weight_decay=0.01),
+    }
+    for name, make in made.items():
+        p = weights.clone().requires_grad_()
+        opt, slow, steps = make([p]), weights.clone(), []
+        for step, grad in enumerate(grads):
+            opt.param_groups[0]["lr"] = 0.1 / (step + 1)
+            p.grad = grad.clone()
+            opt.step()
+            if name == "lookahead" and (step + 1) % 3 == 0:
+                slow += 0.4 * (p.detach() - slow)
+                p.data.copy_(slow)
+            steps.append(p.detach().clone())
+        out[name] = torch.stack(steps)
+    save_file(out, path)
+
+
+def layers(path):
+    g = torch.Generator().manual_seed(13)
+
+    def random(*shape):
+        return torch.randn(shape, generator=g)
+
+    x, ids, image = random(3, 5, 8), torch.randint(0, 11, (3, 5), generator=g), random(6, 4, 5, 7)
+    out = {"x": x, "ids": ids, "image": image}
+    for name, net, into in (("linear", nn.Linear(8, 6), x), ("bare", nn.Linear(8, 6, bias=False), x), ("embedding", nn.Embedding(11, 4), ids),
+                            ("layernorm", nn.LayerNorm(8), x), ("conv", nn.Conv2d(4, 6, 3, 2, 1), image), ("point", nn.Conv2d(4, 6, 1, 2), image),
+                            ("batchnorm", nn.BatchNorm2d(4), image)):
+        for p in net.parameters():
+            p.data = random(*p.shape)
+        net.train()
+        y = net(into)
+        weight = random(*y.shape)
+        (y * weight).sum().backward()
+        out[f"{name}.y"], out[f"{name}.g"] = y.detach(), weight
+        for k, p in net.named_parameters():
+            out[f"{name}.{k}"], out[f"{name}.{k}.grad"] = p.detach(), p.grad
+        for k, b in net.named_buffers():
+            if b.is_floating_point():
+                out[f"{name}.{k}"] = b
+    save_file({k: v.contiguous() for k, v in out.items()}, path)
+
+
 torch.manual_seed(1)
 torch.set_num_threads(1)
+optimizers(sys.argv[1] + "/optim.safetensors")
+layers(sys.argv[1] + "/layers.safetensors")
+torch.manual_seed(1)
 write(sys.argv[1] + "/a.safetensors", nets.ResNet(8, 4, 2, 1, 10), 1, 12)
 net = with_projection(nets.ResNet(14, 4, 1, 3, 10))
 nets.Block.forward = forward_b

@@ -24,8 +24,8 @@ type Format interface {
 	// Sniff says whether a file is of the format, by its path and its first HeadBytes bytes, or all where it has fewer.
 	// A folder that is one checkpoint is known by the file in it that lists the tensors.
 	Sniff(path string, head []byte) bool
-	// Open reads the list of the tensors, and what stands beside them. The file is in use meanwhile, and after it by the
-	// checkpoint until that is closed. Errors do not name the file: the caller does.
+	// Open reads the list of the tensors, and what stands beside them. The file is in use: the checkpoint closes it when
+	// it is closed itself; where there is an error, the caller does. Errors do not name the file: the caller does.
 	Open(f *File, o Options) (Checkpoint, error)
 }
 

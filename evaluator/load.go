@@ -7,6 +7,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/model"
 )
 
@@ -60,8 +61,9 @@ func Match(net model.Network, tensors []checkpoint.Tensor, tied map[string]strin
 	}
 	if p := nearest(net, tensors, tied); p != "" {
 		bare, aliases := without(p, tensors, tied)
-		return fmt.Errorf("the checkpoints' tensors are not those of %s; read with --strip %s there remain: %s (--skip leaves tensors out)",
+		err := fmt.Errorf("the checkpoints' tensors are not those of %s; without %s before their names there remain: %s",
 			spec, p, strings.Join(faults(net, bare, aliases), "; "))
+		return hint.With(hint.With(err, "strip "+p, "takes it off"), "skip", "leaves tensors out")
 	}
 	return fmt.Errorf("the checkpoints' tensors are not those of %s; %s", spec, strings.Join(faults(net, tensors, tied), "; "))
 }

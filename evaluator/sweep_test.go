@@ -39,11 +39,15 @@ func small(t *testing.T) trained {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := model.New("resnet8:width=4,stem-stride=2", 1, 10)
+	net, err := model.New("resnet8:width=4,stem-stride=2,in-channels=1,classes=10")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := trainer.Config{Epochs: 4, BatchSize: 50, Seed: 1, LR: 0.1, Momentum: 0.9, Schedule: "constant"}
+	recipe, err := trainer.Config{Epochs: 4, BatchSize: 50, Seed: 1, LR: 0.1, Momentum: 0.9, Schedule: "constant"}.Recipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipe.Network, recipe.Data, recipe.Device, recipe.Threads = net, set.Train, torch.CPU, 1
 	rec, err := trajectory.Create(filepath.Join(t.TempDir(), "run"), formats.Files{}, trajectory.Meta{Run: "small", Seed: new(int64(1)), BatchSize: 50, Model: net.Spec()})
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +61,7 @@ func small(t *testing.T) trained {
 	hooks := trainer.Hooks{Checkpoint: func(c *trajectory.Checkpoint, values []float32) error {
 		return NewEngine(net, torch.CPU, 0, 2).Record(context.Background(), c, values, val)
 	}}
-	if err := trainer.Run(context.Background(), cfg, net, set, torch.CPU, 1, rec, hooks); err != nil {
+	if err := trainer.Run(context.Background(), recipe, rec, hooks); err != nil {
 		t.Fatal(err)
 	}
 	return trained{t, set, net, rec.Trajectory}

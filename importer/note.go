@@ -6,6 +6,9 @@ import (
 	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
 
+// Note is something that people should know: what was guessed, chosen or left out.
+type Note = hint.Note
+
 // noting keeps what to tell people.
 type noting struct {
 	Notes []hint.Note // in the order in which they came up

@@ -2,23 +2,48 @@ package model
 
 import (
 	"fmt"
+	"regexp"
+	"strings"
 
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
-// New reads a network's spec, such as resnet20 or resnet8:width=8,stem-stride=2, or opens a TorchScript file.
-// Input channels and classes that the text does not give are those of the data.
-func New(text string, channels, classes int) (Network, error) {
-	if IsScript(text) {
-		return OpenScript(text)
+// Family makes a network of its kind. What the text did not say, such as the number of classes, is as the fields of the
+// data have it.
+type Family func(data []dataset.Field) (Network, error)
+
+// Kinds lists the families of networks.
+func Kinds() []spec.Kind[Family] { return []spec.Kind[Family]{cifarResNets, torchScript} }
+
+// New reads a network's spec, such as resnet20 or resnet8:width=8,stem-stride=2, for data of the given fields, or opens a
+// TorchScript file.
+func New(text string, data ...dataset.Field) (Network, error) {
+	if path, ok := scriptPath(text); ok {
+		return openScript(path)
 	}
-	s, err := spec.Parse(text)
+	if err := otherResNet(text); err != nil {
+		return nil, orScript(err)
+	}
+	family, err := spec.Choose("network", text, Kinds())
 	if err != nil {
-		return nil, fmt.Errorf("model %w", err)
+		return nil, orScript(err)
 	}
-	n, err := newResNet(s, channels, classes)
-	if err != nil {
-		return nil, fmt.Errorf("model %w", err)
+	return family(data)
+}
+
+// orScript says how a network that is not known here can be had.
+func orScript(err error) error {
+	return hint.With(err, "model net.ts", "takes any other network as a TorchScript module")
+}
+
+// otherResNet refuses residual networks that are not CIFAR's, without a nearest one: who says resnet50 does not mean
+// resnet56.
+func otherResNet(text string) error {
+	name, _, _ := strings.Cut(text, ":")
+	if name = strings.TrimSpace(name); !regexp.MustCompile(`^resnet-?\d+$`).MatchString(name) || isCIFARResNet(name) {
+		return nil
 	}
-	return n, nil
+	return fmt.Errorf("network %q: there are %s, the residual networks for CIFAR", name, strings.Join(cifarResNets.Names, ", "))
 }

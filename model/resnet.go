@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,69 +12,88 @@ import (
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
-// depths are those of the CIFAR networks that go by the name resnetN: those of the paper and two smaller ones.
-// Other N, though there may be an n with 6n+2 = N, are the names of other networks.
-var depths = []int{8, 14, 20, 32, 44, 56, 110, 1202}
+// cifarResNets are the residual networks for CIFAR: those of the paper and two smaller ones. Other N, though there may be
+// an n with 6n+2 = N, are the names of other networks.
+var cifarResNets = spec.Kind[Family]{
+	Name: "resnetN", Names: []string{"resnet8", "resnet14", "resnet20", "resnet32", "resnet44", "resnet56", "resnet110", "resnet1202"},
+	About:    "residual network for small images, of N layers",
+	Source:   "He, Zhang, Ren, Sun 2015, arXiv 1512.03385, section 4.2",
+	Examples: []string{"resnet20", "resnet8:width=8,stem-stride=2", "resnet56:shortcut=B"},
+	Options: []spec.Option{
+		{Name: "width", Default: "16", About: "channels of the first stage; the others have two and four times as many"},
+		{Name: "stem-stride", Default: "1", About: "stride of the first convolution"},
+		{Name: "shortcut", Default: "A", About: "where the size changes, A takes every second pixel and pads with zero channels, B projects with a 1×1 convolution and batch norm"},
+		{Name: "in-channels", About: "channels of the images: the data's"},
+		{Name: "classes", About: "those of the data"},
+	},
+	Parse: func(s *spec.Spec) Family {
+		r := resNet{width: s.Int("width", 16, 1), stemStride: s.Int("stem-stride", 1, 1), shortcut: s.Choice("shortcut", "A", "A", "B")}
+		r.depth, _ = strconv.Atoi(strings.TrimPrefix(s.Name, "resnet")) // one of Names
+		inChannels, ofClasses := s.Int("in-channels", 0, 1), s.Int("classes", 0, 2)
+		return func(data []dataset.Field) (Network, error) {
+			r := r
+			channels, classes := dims(data)
+			r.channels, r.classes = cmp.Or(inChannels, channels), cmp.Or(ofClasses, classes)
+			if r.channels < 1 || r.classes < 2 {
+				return nil, fmt.Errorf("network %s: images of %d channels in %d classes; in-channels and classes may be said", s.Name, r.channels, r.classes)
+			}
+			return r.network(), nil
+		}
+	},
+}
 
-// newResNet builds the residual networks for CIFAR of He, Zhang, Ren, Sun, "Deep Residual Learning for
-// Image Recognition" (arXiv 1512.03385), §4.2: a 3×3 convolution, three stages of n blocks with width, 2·width and
-// 4·width channels (16, 32, 64 in the paper), global average pooling, one classifier: 6n+2 layers.
-//
-//	width=16        channels of the first stage
-//	stem-stride=1   stride of the first convolution
-//	shortcut=A      where the size changes: A takes every second pixel and pads with zero channels (no
-//	                parameters; §4.2), B projects with a 1×1 convolution and batch norm (downsample.0, .1)
-//	in-channels, classes   those of the data
-func newResNet(s *spec.Spec, channels, classes int) (Network, error) {
-	depth, err := strconv.Atoi(strings.TrimPrefix(s.Name, "resnet"))
-	if err != nil || !strings.HasPrefix(s.Name, "resnet") || !slices.Contains(depths, depth) {
-		var known []string
-		for _, d := range depths {
-			known = append(known, fmt.Sprintf("resnet%d", d))
-		}
-		if err == nil && strings.HasPrefix(s.Name, "resnet") {
-			// No nearest one: who says resnet50 does not mean resnet56.
-			return nil, fmt.Errorf("network %q: there are %s, the residual networks for CIFAR; any other is taken as a TorchScript module (--model net.ts)", s.Name, strings.Join(known, ", "))
-		}
-		return nil, fmt.Errorf("%w; any other is taken as a TorchScript module (--model net.ts)", spec.Unknown("network", s.Name, known))
+// dims are the channels of the data's inputs, if these are images, and the classes of their targets; 0 where there are none.
+func dims(data []dataset.Field) (channels, classes int) {
+	if f, ok := dataset.Find(data, dataset.Inputs); ok && len(f.Shape) == 3 {
+		channels = int(f.Shape[0])
 	}
-	width, stride := s.Int("width", 16, 1), s.Int("stem-stride", 1, 1)
-	channels, classes = s.Int("in-channels", channels, 1), s.Int("classes", classes, 2)
-	shortcut := s.Choice("shortcut", "A", "A", "B")
-	if err := s.Done(); err != nil {
-		return nil, err
-	}
-	net := Sequential{{"", ConvNormAct{Conv{In: channels, Out: width, Kernel: 3, Stride: stride, Padding: 1}, [2]string{"conv1", "bn1"}, true}}}
-	in := width
+	f, _ := dataset.Find(data, dataset.Targets)
+	return channels, f.Classes
+}
+
+func isCIFARResNet(name string) bool { return slices.Contains(cifarResNets.Names, name) }
+
+// resNet is one of He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), §4.2: a 3×3
+// convolution, three stages of n blocks with width, 2·width and 4·width channels (16, 32, 64 in the paper), global average
+// pooling, one classifier: 6n+2 layers.
+type resNet struct {
+	depth, width, stemStride int
+	shortcut                 string // A or B
+	channels, classes        int
+}
+
+func (r resNet) network() Network {
+	net := Sequential{{"", ConvNormAct{Conv{In: r.channels, Out: r.width, Kernel: 3, Stride: r.stemStride, Padding: 1}, "conv1", "bn1", true}}}
+	in := r.width
 	for stage := range 3 {
-		out := width << stage
-		for i := range (depth - 2) / 6 {
+		out := r.width << stage
+		for i := range (r.depth - 2) / 6 {
 			stride := 1
 			if stage > 0 && i == 0 {
 				stride = 2
 			}
-			net = append(net, Child{fmt.Sprintf("layer%d.%d", stage+1, i), basicBlock(in, out, stride, shortcut)})
+			net = append(net, Child{fmt.Sprintf("layer%d.%d", stage+1, i), basicBlock(in, out, stride, r.shortcut)})
 			in = out
 		}
 	}
-	net = append(net, Child{"", GlobalAvgPool{}}, Child{"fc", Linear{In: in, Out: classes}})
-	canonical := fmt.Sprintf("resnet%d:width=%d,stem-stride=%d,shortcut=%s,in-channels=%d,classes=%d", depth, width, stride, shortcut, channels, classes)
-	tree := NewTree(canonical, net, dataset.Field{Name: "inputs", DType: checkpoint.F32, Shape: []int64{int64(channels), -1, -1}})
+	net = append(net, Child{"", GlobalAvgPool{}}, Child{"fc", Linear{In: in, Out: r.classes}})
+	canonical := fmt.Sprintf("resnet%d:width=%d,stem-stride=%d,shortcut=%s,in-channels=%d,classes=%d", r.depth, r.width, r.stemStride, r.shortcut, r.channels, r.classes)
+	tree := NewTree(canonical, net, dataset.Field{Name: "inputs", DType: checkpoint.F32, Shape: []int64{int64(r.channels), -1, -1}})
 	// github.com/akamaster/pytorch_resnet_cifar10 and github.com/kuangliu/pytorch-cifar
 	tree.aliases = [][2]string{{"fc.", "linear."}, {".downsample.", ".shortcut."}}
-	return tree, nil
+	return tree
 }
 
 // basicBlock is two 3×3 convolutions with batch norm, and a shortcut around them.
 func basicBlock(in, out, stride int, shortcut string) Residual {
 	b := Residual{
-		Body:     ConvNormAct{Conv{In: in, Out: out, Kernel: 3, Stride: stride, Padding: 1}, [2]string{"conv1", "bn1"}, true},
-		Last:     ConvNormAct{Conv: Conv{In: out, Out: out, Kernel: 3, Stride: 1, Padding: 1}, Named: [2]string{"conv2", "bn2"}},
+		Body:     ConvNormAct{Conv{In: in, Out: out, Kernel: 3, Stride: stride, Padding: 1}, "conv1", "bn1", true},
+		Last:     ConvNormAct{Conv: Conv{In: out, Out: out, Kernel: 3, Stride: 1, Padding: 1}, ConvName: "conv2", NormName: "bn2"},
 		Shortcut: Identity{},
 	}
 	switch {
 	case stride > 1 && shortcut == "B":
-		b.Shortcut = ConvNormAct{Conv: Conv{In: in, Out: out, Kernel: 1, Stride: stride}, Named: [2]string{"downsample.0", "downsample.1"}}
+		b.Shortcut = ConvNormAct{Conv: Conv{In: in, Out: out, Kernel: 1, Stride: stride}, ConvName: "downsample.0", NormName: "downsample.1"}
 	case stride > 1:
 		b.Shortcut = PadChannels{stride, out}
 	}

@@ -5,13 +5,28 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
+
+// torchScript is modules that torch.jit.save wrote. Their weights are those of the checkpoints, by the names of their state
+// dict; floating ones are held and computed in float32. Their Spec is the digest of the file.
+var torchScript = spec.Kind[Family]{
+	Name:     "torchscript",
+	About:    "any network as a TorchScript module, to be evaluated: torch.jit.script(net.eval()).save(FILE); the name may be left out before " + strings.Join(scriptEndings, ", "),
+	Source:   "torch.jit",
+	Examples: []string{"torchscript:net.ts"},
+	Parse: func(s *spec.Spec) Family {
+		path := s.Word("the file", "torchscript:net.ts")
+		return func([]dataset.Field) (Network, error) { return openScript(path) }
+	},
+}
 
 // scriptEndings are those of TorchScript files; any other name may stand behind scriptPrefix.
 var scriptEndings = []string{".ts", ".pt", ".pth", ".jit", ".torchscript"}
@@ -23,41 +38,40 @@ const maxScript = 64 << 30
 
 // IsScript says whether text names a TorchScript file rather than a network that this program knows.
 func IsScript(text string) bool {
-	if strings.HasPrefix(text, scriptPrefix) {
-		return true
-	}
-	for _, e := range scriptEndings {
-		if strings.HasSuffix(text, e) {
-			return true
-		}
-	}
-	return false
+	_, ok := scriptPath(text)
+	return ok
 }
 
-// script is a module that torch.jit.save wrote.
+func scriptPath(text string) (string, bool) {
+	if path, ok := strings.CutPrefix(text, scriptPrefix); ok {
+		return path, true
+	}
+	return text, slices.ContainsFunc(scriptEndings, func(e string) bool { return strings.HasSuffix(text, e) })
+}
+
+// script is a module in a file.
 type script struct {
 	spec   string
 	text   []byte // the file
 	layout *Layout
+	inputs []dataset.Field
 }
 
-// OpenScript reads a network that torch.jit.save wrote. Its weights are those of the checkpoints, by the names
-// of its state dict; floating ones are held and computed in float32. Its Spec is the digest of the file.
-func OpenScript(text string) (Network, error) {
-	path := strings.TrimPrefix(text, scriptPrefix)
-	n, err := openScript(path)
+func openScript(path string) (Network, error) {
+	n, err := readScript(path)
 	if err != nil {
-		return nil, fmt.Errorf("model %s: %w", path, err)
+		return nil, fmt.Errorf("network %s: %w", path, err)
 	}
 	return n, nil
 }
 
-func openScript(path string) (*script, error) {
+func readScript(path string) (*script, error) {
 	text, err := input.ReadFile(path, maxScript)
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256(text)
+	n := &script{spec: scriptPrefix + hex.EncodeToString(sum[:]), text: text}
 	var entries []Entry
 	err = torch.Worker(1, false, func() error {
 		m, err := torch.LoadModule(text, torch.CPU)
@@ -72,7 +86,11 @@ func openScript(path string) (*script, error) {
 		for _, t := range tensors {
 			entries = append(entries, entryOf(t))
 		}
-		return nil
+		names, err := m.Inputs()
+		for _, name := range names {
+			n.inputs = append(n.inputs, dataset.Field{Name: name})
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -80,7 +98,8 @@ func openScript(path string) (*script, error) {
 	if len(entries) == 0 {
 		return nil, errors.New("the module has no parameters (a frozen one holds them as constants: save it without torch.jit.freeze)")
 	}
-	return &script{scriptPrefix + hex.EncodeToString(sum[:]), text, NewLayout(entries)}, nil
+	n.layout = NewLayout(entries)
+	return n, nil
 }
 
 // entryOf says what a module's tensor is, by its name as batch norm gives it.
@@ -105,8 +124,8 @@ func (n *script) Spec() string { return n.spec }
 // Layout implements Network.
 func (n *script) Layout() *Layout { return n.layout }
 
-// Inputs implements Network.
-func (n *script) Inputs() []dataset.Field { return []dataset.Field{{Name: "inputs"}} }
+// Inputs implements Network: what forward takes, of any dtype and shape.
+func (n *script) Inputs() []dataset.Field { return n.inputs }
 
 // Alias implements Network.
 func (n *script) Alias(string) []string { return nil }

@@ -2,6 +2,7 @@ package results
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -18,8 +19,11 @@ import (
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 )
 
-// provenanceKey names the provenance in the file's metadata.
-const provenanceKey = "lawa-replay"
+// What the file's metadata hold, each as JSON: the provenance, and the descriptions of metrics.
+const (
+	provenanceKey = "lawa-replay"
+	metricsKey    = "metrics"
+)
 
 // columns ties each column to its field: how to append it, and how to read it back.
 var columns = []column{
@@ -192,6 +196,15 @@ func Write(path string, t *Table) error {
 		}
 		if err := w.AppendKeyValueMetadata(provenanceKey, t.Provenance); err != nil {
 			return err
+		}
+		if len(t.Metrics) > 0 {
+			text, err := json.Marshal(t.Metrics)
+			if err != nil {
+				return err
+			}
+			if err := w.AppendKeyValueMetadata(metricsKey, string(text)); err != nil {
+				return err
+			}
 		}
 		// Some rows at a time: as Arrow, all of them would take as much memory again.
 		for rows := range slices.Chunk(t.Rows, 1<<13) {

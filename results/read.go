@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -67,6 +68,11 @@ func parse(data []byte) (t *Table, err error) {
 	t = &Table{}
 	if p := pf.MetaData().KeyValueMetadata().FindValue(provenanceKey); p != nil {
 		t.Provenance = *p
+	}
+	if m := pf.MetaData().KeyValueMetadata().FindValue(metricsKey); m != nil {
+		if err := json.Unmarshal([]byte(*m), &t.Metrics); err != nil {
+			return nil, fmt.Errorf("its description of metrics: %w", err)
+		}
 	}
 	first := false // whether it is of the first version
 	for g := range pf.NumRowGroups() {

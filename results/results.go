@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 
 // Row is one value. The Parquet columns have the names and types of the comments.
@@ -38,10 +40,25 @@ type Row struct {
 	Key     string   // key: string, digest of all that the value depends on
 }
 
-// Table is a sweep's rows with its provenance (JSON).
+// Table is a sweep's rows with its provenance (JSON) and what is known of its metrics.
 type Table struct {
 	Rows       []Row
 	Provenance string
+	Metrics    []metric.Metric // as whoever evaluated describes them; those that it does not, and all of older tables, are missing
+}
+
+// Metric describes a metric: as the table does, or else as its name says.
+func (t *Table) Metric(name string) metric.Metric {
+	for _, m := range t.Metrics {
+		if m.Name == name {
+			return m
+		}
+	}
+	m := metric.Of(name)
+	if name == metric.Loss.Name && t.Worker() {
+		m.Label, m.Unit = name, "" // what its program means by it
+	}
+	return m
 }
 
 // Run is one training run of a table.
@@ -152,7 +169,7 @@ func (t *Table) Only(names []string) (*Table, error) {
 			return nil, fmt.Errorf("no run %q in these results, which hold %s", name, strings.Join(RunNames(runs), ", "))
 		}
 	}
-	out := &Table{Provenance: t.Provenance}
+	out := &Table{Provenance: t.Provenance, Metrics: t.Metrics}
 	for _, row := range t.Rows {
 		if slices.ContainsFunc(names, row.RunOf().Is) {
 			out.Rows = append(out.Rows, row)

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 
 func sample(n int) *Table {
@@ -22,6 +24,7 @@ func sample(n int) *Table {
 
 func TestRoundTripAndSameBytes(t *testing.T) {
 	want := sample(20000) // written in several parts
+	want.Metrics = []metric.Metric{metric.Loss, {Name: "frobs", HigherBetter: true, Label: "frobs caught", Unit: "%"}}
 	want.Rows[7].Value = math.Inf(1)
 	want.Rows[8].Seed, want.Rows[8].Devices, want.Rows[8].Step, want.Rows[8].Seconds = nil, nil, nil, nil
 	var first []byte
@@ -43,7 +46,7 @@ func TestRoundTripAndSameBytes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.Provenance != want.Provenance || len(got.Rows) != len(want.Rows) {
+		if got.Provenance != want.Provenance || !reflect.DeepEqual(got.Metrics, want.Metrics) || len(got.Rows) != len(want.Rows) {
 			t.Fatalf("%d rows, provenance %q", len(got.Rows), got.Provenance)
 		}
 		for i := range got.Rows {
@@ -189,5 +192,23 @@ func TestRunNames(t *testing.T) {
 	}
 	if got := RunList(many); got != "r0, r1, r2, r3, r4, r5, r6 and 13 more" {
 		t.Errorf("%q", got)
+	}
+}
+
+// What whoever evaluated says of a metric counts; what nobody said, the name says; and a worker's loss is what it is.
+func TestMetricsOfATable(t *testing.T) {
+	own := metric.Metric{Name: "frobs", HigherBetter: true, Label: "frobs caught", Unit: "%"}
+	table := &Table{Metrics: []metric.Metric{own}, Provenance: `{"worker":"eval"}`}
+	if m := table.Metric("frobs"); m != own || m.Heading() != "frobs (%)" {
+		t.Errorf("%+v, in a table %s", m, m.Heading())
+	}
+	if m := table.Metric("knobs"); !m.Guessed || m.HigherBetter {
+		t.Errorf("%+v", m)
+	}
+	if m := table.Metric("loss"); m.Label != "loss" || m.Unit != "" {
+		t.Errorf("%+v", m)
+	}
+	if m := (&Table{}).Metric("loss"); m != metric.Loss {
+		t.Errorf("%+v", m)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/results/metric"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -19,6 +20,7 @@ type Plan struct {
 	plans    []*averaging.Plan // of each trajectory
 	averages [][]Average       // of each plan, their names
 	policies []bn.Policy       // Spec.policies()
+	metrics  []metric.Metric   // as the backend describes them
 	inputs   [][]Inputs        // by policy and split, without an average
 	rows     []row
 	recorded map[string][]Value // what the training logs hold, by key
@@ -59,7 +61,7 @@ func NewPlan(ctx context.Context, spec Spec, b Backend) (*Plan, error) {
 			return nil, err
 		}
 	}
-	p := &Plan{Spec: spec, plans: plans, policies: spec.policies(), baseline: spec.baseline(), asked: spec.asked(averaging.Last{}.Spec())}
+	p := &Plan{Spec: spec, plans: plans, metrics: b.Metrics(), policies: spec.policies(), baseline: spec.baseline(), asked: spec.asked(averaging.Last{}.Spec())}
 	for _, policy := range p.policies {
 		var inputs []Inputs
 		for _, split := range spec.Splits {

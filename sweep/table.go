@@ -3,6 +3,7 @@ package sweep
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/lawa-replay/lawa-replay/results"
 )
@@ -51,6 +52,11 @@ func Table(p *Plan, provenance map[string]any, stores ...*Store) (*results.Table
 				Epoch: c.Epoch, Step: t.Step(r.request.Endpoint), Policy: p.policies[r.policy].String(), Split: p.Spec.Splits[r.split],
 				Metric: v.Metric, Value: float64(v.Value), StdErr: float64(v.StdErr), N: v.N, Seconds: c.Seconds, Key: r.key,
 			})
+		}
+	}
+	for _, m := range p.metrics {
+		if slices.ContainsFunc(table.Rows, func(r results.Row) bool { return r.Metric == m.Name }) {
+			table.Metrics = append(table.Metrics, m)
 		}
 	}
 	if len(missing.Missing) > 0 {

@@ -1,95 +1,110 @@
 // Package trainer trains a network and records its trajectory.
 //
-// It believes that a run is a function of its configuration and its seed: the order of the data and the
-// augmentation are drawn anew for each epoch and each step from the seed and their number, so there is no
-// generator whose state could be lost, and a run that was killed and resumed ends, on a CPU, with the
-// same bits as one that was not.
+// It believes that a run is a function of its recipe and its seed: the order of the data and the augmentation are drawn
+// anew for each epoch and each step from the seed and their number, so there is no generator whose state could be lost,
+// and a run that was killed and resumed ends, on a CPU, with the same bits as one that was not. What is trained, by which
+// loss, optimizer and schedule, are values of interfaces; only Config knows the texts that name them.
 package trainer
 
 import (
-	"errors"
+	"encoding/json"
 	"fmt"
-	"math"
 
-	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
+	"github.com/lawa-replay/lawa-replay/optim"
+	"github.com/lawa-replay/lawa-replay/optim/schedule"
+	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
-// Config is what determines a run, beside its network and data.
+// Config is what determines a run, beside its network and data, as numbers and texts: the training of trajectory.json.
+// It can be compared.
 type Config struct {
 	Epochs          int     `json:"epochs"`
 	BatchSize       int     `json:"batch_size"`
 	Seed            int64   `json:"seed"`
-	LR              float64 `json:"lr"` // peak learning rate
-	Momentum        float64 `json:"momentum"`
-	Nesterov        bool    `json:"nesterov"`
-	WeightDecay     float64 `json:"weight_decay"` // on every parameter, as torch.optim.SGD has it
-	Schedule        string  `json:"schedule"`     // cosine, constant or step:every=30,gamma=0.1
-	Warmup          float64 `json:"warmup"`       // epochs of linear warm-up
+	LR              float64 `json:"lr"`                  // peak learning rate
+	Momentum        float64 `json:"momentum"`            // of SGD
+	Nesterov        bool    `json:"nesterov"`            // of SGD
+	WeightDecay     float64 `json:"weight_decay"`        // of SGD
+	Optimizer       string  `json:"optimizer,omitempty"` // another than SGD; its text
+	Schedule        string  `json:"schedule"`
+	Warmup          float64 `json:"warmup"` // epochs of linear warm-up
 	LabelSmoothing  float64 `json:"label_smoothing"`
 	CheckpointEvery int     `json:"checkpoint_every"` // steps; 0 means at the end of each epoch
 }
 
+// SetOptimizer takes the optimizer that a text names. SGD is kept as its settings, so that runs of one recipe are
+// recorded alike, however it was said.
+func (c *Config) SetOptimizer(text string) error {
+	o, err := optim.Parse(text)
+	if err != nil {
+		return err
+	}
+	c.Momentum, c.Nesterov, c.WeightDecay, c.Optimizer = 0, false, 0, o.Spec()
+	if sgd, ok := o.(optim.SGD); ok {
+		c.Momentum, c.Nesterov, c.WeightDecay, c.Optimizer = sgd.Momentum, sgd.Nesterov, sgd.WeightDecay, ""
+	}
+	return nil
+}
+
+func (c Config) optimizer() (optim.Optimizer, error) {
+	if c.Optimizer != "" {
+		return optim.Parse(c.Optimizer)
+	}
+	o := optim.SGD{Momentum: c.Momentum, WeightDecay: c.WeightDecay, Nesterov: c.Nesterov}
+	return o, o.Check()
+}
+
+// Recipe makes the parts of a run of what the texts name. The network, the data and the devices are for the caller to
+// add.
+func (c Config) Recipe() (Recipe, error) {
+	r := Recipe{BatchSize: c.BatchSize, Seed: c.Seed, CheckpointEvery: c.CheckpointEvery}
+	r.Rates = schedule.Rates{Peak: c.LR, Warmup: c.Warmup, Epochs: c.Epochs}
+	r.Task = task.Classification{Smoothing: c.LabelSmoothing}
+	if !(c.LabelSmoothing >= 0 && c.LabelSmoothing < 1) {
+		return r, fmt.Errorf("label smoothing %g: want a number from 0 to below 1", c.LabelSmoothing)
+	}
+	var err error
+	if r.Optimizer, err = c.optimizer(); err != nil {
+		return r, err
+	}
+	if r.Rates.Schedule, err = schedule.Parse(c.Schedule); err != nil {
+		return r, err
+	}
+	return r, r.Check()
+}
+
 // Check says what is wrong with the settings.
 func (c Config) Check() error {
-	switch {
-	case c.Epochs < 1:
-		return fmt.Errorf("epochs %d: want at least 1", c.Epochs)
-	case c.BatchSize < 2:
-		return fmt.Errorf("batch size %d: batch norm needs at least 2", c.BatchSize)
-	case !(c.LR > 0) || math.IsInf(c.LR, 0):
-		return fmt.Errorf("learning rate %g: want a positive number", c.LR)
-	case !(c.Momentum >= 0 && c.Momentum < 1):
-		return fmt.Errorf("momentum %g: want a number from 0 to below 1", c.Momentum)
-	case c.Nesterov && c.Momentum == 0:
-		return errors.New("Nesterov momentum needs a momentum")
-	case !(c.WeightDecay >= 0) || math.IsInf(c.WeightDecay, 0):
-		return fmt.Errorf("weight decay %g: want a number of at least 0", c.WeightDecay)
-	case !(c.Warmup >= 0 && c.Warmup < float64(c.Epochs)):
-		return fmt.Errorf("warm-up of %g epochs in a run of %d", c.Warmup, c.Epochs)
-	case !(c.LabelSmoothing >= 0 && c.LabelSmoothing < 1):
-		return fmt.Errorf("label smoothing %g: want a number from 0 to below 1", c.LabelSmoothing)
-	case c.CheckpointEvery < 0:
-		return fmt.Errorf("checkpoint every %d steps", c.CheckpointEvery)
-	}
-	_, err := c.schedule()
+	_, err := c.Recipe()
 	return err
 }
 
-// schedule returns the factor on the learning rate as a function of the share of the run after warm-up
-// that has passed, and of the epochs that have.
-func (c Config) schedule() (func(share, epoch float64) float64, error) {
-	s, err := spec.Parse(c.Schedule)
-	if err != nil {
-		return nil, fmt.Errorf("schedule %w", err)
+// MarshalJSON leaves SGD's settings out where another optimizer is used.
+func (c Config) MarshalJSON() ([]byte, error) {
+	type plain Config
+	text, err := json.Marshal(plain(c))
+	if err != nil || c.Optimizer == "" {
+		return text, err
 	}
-	var f func(share, epoch float64) float64
-	switch s.Name {
-	case "cosine": // Loshchilov, Hutter, SGDR (arXiv 1608.03983), eq. 5, one period, down to 0
-		f = func(share, _ float64) float64 { return (1 + math.Cos(math.Pi*share)) / 2 }
-	case "constant":
-		f = func(_, _ float64) float64 { return 1 }
-	case "step":
-		every, gamma := s.Float("every", 30, 1e-3, 1e9), s.Float("gamma", 0.1, 0, 1)
-		f = func(_, epoch float64) float64 { return math.Pow(gamma, math.Floor(epoch/every)) }
-	default:
-		return nil, spec.Unknown("schedule", s.Name, []string{"cosine", "constant", "step"})
+	var m map[string]any
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, err
 	}
-	if err := s.Done(); err != nil {
-		return nil, fmt.Errorf("schedule %w", err)
+	for _, key := range []string{"momentum", "nesterov", "weight_decay"} {
+		delete(m, key)
 	}
-	return f, nil
+	return json.Marshal(m)
 }
 
-// LRAt is the learning rate of a step (from 0) in a run of so many steps per epoch.
-func (c Config) LRAt(step, stepsPerEpoch int64) float64 {
-	f, err := c.schedule()
-	if err != nil {
-		return math.NaN() // Check has told
+// Resume reads the configuration that a trajectory was trained with.
+func Resume(t *trajectory.Trajectory) (Config, error) {
+	var cfg Config
+	if len(t.Meta.Training) == 0 || string(t.Meta.Training) == "null" {
+		return cfg, fmt.Errorf("%s was not trained by this program: there are no settings to go on with", t.Dir)
 	}
-	total, warm := float64(int64(c.Epochs)*stepsPerEpoch), c.Warmup*float64(stepsPerEpoch)
-	at := float64(step)
-	if at < warm {
-		return c.LR * min(1, (at+1)/warm)
+	if err := json.Unmarshal(t.Meta.Training, &cfg); err != nil {
+		return cfg, fmt.Errorf("%s: training: %w", t.Dir, err)
 	}
-	return c.LR * f((at-warm)/(total-warm), at/float64(stepsPerEpoch))
+	return cfg, cfg.Check()
 }

@@ -26,7 +26,7 @@ func train(t *testing.T, dir string, cfg Config, stop int64) (*trajectory.Trajec
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := model.New("resnet8:width=4,stem-stride=2", 1, 10)
+	net, err := model.New("resnet8:width=4,stem-stride=2,in-channels=1,classes=10")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,12 @@ func train(t *testing.T, dir string, cfg Config, stop int64) (*trajectory.Trajec
 			cancel()
 		}
 	}}
-	return rec.Trajectory, Run(ctx, cfg, net, set, torch.CPU, 2, rec, hooks)
+	recipe, err := cfg.Recipe()
+	if err != nil {
+		return rec.Trajectory, err
+	}
+	recipe.Network, recipe.Data, recipe.Device, recipe.Threads = net, set.Train, torch.CPU, 2
+	return rec.Trajectory, Run(ctx, recipe, rec, hooks)
 }
 
 func digests(t *trajectory.Trajectory) (out []string) {
@@ -134,35 +139,6 @@ func TestDivergenceIsAnError(t *testing.T) {
 	cfg.LR = 1e30
 	if _, err := train(t, filepath.Join(t.TempDir(), "a"), cfg, 0); err == nil || !strings.Contains(err.Error(), "diverged") {
 		t.Errorf("error %v", err)
-	}
-}
-
-func TestLearningRate(t *testing.T) {
-	at := func(c Config, step int64) float64 { return c.LRAt(step, 10) }
-	c := Config{Epochs: 10, LR: 0.1, Schedule: "cosine"}
-	for step, want := range map[int64]float64{0: 0.1, 50: 0.05, 25: 0.05 * (1 + math.Sqrt2/2)} {
-		if got := at(c, step); math.Abs(got-want) > 1e-12 {
-			t.Errorf("cosine at step %d: %g, expected %g", step, got, want)
-		}
-	}
-	if got := at(c, 99); !(got > 0 && got < 1e-4) {
-		t.Errorf("cosine at its last step: %g", got)
-	}
-	c.Warmup = 2
-	for step, want := range map[int64]float64{0: 0.005, 9: 0.05, 19: 0.1, 20: 0.1, 60: 0.05} {
-		if got := at(c, step); math.Abs(got-want) > 1e-12 {
-			t.Errorf("warm-up and cosine at step %d: %g, expected %g", step, got, want)
-		}
-	}
-	c = Config{Epochs: 10, LR: 1, Schedule: "step:every=3,gamma=0.5"}
-	for step, want := range map[int64]float64{0: 1, 29: 1, 30: 0.5, 89: 0.25, 90: 0.125} {
-		if got := at(c, step); got != want {
-			t.Errorf("steps at step %d: %g, expected %g", step, got, want)
-		}
-	}
-	c.Schedule = "constant"
-	if at(c, 77) != 1 {
-		t.Error("constant is not")
 	}
 }
 

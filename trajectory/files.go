@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 )
@@ -26,32 +27,36 @@ type Files interface {
 // lie in each file is some hundred bytes a tensor; of a trajectory's own files, which are alike, the first one's list is
 // that of all.
 func (t *Trajectory) Open(i int) (checkpoint.Checkpoint, error) {
-	t.mu.Lock()
-	had := t.opened[i]
-	t.mu.Unlock()
-	if had != nil {
-		return had, nil
-	}
-	var c checkpoint.Checkpoint
-	var err error
-	if link := t.Checkpoints[i].Link; link != nil {
-		c, err = t.files.Open(link.Path, link.options())
-	} else {
-		c, err = t.files.Own(filepath.Join(t.Dir, t.Checkpoints[i].File))
-	}
+	c, err, _ := t.opening.Do(strconv.Itoa(i), func() (any, error) { // once, however many ask at a time
+		t.mu.Lock()
+		had := t.opened[i]
+		t.mu.Unlock()
+		if had != nil {
+			return had, nil
+		}
+		c, err := t.open(i)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.Name(i), err)
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if err := t.keep(i, c); err != nil {
+			c.Close()
+			return nil, err
+		}
+		return c, nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", t.Name(i), err)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if had := t.opened[i]; had != nil { // by another goroutine meanwhile
-		return had, c.Close()
-	}
-	if err := t.keep(i, c); err != nil {
-		c.Close()
 		return nil, err
 	}
-	return c, nil
+	return c.(checkpoint.Checkpoint), nil
+}
+
+func (t *Trajectory) open(i int) (checkpoint.Checkpoint, error) {
+	if link := t.Checkpoints[i].Link; link != nil {
+		return t.files.Open(link.Path, link.options())
+	}
+	return t.files.Own(filepath.Join(t.Dir, t.Checkpoints[i].File))
 }
 
 // keep keeps what was opened, if its tensors are those of the others.

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/internal/input"
 )
@@ -22,8 +24,9 @@ type Trajectory struct {
 	Warnings    []string // what was passed over, such as a torn last line
 
 	files    Files
+	opening  singleflight.Group
 	mu       sync.Mutex
-	opened   map[int]checkpoint.Checkpoint // see open
+	opened   map[int]checkpoint.Checkpoint // see Open
 	layout   []checkpoint.Tensor           // of the first checkpoint opened
 	verified map[int]bool
 	trusted  bool // all of them

@@ -38,10 +38,8 @@ func (s Source) Map(i int) (*checkpoint.Mapped, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer c.Close() // what is mapped needs no open file
 	w, err := c.Map()
-	if err == nil {
-		err = c.Close() // what is mapped needs no open file
-	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.Name(i), err)
 	}

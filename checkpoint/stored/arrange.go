@@ -24,7 +24,11 @@ func Arrange(l *List, o checkpoint.Options) (*Checkpoint, error) {
 		at[n.Name] = n.Tensor
 	}
 	for _, alias := range slices.Sorted(maps.Keys(l.Tied)) { // of the files' metadata
-		l.Tensors = append(l.Tensors, Named{alias, at[l.Tied[alias]]})
+		kept := at[l.Tied[alias]]
+		if kept == nil {
+			return nil, fmt.Errorf("tensor %s is tied to %s, which is not there", alias, l.Tied[alias])
+		}
+		l.Tensors = append(l.Tensors, Named{alias, kept})
 	}
 	r, err := l.renaming(o)
 	if err != nil {

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -27,15 +26,16 @@ import (
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
-// The demo's recipe.
+// The demo's recipe: a training, and the sweep over it.
 const (
-	demoModel  = "resnet8:width=8,stem-stride=2"
-	demoData   = "mnist:train=6000,shift=2"
 	demoK      = "1,2,4,6,8,10,16"
 	demoPolicy = "recompute:samples=5000"
 )
 
-var demoConfig = trainer.Config{Epochs: 20, BatchSize: 128, Seed: 1, LR: 0.1, Momentum: 0.9, WeightDecay: 5e-4, Schedule: "cosine"}
+var demoTraining = trainOptions{
+	model: "resnet8:width=8,stem-stride=2", data: "mnist:train=6000,shift=2", device: "cpu", name: "demo", threads: runtime.NumCPU(),
+	config: trainer.Config{Epochs: 20, BatchSize: 128, Seed: 1, LR: 0.1, Momentum: 0.9, WeightDecay: 5e-4, Schedule: "cosine"},
+}
 
 func newDemo() *cobra.Command {
 	var dir string
@@ -50,32 +50,29 @@ and print what averaging would have saved. Everything stays in the folder:
   sweep/    the evaluations and results.parquet
   figures/  k-sensitivity, speedup and early-phase, as PNG, PDF and SVG, with CSV
 
-A demo that was interrupted goes on where it stopped.`, demoModel, demoK),
+A demo that was interrupted goes on where it stopped.`, demoTraining.model, demoK),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runDemo(cmd.Context(), cmd.OutOrStdout(), dir)
+			return runDemo(cmd.Context(), cmd, dir)
 		},
 	}
 	c.Flags().StringVar(&dir, "out", "demo", "folder for everything")
 	return c
 }
 
-func runDemo(ctx context.Context, out io.Writer, dir string) error {
+func runDemo(ctx context.Context, cmd *cobra.Command, dir string) error {
 	began := time.Now()
+	training := demoTraining
 	run, sweepDir, figures := filepath.Join(dir, "run"), filepath.Join(dir, "sweep"), filepath.Join(dir, "figures")
-	set, err := dataset.Open(demoData, "")
-	if err != nil {
-		return err
-	}
-	channels, classes := dataset.Dims(set.Train)
-	net, err := model.New(demoModel, channels, classes)
+	training.out = run
+	net, set, err := training.open(cmd)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := demoTrain(ctx, run, net, set); err != nil {
+	if err := demoTrain(ctx, cmd, training, net, set); err != nil {
 		return err
 	}
 	t, err := trajectory.Open(run, formats.Files{})
@@ -95,7 +92,7 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 	}
 	j.spec.Endpoints = [][]int{endpoints}
 	engine := evaluator.NewEngine(net, torch.CPU, 0, runtime.NumCPU())
-	engine.Set, engine.BNSplit, engine.BNBatch = set, set.Train, demoConfig.BatchSize
+	engine.Set, engine.BNSplit, engine.BNBatch = set, set.Train, training.config.BatchSize
 	j.backend = engine
 	if err := j.sweep(ctx, sweepDir); err != nil {
 		return err
@@ -112,38 +109,30 @@ func runDemo(ctx context.Context, out io.Writer, dir string) error {
 	if err != nil {
 		return err
 	}
-	printSummary(out, summary)
+	printSummary(cmd.OutOrStdout(), summary)
 	return nil
 }
 
 // demoTrain trains, or goes on with, or finds the finished run.
-func demoTrain(ctx context.Context, run string, net model.Network, set *dataset.Set) error {
-	o := trainOptions{out: run, name: "demo", threads: runtime.NumCPU(), config: demoConfig}
-	if !trajectory.Exists(run) {
-		rec, err := createRun(o, net, set, torch.CPU)
+func demoTrain(ctx context.Context, cmd *cobra.Command, o trainOptions, net model.Network, set *dataset.Set) error {
+	if o.resume = trajectory.Exists(o.out); o.resume {
+		t, err := trajectory.Open(o.out, formats.Files{})
 		if err != nil {
 			return err
 		}
-		defer rec.Close()
-		return train(ctx, o, net, set, torch.CPU, rec)
+		cfg, err := trainer.Resume(t)
+		if err != nil {
+			return err
+		}
+		if cfg != o.config || t.Meta.Model != net.Spec() || t.Meta.Data != set.Spec {
+			return fmt.Errorf("%s holds another run than the demo's: choose another --out", o.out)
+		}
+		if n := len(t.Checkpoints); n > 0 && t.Checkpoints[n-1].Epoch == float64(cfg.Epochs) {
+			say("found the finished run in %s", o.out)
+			return nil
+		}
 	}
-	rec, err := trajectory.Append(run, formats.Files{})
-	if err != nil {
-		return err
-	}
-	defer rec.Close()
-	cfg, err := trainer.Resume(rec.Trajectory)
-	if err != nil {
-		return err
-	}
-	if cfg != demoConfig || rec.Meta.Model != net.Spec() || rec.Meta.Data != set.Spec {
-		return fmt.Errorf("%s holds another run than the demo's: choose another --out", run)
-	}
-	if n := len(rec.Checkpoints); n > 0 && rec.Checkpoints[n-1].Epoch == float64(cfg.Epochs) {
-		say("found the finished run in %s", run)
-		return nil
-	}
-	return train(ctx, o, net, set, torch.CPU, rec)
+	return runTrain(ctx, cmd, o)
 }
 
 // drawAll draws every figure in every format.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -85,6 +86,15 @@ func brief(kinds []spec.Described) string {
 		}
 	}
 	return strings.TrimRight(out.String(), "\n")
+}
+
+// shortly names kinds and says what they are, for the help of a command that takes several lists: list says the rest.
+func shortly(l listing) string {
+	kinds := slices.Clone(l.kinds)
+	for i := range kinds {
+		kinds[i].Options = nil
+	}
+	return l.title + " (list " + l.name + " says more):\n" + brief(kinds)
 }
 
 // printKinds writes all that is known of kinds.

@@ -9,12 +9,37 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/optim"
+	"github.com/lawa-replay/lawa-replay/optim/schedule"
 )
 
 // listings are all lists.
 func listings() []listing {
-	return []listing{schemeList(), policyList(), figureList(), formatList()}
+	return []listing{schemeList(), networkList(), dataList(), optimizerList(), scheduleList(), taskList(), policyList(), figureList(), formatList()}
+}
+
+func networkList() listing {
+	return listing{"networks", "Networks", "--model of train, sweep and average", spec.Describe(model.Kinds())}
+}
+
+func optimizerList() listing {
+	return listing{"optimizers", "Optimizers", "--optimizer of train", spec.Describe(optim.Kinds())}
+}
+
+func scheduleList() listing {
+	return listing{"schedules", "Schedules of the learning rate", "--schedule of train", spec.Describe(schedule.Kinds())}
+}
+
+func dataList() listing {
+	return listing{"data", "Data sets", "--data of train, sweep and average", spec.Describe(dataset.Kinds())}
+}
+
+func taskList() listing {
+	return listing{"tasks", "Tasks", "--task of sweep and average", spec.Describe(task.Kinds())}
 }
 
 func newList() *cobra.Command {

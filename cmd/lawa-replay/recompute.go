@@ -107,8 +107,7 @@ func (o networkOptions) engine(cmd *cobra.Command, meta trajectory.Meta, device 
 	for _, note := range set.Notes {
 		say("note: %s", note)
 	}
-	channels, classes := dataset.Dims(set.Val)
-	net, err := model.New(spec, channels, classes)
+	net, err := model.New(spec, set.Val.Fields()...)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/dataset"
@@ -22,6 +23,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
+// trainOptions say which run to train, and how.
 type trainOptions struct {
 	model, data, dataDir, device, out, name string
 	resume                                  bool
@@ -31,25 +33,33 @@ type trainOptions struct {
 
 func newTrain() *cobra.Command {
 	var o trainOptions
+	var optimizer string
 	c := &cobra.Command{
 		Use:   "train --out RUN",
 		Short: "Train a network and record its trajectory",
-		Long: `Train a network with SGD and record the weights at the end of every epoch.
+		Long: `Train a network and record the weights at the end of every epoch.
 
 The run is evaluated on the validation split after each epoch, by its own
 batch-norm statistics: the baseline. Ctrl-C, or a kill, loses nothing that was
 recorded; --resume goes on from the newest checkpoint, and on a CPU ends with the
 same bits as a run that was not interrupted.
 
-Networks: resnet8, 14, 20, 32, 44, 56, 110 and 1202, the CIFAR family of
-He et al. (2015), with width=16, stem-stride=1, shortcut=A|B.
-Data: mnist (found by itself), fashion-mnist and cifar10 (with --data-dir; cifar10 has
-norm=imagenet|cifar); train=N and val=N take the first N examples, shift=N and
-flip=true augment the training images.`,
+` + shortly(networkList()) + `
+
+` + shortly(dataList()) + `
+
+` + shortly(optimizerList()) + `
+
+` + shortly(scheduleList()),
 		Example: `  lawa-replay train --model resnet8:width=8,stem-stride=2 --data mnist:train=6000,shift=2 --epochs 20 --out run
   lawa-replay train --out run --resume`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runTrain(cmd.Context(), cmd, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.setOptimizer(cmd.Flags(), optimizer); err != nil {
+				return wrong(cmd, err)
+			}
+			return runTrain(cmd.Context(), cmd, o)
+		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "folder of the trajectory")
@@ -64,16 +74,37 @@ flip=true augment the training images.`,
 	f.IntVar(&o.config.BatchSize, "batch-size", 128, "examples per step")
 	f.Int64Var(&o.config.Seed, "seed", 1, "seed of the weights, the data order and the augmentation")
 	f.Float64Var(&o.config.LR, "lr", 0.1, "peak learning rate")
-	f.Float64Var(&o.config.Momentum, "momentum", 0.9, "momentum")
-	f.BoolVar(&o.config.Nesterov, "nesterov", false, "Nesterov momentum")
-	f.Float64Var(&o.config.WeightDecay, "weight-decay", 5e-4, "weight decay, on every parameter")
-	f.StringVar(&o.config.Schedule, "schedule", "cosine", "cosine, constant, or step:every=30,gamma=0.1 (in epochs)")
+	f.StringVar(&optimizer, "optimizer", "sgd", "optimizer, as in sgd:momentum=0.9,nesterov=true or adamw:weight-decay=0.1")
+	f.Float64Var(&o.config.Momentum, "momentum", 0.9, "momentum of sgd")
+	f.BoolVar(&o.config.Nesterov, "nesterov", false, "Nesterov momentum of sgd")
+	f.Float64Var(&o.config.WeightDecay, "weight-decay", 5e-4, "weight decay of sgd, on every parameter")
+	f.StringVar(&o.config.Schedule, "schedule", "cosine", "learning rate behind the warm-up, as in step:every=30,gamma=0.1 (in epochs)")
 	f.Float64Var(&o.config.Warmup, "warmup", 0, "epochs of linear warm-up")
 	f.Float64Var(&o.config.LabelSmoothing, "label-smoothing", 0, "label smoothing of the training loss")
 	f.IntVar(&o.config.CheckpointEvery, "checkpoint-every", 0, "record every so many steps instead of every epoch")
 	return c
 }
 
+// setOptimizer takes --optimizer, for which the flags of sgd's settings are shorthands.
+func (o *trainOptions) setOptimizer(f *pflag.FlagSet, text string) error {
+	if !f.Changed("optimizer") {
+		return nil
+	}
+	for _, flag := range []string{"momentum", "nesterov", "weight-decay"} {
+		if f.Changed(flag) {
+			return fmt.Errorf("--%s and --optimizer %s: settings stand in the optimizer, as in sgd:%s=…", flag, text, flag)
+		}
+	}
+	if err := o.config.SetOptimizer(text); err != nil {
+		return fmt.Errorf("--optimizer: %w", err)
+	}
+	if o.config.Optimizer != "" && !f.Changed("lr") {
+		return fmt.Errorf("--lr is missing: the usual %g is for sgd, not for %s", o.config.LR, text)
+	}
+	return nil
+}
+
+// runTrain trains a new run, or goes on with one.
 func runTrain(ctx context.Context, cmd *cobra.Command, o trainOptions) error {
 	if o.out == "" {
 		return wrong(cmd, errors.New("--out is missing: the folder of the trajectory"))
@@ -87,43 +118,20 @@ func runTrain(ctx context.Context, cmd *cobra.Command, o trainOptions) error {
 	}
 	var rec *trajectory.Recorder
 	if o.resume {
-		for _, flag := range []string{"model", "data", "epochs", "batch-size", "seed", "lr", "momentum", "nesterov", "weight-decay", "schedule", "warmup", "label-smoothing", "checkpoint-every", "run"} {
-			if cmd.Flags().Changed(flag) {
-				return wrong(cmd, fmt.Errorf("--%s cannot be given with --resume: the run keeps its settings", flag))
-			}
-		}
-		if rec, err = trajectory.Append(o.out, formats.Files{}); err != nil {
+		if rec, err = o.goOn(cmd); err != nil {
 			return err
 		}
 		defer rec.Close()
-		for _, w := range rec.Warnings {
-			say("warning: %s", w)
-		}
-		o.model, o.data = rec.Meta.Model, rec.Meta.Data
-		if o.config, err = trainer.Resume(rec.Trajectory); err != nil {
-			return err
-		}
 	}
 	if err := o.config.Check(); err != nil {
 		return wrong(cmd, err)
 	}
-	set, err := dataset.Open(o.data, o.dataDir)
+	net, set, err := o.open(cmd)
 	if err != nil {
 		return err
 	}
-	if set.Train == nil {
-		return fmt.Errorf("--data %s: there is no training split in it", o.data)
-	}
-	if model.IsScript(o.model) {
-		return wrong(cmd, errors.New("--model: a TorchScript module can be evaluated, not trained"))
-	}
-	channels, classes := dataset.Dims(set.Train)
-	net, err := model.New(o.model, channels, classes)
-	if err != nil {
-		return wrong(cmd, err)
-	}
 	if !o.resume {
-		if rec, err = createRun(o, net, set, device); err != nil {
+		if rec, err = o.create(net, set, device); err != nil {
 			return err
 		}
 		defer rec.Close()
@@ -131,8 +139,46 @@ func runTrain(ctx context.Context, cmd *cobra.Command, o trainOptions) error {
 	return train(ctx, o, net, set, device, rec)
 }
 
-// createRun starts the trajectory of a new run in o.out.
-func createRun(o trainOptions, net model.Network, set *dataset.Set, device torch.Device) (*trajectory.Recorder, error) {
+// goOn opens the run in o.out, whose settings become the options'.
+func (o *trainOptions) goOn(cmd *cobra.Command) (*trajectory.Recorder, error) {
+	for _, flag := range []string{"model", "data", "epochs", "batch-size", "seed", "lr", "optimizer", "momentum", "nesterov", "weight-decay", "schedule", "warmup", "label-smoothing", "checkpoint-every", "run"} {
+		if cmd.Flags().Changed(flag) {
+			return nil, wrong(cmd, fmt.Errorf("--%s cannot be given with --resume: the run keeps its settings", flag))
+		}
+	}
+	rec, err := trajectory.Append(o.out, formats.Files{})
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range rec.Warnings {
+		say("warning: %s", w)
+	}
+	o.model, o.data = rec.Meta.Model, rec.Meta.Data
+	if o.config, err = trainer.Resume(rec.Trajectory); err != nil {
+		rec.Close()
+		return nil, err
+	}
+	return rec, nil
+}
+
+// open opens the data and the network.
+func (o trainOptions) open(cmd *cobra.Command) (model.Network, *dataset.Set, error) {
+	set, err := dataset.Open(o.data, o.dataDir)
+	if err != nil {
+		return nil, nil, err
+	}
+	if set.Train == nil {
+		return nil, nil, fmt.Errorf("--data %s: there is no training split in it", o.data)
+	}
+	if model.IsScript(o.model) {
+		return nil, nil, wrong(cmd, errors.New("--model: a TorchScript module can be evaluated, not trained"))
+	}
+	net, err := model.New(o.model, set.Train.Fields()...)
+	return net, set, wrong(cmd, err)
+}
+
+// create starts the trajectory of a new run in o.out.
+func (o trainOptions) create(net model.Network, set *dataset.Set, device torch.Device) (*trajectory.Recorder, error) {
 	training, err := json.Marshal(o.config)
 	if err != nil {
 		return nil, err
@@ -162,6 +208,11 @@ func train(ctx context.Context, o trainOptions, net model.Network, set *dataset.
 		return err
 	}
 	defer val.Free()
+	recipe, err := o.config.Recipe()
+	if err != nil {
+		return err
+	}
+	recipe.Network, recipe.Data, recipe.Device, recipe.Threads = net, set.Train, on, o.threads
 	steps := int64(o.config.Epochs) * rec.Meta.StepsPerEpoch
 	say("training %s on %s: %d parameters, %d steps in %d epochs", rec.Meta.Model, rec.Meta.Data, net.Layout().Parameters(), steps, o.config.Epochs)
 	bar := newProgress(ctx, "train", int(steps))
@@ -177,7 +228,7 @@ func train(ctx context.Context, o trainOptions, net model.Network, set *dataset.
 			return nil
 		},
 	}
-	err = trainer.Run(ctx, o.config, net, set, on, o.threads, rec, hooks)
+	err = trainer.Run(ctx, recipe, rec, hooks)
 	bar.close()
 	n := len(rec.Checkpoints)
 	if errors.Is(err, context.Canceled) {

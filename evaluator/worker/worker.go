@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/lawa-replay/lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 
 // Protocol is the version that is spoken.
@@ -44,11 +45,12 @@ type Hello struct {
 
 // Ready is what it answers.
 type Ready struct {
-	Type     string   `json:"type"` // ready
-	Protocol int      `json:"protocol"`
-	Identity string   `json:"identity"` // changes when its numbers would
-	Splits   []string `json:"splits"`
-	Policies []string `json:"policies"` // of batch-norm statistics that it can renew itself: recompute
+	Type     string          `json:"type"` // ready
+	Protocol int             `json:"protocol"`
+	Identity string          `json:"identity"` // changes when its numbers would
+	Splits   []string        `json:"splits"`
+	Policies []string        `json:"policies"` // of batch-norm statistics that it can renew itself: recompute
+	Metrics  []metric.Metric `json:"metrics"`  // how to read those that it answers with
 }
 
 // Request asks for an evaluation.

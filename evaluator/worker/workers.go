@@ -79,7 +79,7 @@ func (w *Workers) Supports(policy bn.Policy) error {
 }
 
 // Metrics implements sweep.Backend.
-func (w *Workers) Metrics() []metric.Metric { return nil }
+func (w *Workers) Metrics() []metric.Metric { return w.ready.Metrics }
 
 // Provenance implements sweep.Backend.
 func (w *Workers) Provenance() map[string]any {

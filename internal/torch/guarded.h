@@ -7,6 +7,13 @@
 
 #include <cstring>
 
+// A function compiled for AVX2 too, and chosen when the program starts.
+#if defined(__x86_64__)
+#define LR_CLONES __attribute__((target_clones("avx2", "default")))
+#else
+#define LR_CLONES
+#endif
+
 inline torch::Tensor &of(lr_tensor t) { return *static_cast<torch::Tensor *>(t); }
 
 inline c10::Device device_of(int index) { return index < 0 ? c10::Device(c10::kCPU) : c10::Device(c10::kCUDA, index); }

@@ -105,6 +105,11 @@ func (s *Scope) Add(x, y *Tensor) *Tensor {
 	return s.gotch(func(out *lib.Ctensor) { lib.AtgAdd(out, x.c, y.c) })
 }
 
+// Reshape is x in another shape of as many elements; one size may be -1.
+func (s *Scope) Reshape(x *Tensor, shape ...int64) *Tensor {
+	return s.gotch(func(out *lib.Ctensor) { lib.AtgReshape(out, x.c, shape, len(shape)) })
+}
+
 // Relu is max(x, 0).
 func (s *Scope) Relu(x *Tensor) *Tensor {
 	return s.gotch(func(out *lib.Ctensor) { lib.AtgRelu(out, x.c) })
@@ -137,12 +142,6 @@ func (s *Scope) Backward(loss *Tensor) {
 	if s.err == nil {
 		s.err = message(C.lr_backward(loss.ptr()))
 	}
-}
-
-// SGD is one step of torch.optim.SGD over whole flat tensors, after which grad is zero. The first step
-// sets the momentum instead of decaying it.
-func SGD(params, grad, momentum *Tensor, lr, mu, weightDecay float64, nesterov, first bool) error {
-	return message(C.lr_sgd(params.ptr(), grad.ptr(), momentum.ptr(), C.double(lr), C.double(mu), C.double(weightDecay), flag(nesterov), flag(first)))
 }
 
 func flag(b bool) C.int {

@@ -105,6 +105,17 @@ char *lr_script_tensors(lr_module m, char **text) {
   });
 }
 
+// The names of what forward takes and has no default, apart from the module itself, separated by spaces.
+char *lr_script_inputs(lr_module m, char **text) {
+  return guarded([&] {
+    std::string out;
+    const auto &arguments = module_of(m).module.get_method("forward").function().getSchema().arguments();
+    for (size_t i = 1; i < arguments.size(); i++)
+      if (!arguments[i].default_value()) out += arguments[i].name() + " ";
+    *text = strdup(out.c_str());
+  });
+}
+
 // Lets a tensor of the module be a view of what it is given.
 char *lr_script_bind(lr_module m, const char *name, lr_tensor value) {
   return guarded([&] {

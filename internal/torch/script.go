@@ -108,6 +108,16 @@ func (m *Module) Tensors() ([]ModuleTensor, error) {
 	return out, nil
 }
 
+// Inputs are the names of what forward takes and has no default.
+func (m *Module) Inputs() ([]string, error) {
+	var text *C.char
+	if err := message(C.lr_script_inputs(m.m, &text)); err != nil {
+		return nil, err
+	}
+	defer C.free(unsafe.Pointer(text))
+	return strings.Fields(C.GoString(text)), nil
+}
+
 // Bind lets the named tensor of the module be the memory of t, which must outlive the module's use.
 func (m *Module) Bind(name string, t *Tensor) error {
 	c := C.CString(name)

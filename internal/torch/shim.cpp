@@ -12,11 +12,6 @@
 #include <type_traits>
 #include <vector>
 
-#if defined(__x86_64__)
-#define LR_CLONES __attribute__((target_clones("avx2", "default")))
-#else
-#define LR_CLONES
-#endif
 // Inlined, the kernels are compiled for the processor of the clone that calls them.
 #define LR_INLINE_LAMBDA __attribute__((always_inline))
 #define LR_INLINE inline LR_INLINE_LAMBDA
@@ -284,17 +279,6 @@ struct BatchNormAct : torch::autograd::Function<BatchNormAct> {
   }
 };
 
-LR_CLONES void sgd_step(float *__restrict p, float *__restrict g, float *__restrict m, int64_t n, float lr, float mu,
-                        float wd, bool nesterov, bool first) {
-  for (int64_t i = 0; i < n; i++) {
-    const float d = g[i] + wd * p[i];
-    const float b = first ? d : mu * m[i] + d;
-    m[i] = b;
-    p[i] -= lr * (nesterov ? d + mu * b : b);
-    g[i] = 0;
-  }
-}
-
 // Counts the bytes of the tensors that its thread makes and frees, oneDNN's scratch pads among them.
 struct Meter : c10::MemoryReportingInfoBase {
   int64_t live = 0, peak = 0;
@@ -527,24 +511,6 @@ char *lr_leaf(lr_tensor *out, lr_tensor flat, lr_tensor grad, int64_t offset, co
 
 char *lr_backward(lr_tensor loss) {
   return guarded([&] { of(loss).backward(); });
-}
-
-// torch.optim.SGD over flat tensors, and the gradient set to zero for the next step.
-char *lr_sgd(lr_tensor p_, lr_tensor grad, lr_tensor momentum, double lr, double mu, double wd, int nesterov, int first) {
-  return guarded([&] {
-    torch::NoGradGuard guard;
-    auto &p = of(p_), &g = of(grad), &m = of(momentum);
-    if (p.is_cpu()) {
-      sgd_step(p.mutable_data_ptr<float>(), g.mutable_data_ptr<float>(), m.mutable_data_ptr<float>(), p.numel(),
-               static_cast<float>(lr), static_cast<float>(mu), static_cast<float>(wd), nesterov != 0, first != 0);
-      return;
-    }
-    auto d = g.add(p, wd);
-    if (first) m.copy_(d);
-    else m.mul_(mu).add_(d);
-    p.add_(nesterov ? d.add(m, mu) : m, -lr);
-    g.zero_();
-  });
 }
 
 } // extern "C"

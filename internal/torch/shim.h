@@ -37,13 +37,22 @@ char *lr_clone(lr_tensor *out, lr_tensor x);
 
 char *lr_leaf(lr_tensor *out, lr_tensor flat, lr_tensor grad, int64_t offset, const int64_t *shape, int dims);
 char *lr_backward(lr_tensor loss);
+
+// optim.cpp
 char *lr_sgd(lr_tensor p, lr_tensor grad, lr_tensor momentum, double lr, double mu, double wd, int nesterov, int first);
+char *lr_adam(lr_tensor p, lr_tensor grad, lr_tensor m, lr_tensor v, double lr, double b1, double b2, double eps, double wd,
+              int decoupled, int64_t step);
+char *lr_add_scaled(lr_tensor t, lr_tensor x, double scale);
+char *lr_lerp(lr_tensor t, lr_tensor x, double share);
+char *lr_copy(lr_tensor t, lr_tensor x);
+char *lr_zero(lr_tensor t);
 
 // script.cpp
 typedef void *lr_module;
 char *lr_script_load(lr_module *out, const void *data, int64_t size, int device);
 void lr_script_free(lr_module m);
 char *lr_script_tensors(lr_module m, char **text);
+char *lr_script_inputs(lr_module m, char **text);
 char *lr_script_bind(lr_module m, const char *name, lr_tensor value);
 char *lr_script_write(lr_module m, const char *name, const void *data, int64_t bytes);
 char *lr_script_norms(lr_module m, int *found);

@@ -1,7 +1,7 @@
 // Package metric knows how the metrics of this field are read: which way is better, and what an axis says.
 //
-// It believes that a metric's name says this, so that no one has to: accuracies rise, losses fall. Of a name that says
-// neither it says that it does not know.
+// It believes that whoever evaluates should say this. Where nobody did, a metric's name does: accuracies rise, losses
+// fall; and of a name that says neither it says that it does not know.
 package metric
 
 import (
@@ -49,13 +49,17 @@ func Of(name string) Metric {
 
 // Heading names the metric in a table: top-1 (%), loss, perplexity.
 func (m Metric) Heading() string {
+	name := m.Name
 	switch m.Name {
-	case "top1":
-		return "top-1 (%)"
-	case "top5":
-		return "top-5 (%)"
+	case Top1.Name:
+		name = "top-1"
+	case Top5.Name:
+		name = "top-5"
 	}
-	return m.Name
+	if m.Unit == "%" {
+		name += " (%)"
+	}
+	return name
 }
 
 // Text writes a value with the digits that the metric is read by.

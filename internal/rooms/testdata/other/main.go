@@ -45,7 +45,7 @@ func run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	folder, err := sweep.OpenFolder(filepath.Join(dir, "sweep"), func(n sweep.Note) { log.Print(n) })
+	folder, err := sweep.OpenFolder(filepath.Join(dir, "sweep"), func(note sweep.Note) { log.Print(note) })
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,35 @@
+package torch
+
+/*
+#include "shim.h"
+*/
+import "C"
+
+// SGD is one step of torch.optim.SGD over whole flat tensors, after which grad is zero. The first step
+// sets the momentum instead of decaying it.
+func SGD(params, grad, momentum *Tensor, lr, mu, weightDecay float64, nesterov, first bool) error {
+	return message(C.lr_sgd(params.ptr(), grad.ptr(), momentum.ptr(), C.double(lr), C.double(mu), C.double(weightDecay), flag(nesterov), flag(first)))
+}
+
+// Adam is one step, counted from 1, of torch.optim.Adam over whole flat tensors, after which grad is zero; of
+// torch.optim.AdamW, where the weight decay is decoupled from the gradients. m and v are the running means of the
+// gradients and of their squares.
+func Adam(params, grad, m, v *Tensor, lr, beta1, beta2, eps, weightDecay float64, decoupled bool, step int64) error {
+	return message(C.lr_adam(params.ptr(), grad.ptr(), m.ptr(), v.ptr(), C.double(lr), C.double(beta1), C.double(beta2), C.double(eps), C.double(weightDecay), flag(decoupled), C.int64_t(step)))
+}
+
+// AddScaled makes t of t + scale·x.
+func (t *Tensor) AddScaled(x *Tensor, scale float64) error {
+	return message(C.lr_add_scaled(t.ptr(), x.ptr(), C.double(scale)))
+}
+
+// Lerp makes t of t + share·(x − t).
+func (t *Tensor) Lerp(x *Tensor, share float64) error {
+	return message(C.lr_lerp(t.ptr(), x.ptr(), C.double(share)))
+}
+
+// Copy makes t of the values of x.
+func (t *Tensor) Copy(x *Tensor) error { return message(C.lr_copy(t.ptr(), x.ptr())) }
+
+// Zero makes t of zeros.
+func (t *Tensor) Zero() error { return message(C.lr_zero(t.ptr())) }

@@ -1,0 +1,58 @@
+package trainer
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
+	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/optim"
+	"github.com/lawa-replay/lawa-replay/optim/schedule"
+)
+
+// Recipe is all that a run is made of.
+type Recipe struct {
+	Network         model.Network
+	Data            dataset.Split // to train on
+	Task            task.Task     // whose loss becomes small
+	Optimizer       optim.Optimizer
+	Rates           schedule.Rates // its StepsPerEpoch are the data's
+	BatchSize       int
+	Seed            int64
+	CheckpointEvery int // steps; 0 means at the end of each epoch
+	Device          model.Device
+	Threads         int // of a step; another number rounds otherwise
+}
+
+// Check says what is wrong with the numbers.
+func (r Recipe) Check() error {
+	switch {
+	case r.Rates.Epochs < 1:
+		return fmt.Errorf("epochs %d: want at least 1", r.Rates.Epochs)
+	case r.BatchSize < 2:
+		return fmt.Errorf("batch size %d: batch norm needs at least 2", r.BatchSize)
+	case r.CheckpointEvery < 0:
+		return fmt.Errorf("checkpoint every %d steps", r.CheckpointEvery)
+	case r.Task == nil || r.Optimizer == nil || r.Rates.Schedule == nil:
+		return errors.New("a run needs a task, an optimizer and a schedule")
+	}
+	return r.Rates.Check()
+}
+
+// inputs are the fields of the data that the network takes.
+func (r Recipe) inputs() ([]string, error) {
+	inputs, err := dataset.Match(r.Network.Inputs(), r.Data.Fields())
+	if err == nil {
+		err = r.Task.Check(r.Data.Fields(), inputs)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("split %s: %w", r.Data.Name(), err)
+	}
+	return inputs, nil
+}
+
+// StepsPerEpoch counts the batches of an epoch, the short last one too.
+func StepsPerEpoch(examples, batchSize int) int64 {
+	return int64((examples + batchSize - 1) / batchSize)
+}
