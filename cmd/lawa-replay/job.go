@@ -55,9 +55,12 @@ func (j *job) run(ctx context.Context, p *sweep.Plan, dir, folder string, done f
 	defer func() { bar.close() }()
 	note := func(n sweep.Note) { bar.close(); sayNote(n) }
 	into, err := sweep.OpenFolder(folder, note)
-	if errors.Is(err, atomicfile.ErrLocked) {
+	switch {
+	case errors.Is(err, atomicfile.ErrLocked) && folder == dir:
 		return fmt.Errorf("%w: wait for the other sweep, or choose another --out", err)
-	} else if err != nil {
+	case errors.Is(err, atomicfile.ErrLocked):
+		return fmt.Errorf("%w: this shard is being evaluated", err)
+	case err != nil:
 		return err
 	}
 	defer into.Close()
