@@ -163,7 +163,7 @@ func (o *trainOptions) goOn(cmd *cobra.Command) (*trajectory.Recorder, error) {
 
 // open opens the data and the network.
 func (o trainOptions) open(cmd *cobra.Command) (model.Network, *dataset.Set, error) {
-	set, err := dataset.Open(o.data, o.dataDir)
+	set, err := openData(o.data, o.dataDir)
 	if err != nil {
 		return nil, nil, err
 	}
