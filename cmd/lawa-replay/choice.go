@@ -20,7 +20,7 @@ func (o *choiceOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.choice.Split, "split", "", "split (default: val, where the sweep has it)")
 	f.StringVar(&o.policy, "policy", "", "policies of the averages, side by side where there are several (default: recompute, where the sweep has it)")
 	f.StringVar(&o.policy, "bn", "", "the same as --policy, as sweep calls it")
-	f.StringVar(&o.runs, "run", "", "only these runs, by name, name/seed=N or folder, as in a,b (default: all)")
+	f.StringVar(&o.runs, "run", "", "only these runs, by name, folder, recipe (as in the table), or one of them with /seed=N, as in a,b (default: all)")
 	f.StringArrayVar(&o.choice.Schemes, "scheme", nil, "only this scheme; may be repeated")
 }
 
