@@ -54,12 +54,3 @@ func Names(fields []Field) []string {
 	}
 	return out
 }
-
-// Dims are the channels of a split's inputs, if these are images, and the classes of its targets; 0 where it has none.
-func Dims(s Split) (channels, classes int) {
-	if f, ok := Find(s.Fields(), Inputs); ok && len(f.Shape) == 3 {
-		channels = int(f.Shape[0])
-	}
-	f, _ := Find(s.Fields(), Targets)
-	return channels, f.Classes
-}

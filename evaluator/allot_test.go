@@ -83,7 +83,7 @@ func TestLittleMemory(t *testing.T) {
 
 func openScript(t *testing.T, path string) model.Network {
 	t.Helper()
-	net, err := model.New(path, 0, 0)
+	net, err := model.New(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestFastest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := model.New("resnet8:width=4,stem-stride=2", 1, 10)
+	net, err := model.New("resnet8:width=4,stem-stride=2,in-channels=1,classes=10")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func TestPretrained(t *testing.T) {
 			t.Fatal(err)
 		}
 		run := linked(t, filepath.Join(dir, files[0]))
-		net, err := model.New(spec, 3, 10)
+		net, err := model.New(spec + ":in-channels=3,classes=10")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func scripted(t *testing.T, kind, data, bnData string, scored task.Task, policie
 	t.Helper()
 	dir := filepath.Join("..", "testdata", "script", kind)
 	run := linked(t, dir)
-	net, err := model.New(filepath.Join(dir, "net.ts"), 0, 0)
+	net, err := model.New(filepath.Join(dir, "net.ts"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestTorchScript(t *testing.T) {
 func TestTorchScriptRefuses(t *testing.T) {
 	dir := filepath.Join("..", "testdata", "script", "mlp")
 	run := linked(t, dir)
-	traced, err := model.New(filepath.Join(dir, "traced.ts"), 0, 0)
+	traced, err := model.New(filepath.Join(dir, "traced.ts"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func TestTorchScriptRefuses(t *testing.T) {
 		t.Errorf("recompute without data: %v", err)
 	}
 
-	other, err := model.New(filepath.Join("..", "testdata", "script", "conv", "net.ts"), 0, 0)
+	other, err := model.New(filepath.Join("..", "testdata", "script", "conv", "net.ts"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func TestTorchScriptRefuses(t *testing.T) {
 		t.Errorf("without num_batches_tracked: %v", err)
 	}
 	for name, want := range map[string]string{"none.ts": "none.ts", "../testdata/foreign/bare-2.pt": "torch.jit.save"} {
-		if _, err := model.New(name, 0, 0); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := model.New(name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -284,7 +284,7 @@ func TestTasksRefuse(t *testing.T) {
 		{"lm", "lm/val.safetensors", task.LanguageModel{Masked: true}, "no field called targets"},
 		{"lm", "mlp/val.npz", task.Regression{}, "libtorch"},
 	} {
-		net, err := model.New(filepath.Join(dir, c.kind, "net.ts"), 0, 0)
+		net, err := model.New(filepath.Join(dir, c.kind, "net.ts"))
 		if err != nil {
 			t.Fatal(err)
 		}

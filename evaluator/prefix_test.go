@@ -57,7 +57,7 @@ func prefixed(t *testing.T, run *trajectory.Trajectory, prefix string) *trajecto
 // PyTorch's, statistics included. One that some share is in the error.
 func TestPrefix(t *testing.T) {
 	dir := filepath.Join("..", "testdata", "script", "conv")
-	net, err := model.New(filepath.Join(dir, "net.ts"), 0, 0)
+	net, err := model.New(filepath.Join(dir, "net.ts"))
 	if err != nil {
 		t.Fatal(err)
 	}

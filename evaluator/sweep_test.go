@@ -39,7 +39,7 @@ func small(t *testing.T) trained {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := model.New("resnet8:width=4,stem-stride=2", 1, 10)
+	net, err := model.New("resnet8:width=4,stem-stride=2,in-channels=1,classes=10")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,11 +19,11 @@ func (l Conv) Bind(b *Binder) Forward {
 }
 
 // ConvNormAct is a convolution without a bias, batch norm, and ReLU if wanted: two passes over the activations instead
-// of three. Their tensors go by the names that Named gives.
+// of three.
 type ConvNormAct struct {
 	Conv
-	Named [2]string // of convolution and batch norm
-	ReLU  bool
+	ConvName, NormName string
+	ReLU               bool
 }
 
 // Bind implements Layer.
@@ -34,8 +34,8 @@ func (l ConvNormAct) Bind(b *Binder) Forward {
 
 // bind gives the layer with a sum, if residual is not nil, between batch norm and ReLU.
 func (l ConvNormAct) bind(b *Binder) func(p Pass, x, residual *Tensor, relu bool) *Tensor {
-	conv := b.Part(l.Named[0], l.Conv)
-	norm := bindNorm(b, l.Named[1], l.Out)
+	conv := b.Part(l.ConvName, l.Conv)
+	norm := bindNorm(b, l.NormName, l.Out)
 	return func(p Pass, x, residual *Tensor, relu bool) *Tensor {
 		y := conv.Forward(p, x)
 		if !p.needed {

@@ -5,19 +5,21 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
-// Family makes a network of its kind. What the text did not say of channels and classes is as the data have it; 0 where
-// these do not tell.
-type Family func(channels, classes int) (Network, error)
+// Family makes a network of its kind. What the text did not say, such as the number of classes, is as the fields of the
+// data have it.
+type Family func(data []dataset.Field) (Network, error)
 
 // Kinds lists the families of networks.
 func Kinds() []spec.Kind[Family] { return []spec.Kind[Family]{cifarResNets, torchScript} }
 
-// New reads a network's spec, such as resnet20 or resnet8:width=8,stem-stride=2, or opens a TorchScript file.
-func New(text string, channels, classes int) (Network, error) {
+// New reads a network's spec, such as resnet20 or resnet8:width=8,stem-stride=2, for data of the given fields, or opens a
+// TorchScript file.
+func New(text string, data ...dataset.Field) (Network, error) {
 	if path, ok := scriptPath(text); ok {
 		return openScript(path)
 	}
@@ -28,7 +30,7 @@ func New(text string, channels, classes int) (Network, error) {
 	if err != nil {
 		return nil, orScript(err)
 	}
-	return family(channels, classes)
+	return family(data)
 }
 
 // orScript says how a network that is not known here can be had.

@@ -154,7 +154,7 @@ func (c counted) Bind(*Binder) Forward {
 func TestObservingComputesWhatStatisticsNeed(t *testing.T) {
 	before, beside, behind := 0, 0, 0
 	conv := func(n string, stride int) ConvNormAct {
-		return ConvNormAct{Conv: Conv{In: 3, Out: 3, Kernel: 3, Stride: stride, Padding: 1}, Named: [2]string{"conv" + n, "bn" + n}, ReLU: true}
+		return ConvNormAct{Conv: Conv{In: 3, Out: 3, Kernel: 3, Stride: stride, Padding: 1}, ConvName: "conv" + n, NormName: "bn" + n, ReLU: true}
 	}
 	net := NewTree("toy", Sequential{
 		{"", counted{&before}},

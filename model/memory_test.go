@@ -31,7 +31,7 @@ func resident(t *testing.T) int {
 
 func TestMemoryDoesNotGrow(t *testing.T) {
 	err := torch.Worker(1, false, func() error {
-		net, err := New("resnet8:width=8", 3, 10)
+		net, err := New("resnet8:width=8,in-channels=3,classes=10")
 		if err != nil {
 			return err
 		}

@@ -69,7 +69,7 @@ func each(t *testing.T, f func(t *testing.T, r reference, in Instance, images *t
 		t.Run(n.spec, func(t *testing.T) {
 			r := open(t, n.file)
 			err := torch.Worker(1, true, func() error {
-				net, err := New(n.spec, int(n.channels), 10)
+				net, err := New(n.spec, images(n.channels, 10)...)
 				if err != nil {
 					return err
 				}

@@ -30,8 +30,9 @@ var cifarResNets = spec.Kind[Family]{
 		r := resNet{width: s.Int("width", 16, 1), stemStride: s.Int("stem-stride", 1, 1), shortcut: s.Choice("shortcut", "A", "A", "B")}
 		r.depth, _ = strconv.Atoi(strings.TrimPrefix(s.Name, "resnet")) // one of Names
 		inChannels, ofClasses := s.Int("in-channels", 0, 1), s.Int("classes", 0, 2)
-		return func(channels, classes int) (Network, error) {
+		return func(data []dataset.Field) (Network, error) {
 			r := r
+			channels, classes := dims(data)
 			r.channels, r.classes = cmp.Or(inChannels, channels), cmp.Or(ofClasses, classes)
 			if r.channels < 1 || r.classes < 2 {
 				return nil, fmt.Errorf("network %s: images of %d channels in %d classes; in-channels and classes may be said", s.Name, r.channels, r.classes)
@@ -39,6 +40,15 @@ var cifarResNets = spec.Kind[Family]{
 			return r.network(), nil
 		}
 	},
+}
+
+// dims are the channels of the data's inputs, if these are images, and the classes of their targets; 0 where there are none.
+func dims(data []dataset.Field) (channels, classes int) {
+	if f, ok := dataset.Find(data, dataset.Inputs); ok && len(f.Shape) == 3 {
+		channels = int(f.Shape[0])
+	}
+	f, _ := dataset.Find(data, dataset.Targets)
+	return channels, f.Classes
 }
 
 func isCIFARResNet(name string) bool { return slices.Contains(cifarResNets.Names, name) }
@@ -53,7 +63,7 @@ type resNet struct {
 }
 
 func (r resNet) network() Network {
-	net := Sequential{{"", ConvNormAct{Conv{In: r.channels, Out: r.width, Kernel: 3, Stride: r.stemStride, Padding: 1}, [2]string{"conv1", "bn1"}, true}}}
+	net := Sequential{{"", ConvNormAct{Conv{In: r.channels, Out: r.width, Kernel: 3, Stride: r.stemStride, Padding: 1}, "conv1", "bn1", true}}}
 	in := r.width
 	for stage := range 3 {
 		out := r.width << stage
@@ -77,13 +87,13 @@ func (r resNet) network() Network {
 // basicBlock is two 3×3 convolutions with batch norm, and a shortcut around them.
 func basicBlock(in, out, stride int, shortcut string) Residual {
 	b := Residual{
-		Body:     ConvNormAct{Conv{In: in, Out: out, Kernel: 3, Stride: stride, Padding: 1}, [2]string{"conv1", "bn1"}, true},
-		Last:     ConvNormAct{Conv: Conv{In: out, Out: out, Kernel: 3, Stride: 1, Padding: 1}, Named: [2]string{"conv2", "bn2"}},
+		Body:     ConvNormAct{Conv{In: in, Out: out, Kernel: 3, Stride: stride, Padding: 1}, "conv1", "bn1", true},
+		Last:     ConvNormAct{Conv: Conv{In: out, Out: out, Kernel: 3, Stride: 1, Padding: 1}, ConvName: "conv2", NormName: "bn2"},
 		Shortcut: Identity{},
 	}
 	switch {
 	case stride > 1 && shortcut == "B":
-		b.Shortcut = ConvNormAct{Conv: Conv{In: in, Out: out, Kernel: 1, Stride: stride}, Named: [2]string{"downsample.0", "downsample.1"}}
+		b.Shortcut = ConvNormAct{Conv: Conv{In: in, Out: out, Kernel: 1, Stride: stride}, ConvName: "downsample.0", NormName: "downsample.1"}
 	case stride > 1:
 		b.Shortcut = PadChannels{stride, out}
 	}

@@ -5,8 +5,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
+
+func images(channels int64, classes int) []dataset.Field {
+	return []dataset.Field{{Name: dataset.Inputs, Shape: []int64{channels, 32, 32}}, {Name: dataset.Targets, Classes: classes}}
+}
 
 func TestKinds(t *testing.T) {
 	for _, k := range Kinds() {
@@ -19,7 +24,7 @@ func TestKinds(t *testing.T) {
 func TestResNetNamesAndSizes(t *testing.T) {
 	// He et al. 2015, table 6: 0.27, 0.46, 0.66, 0.85 and 1.7 million parameters.
 	for name, want := range map[string]int64{"resnet20": 269722, "resnet32": 464154, "resnet44": 658586, "resnet56": 853018, "resnet110": 1727962} {
-		n, err := New(name, 3, 10)
+		n, err := New(name, images(3, 10)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -27,7 +32,7 @@ func TestResNetNamesAndSizes(t *testing.T) {
 			t.Errorf("%s: %d parameters, expected %d", name, n.Layout().Parameters(), want)
 		}
 	}
-	n, err := New("resnet8:width=8,stem-stride=2,shortcut=B", 1, 10)
+	n, err := New("resnet8:width=8,stem-stride=2,shortcut=B", images(1, 10)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +45,7 @@ func TestResNetNamesAndSizes(t *testing.T) {
 			t.Errorf("no tensor %s", want)
 		}
 	}
-	again, err := New(n.Spec(), 3, 100) // what a spec says wins over the data
+	again, err := New(n.Spec(), images(3, 100)...) // what a spec says wins over the data
 	if err != nil || again.Spec() != n.Spec() {
 		t.Errorf("%s read again is %v, %v", n.Spec(), again, err)
 	}
@@ -49,12 +54,12 @@ func TestResNetNamesAndSizes(t *testing.T) {
 func TestResNetRefuses(t *testing.T) {
 	// These are the names of other networks, to everyone.
 	for _, spec := range []string{"resnet50", "resnet152", "resnet38", "resnet18", "resnet26", "resnet34", "resnet101"} {
-		if n, err := New(spec, 3, 10); err == nil || !strings.Contains(err.Error(), "there are resnet8, ") || len(hint.All(err)) != 1 || strings.Contains(err.Error(), "mean") {
+		if n, err := New(spec, images(3, 10)...); err == nil || !strings.Contains(err.Error(), "there are resnet8, ") || len(hint.All(err)) != 1 || strings.Contains(err.Error(), "mean") {
 			t.Errorf("%s: made %v, %v", spec, n, err)
 		}
 	}
 	for _, spec := range []string{"resnet9", "resnet", "resnet8:width=0", "resnet8:wdith=8", "vgg16", "resnet8:shortcut=C", "resnet-4", "resnet8:width=8,width=9"} {
-		if n, err := New(spec, 3, 10); err == nil {
+		if n, err := New(spec, images(3, 10)...); err == nil {
 			t.Errorf("%s: made %s", spec, n.Spec())
 		}
 	}

@@ -24,7 +24,7 @@ var torchScript = spec.Kind[Family]{
 	Examples: []string{"torchscript:net.ts"},
 	Parse: func(s *spec.Spec) Family {
 		path := s.Word("the file", "torchscript:net.ts")
-		return func(int, int) (Network, error) { return openScript(path) }
+		return func([]dataset.Field) (Network, error) { return openScript(path) }
 	},
 }
 

@@ -26,7 +26,7 @@ func train(t *testing.T, dir string, cfg Config, stop int64) (*trajectory.Trajec
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := model.New("resnet8:width=4,stem-stride=2", 1, 10)
+	net, err := model.New("resnet8:width=4,stem-stride=2,in-channels=1,classes=10")
 	if err != nil {
 		t.Fatal(err)
 	}

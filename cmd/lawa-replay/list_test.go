@@ -30,7 +30,7 @@ var canonical = map[string]func(text string) (string, error){
 		return s.Spec(), nil
 	},
 	"networks": func(text string) (string, error) {
-		n, err := model.New(text, 3, 10)
+		n, err := model.New(text, dataset.Field{Name: dataset.Inputs, Shape: []int64{3, 32, 32}}, dataset.Field{Name: dataset.Targets, Classes: 10})
 		if err != nil {
 			return "", err
 		}

@@ -104,8 +104,7 @@ func (o networkOptions) engine(cmd *cobra.Command, meta trajectory.Meta, device 
 	if err != nil {
 		return nil, err
 	}
-	channels, classes := dataset.Dims(set.Val)
-	net, err := model.New(spec, channels, classes)
+	net, err := model.New(spec, set.Val.Fields()...)
 	if err != nil {
 		return nil, err
 	}

@@ -173,8 +173,7 @@ func (o trainOptions) open(cmd *cobra.Command) (model.Network, *dataset.Set, err
 	if model.IsScript(o.model) {
 		return nil, nil, wrong(cmd, errors.New("--model: a TorchScript module can be evaluated, not trained"))
 	}
-	channels, classes := dataset.Dims(set.Train)
-	net, err := model.New(o.model, channels, classes)
+	net, err := model.New(o.model, set.Train.Fields()...)
 	return net, set, wrong(cmd, err)
 }
 

@@ -53,6 +53,7 @@ var may = map[string][]string{
 	"internal/atomicfile":    {},
 	"internal/input":         {},
 	"internal/rooms":         {},
+	"internal/fits":          {},
 }
 
 // everywhere is what all may import.
