@@ -104,9 +104,6 @@ func (o networkOptions) engine(cmd *cobra.Command, meta trajectory.Meta, device 
 	if err != nil {
 		return nil, err
 	}
-	for _, note := range set.Notes {
-		say("note: %s", note)
-	}
 	net, err := model.New(spec, set.Val.Fields()...)
 	if err != nil {
 		return nil, err
