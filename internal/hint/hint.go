@@ -99,26 +99,28 @@ func (n Note) Err() error {
 // Text adds hints to what they belong to, as a caller spells its options: behind it in parentheses, and those that
 // propose a value, where there are several, on lines of their own.
 func Text(text string, hints []Hint, spell func(option string) string) string {
+	several := 0
+	for _, h := range hints {
+		if h.proposes() {
+			several++
+		}
+	}
 	var inline, lines []string
 	for _, h := range hints {
-		proposes := strings.Contains(h.Option, " ")
-		if proposes {
+		if several > 1 && h.proposes() {
 			lines = append(lines, spell(h.Option)+"  "+h.Help)
 		} else {
 			inline = append(inline, spell(h.Option)+" "+h.Help)
 		}
 	}
-	if len(lines) == 1 {
-		inline, lines = append(inline, strings.Replace(lines[0], "  ", " ", 1)), nil
-	}
 	if len(inline) > 0 {
 		text += " (" + strings.Join(inline, ", ") + ")"
 	}
-	for i, l := range lines {
-		if i == 0 {
-			text += ":"
-		}
-		text += "\n  " + l
+	if len(lines) > 0 {
+		text += ":\n  " + strings.Join(lines, "\n  ")
 	}
 	return text
 }
+
+// proposes says whether a value stands with the option.
+func (h Hint) proposes() bool { return strings.Contains(h.Option, " ") }

@@ -17,9 +17,10 @@ func TestHintsComeThrough(t *testing.T) {
 	}
 	for want, err := range map[string]error{
 		"run: epoch 3: file already exists (--allow-nonfinite goes on all the same)": err,
-		"plain":                      errors.New("plain"),
-		"x (--a helps, --b ends it)": With(fmt.Errorf("%w", With(errors.New("x"), "a", "helps")), "b", "ends it"),
-		"x (--a 1 helps)":            With(errors.New("x"), "a 1", "helps"),
+		"plain":                        errors.New("plain"),
+		"x (--a helps, --b ends it)":   With(fmt.Errorf("%w", With(errors.New("x"), "a", "helps")), "b", "ends it"),
+		"x (--a 1 helps, --b ends it)": With(With(errors.New("x"), "a 1", "helps"), "b", "ends it"),
+		"x (--a 1 helps)":              With(errors.New("x"), "a 1", "helps"),
 		"two (--a says which):\n  --a 1  (2 files)\n  --a 2  (3 files)": With(With(With(errors.New("two"), "a", "says which"), "a 1", "(2 files)"), "a 2", "(3 files)"),
 		"x\ny (--a helps)":           errors.Join(With(errors.New("x"), "a", "helps"), With(errors.New("y"), "a", "helps")),
 		"chosen (--a takes another)": Note{Text: "chosen"}.With("a", "takes another").Err(),
