@@ -25,7 +25,7 @@ func groupOf(groups []*Group, run results.Run) *Group {
 	return nil
 }
 
-// Groups puts together the runs of one configuration, and says what a reader should know of them.
+// Groups puts together the runs of one recipe, and says what a reader should know of them.
 func Groups(runs []results.Run) (groups []*Group, notes []string) {
 	index := map[string]*Group{}
 	var configs []string

@@ -9,7 +9,6 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/sweep"
@@ -100,7 +99,7 @@ func (e *Engine) fit(ctx context.Context, job sweep.Job, l *loaded) (int64, erro
 			return 0, err
 		}
 		if a != usual {
-			job.Note(hint.Note{Text: fmt.Sprintf("%v: found faster here than the usual %v", a, usual)})
+			job.Note(sweep.Note{Text: fmt.Sprintf("%v: found faster here than the usual %v", a, usual)})
 		}
 	}
 	if want := a; job.Memory > 0 {
@@ -108,9 +107,9 @@ func (e *Engine) fit(ctx context.Context, job sweep.Job, l *loaded) (int64, erro
 		limit := humanize.IBytes(uint64(job.Memory))
 		switch need := c.bytes(a, bnBatch); {
 		case need > job.Memory:
-			job.Note(hint.Note{Text: fmt.Sprintf("to evaluate the network takes some %s, by %v; %s are for it", humanize.IBytes(uint64(need)), a, limit)}.With("memory", "sets twice that"))
+			job.Note(sweep.Note{Text: fmt.Sprintf("to evaluate the network takes some %s, by %v; %s are for it", humanize.IBytes(uint64(need)), a, limit)}.With("memory", "sets twice that"))
 		case a != want:
-			job.Note(hint.Note{Text: fmt.Sprintf("%v: the usual would take some %s, and %s are for it", a, humanize.IBytes(uint64(c.bytes(want, bnBatch))), limit)}.With("memory", "sets twice that"))
+			job.Note(sweep.Note{Text: fmt.Sprintf("%v: the usual would take some %s, and %s are for it", a, humanize.IBytes(uint64(c.bytes(want, bnBatch))), limit)}.With("memory", "sets twice that"))
 		}
 	}
 	e.Workers, e.Threads, e.group, e.Batch = a.workers, a.threads, a.group, a.batch

@@ -6,7 +6,6 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
-	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/results"
 	"github.com/lawa-replay/lawa-replay/sweep"
 	"github.com/lawa-replay/lawa-replay/trajectory"
@@ -21,13 +20,13 @@ type Sweep struct {
 	Policies     []bn.Policy
 	Splits       []string
 	Memory       int64
-	Note         func(hint.Note)
+	Note         func(sweep.Note)
 }
 
 func (s *Sweep) Run(ctx context.Context, b sweep.Backend) (sum sweep.Summary, err error) {
 	note := s.Note
 	if note == nil {
-		note = func(hint.Note) {}
+		note = func(sweep.Note) {}
 	}
 	folder, err := sweep.OpenFolder(s.Dir, note)
 	if err != nil {

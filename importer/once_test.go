@@ -16,7 +16,6 @@ import (
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/export"
-	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/results/metric"
 	"github.com/lawa-replay/lawa-replay/sweep"
 	"github.com/lawa-replay/lawa-replay/trajectory"
@@ -110,7 +109,7 @@ func averageAll(t *testing.T, run *trajectory.Trajectory, schemes []averaging.Sc
 }
 
 func sweepAll(t *testing.T, run *trajectory.Trajectory, schemes []averaging.Scheme, endpoints []int) error {
-	store, err := sweep.OpenStore(filepath.Join(t.TempDir(), "sweep"), func(hint.Note) {})
+	store, err := sweep.OpenStore(filepath.Join(t.TempDir(), "sweep"), func(sweep.Note) {})
 	if err != nil {
 		return err
 	}

@@ -29,9 +29,10 @@ const (
 var columns = []column{
 	text("run", func(r *Row) *string { return &r.Run }),
 	wholeOrNull("seed", func(r *Row) **int64 { return &r.Seed }),
-	later(text("folder", func(r *Row) *string { return &r.Folder })),
-	later(text("config", func(r *Row) *string { return &r.Config })),
-	later(wholeOrNull("devices", func(r *Row) **int64 { return &r.Devices })),
+	since(2, text("folder", func(r *Row) *string { return &r.Folder })),
+	since(2, text("config", func(r *Row) *string { return &r.Config })),
+	since(3, derived("recipe", func(r *Row) string { return r.RunOf().Recipe() })),
+	since(2, wholeOrNull("devices", func(r *Row) **int64 { return &r.Devices })),
 	text("scheme", func(r *Row) *string { return &r.Scheme }),
 	{
 		field: arrow.Field{Name: "k", Type: arrow.PrimitiveTypes.Int32, Nullable: true},
@@ -64,8 +65,8 @@ type column struct {
 	field  arrow.Field
 	append func(array.Builder, *Row)
 	read   func(arrow.Array, int, *Row)
-	later  bool // not in tables of the first version
-	text   func(*Row) *string
+	since  int // the version of tables that first had it; 0 for all
+	text   func(*Row) string
 }
 
 // repeats says whether a text column's different values fit into a dictionary: one that outgrows it would be written
@@ -77,7 +78,7 @@ func (c column) repeats(t *Table) bool {
 	}
 	seen, size := map[string]bool{}, int64(0)
 	for i := range t.Rows {
-		if v := *c.text(&t.Rows[i]); !seen[v] {
+		if v := c.text(&t.Rows[i]); !seen[v] {
 			seen[v] = true
 			if size += 4 + int64(len(v)); size > most {
 				return false
@@ -87,19 +88,29 @@ func (c column) repeats(t *Table) bool {
 	return true
 }
 
-// later marks a column that tables of the first version have not.
-func later(c column) column {
-	c.later = true
+// since marks a column that tables of earlier versions have not. The second came with 0.2, the third after it.
+func since(version int, c column) column {
+	c.since = version
 	return c
 }
 
 func text(name string, of func(*Row) *string) column {
 	return column{
-		text:   of,
+		text:   func(r *Row) string { return *of(r) },
 		field:  arrow.Field{Name: name, Type: arrow.BinaryTypes.String},
 		append: func(b array.Builder, r *Row) { b.(*array.StringBuilder).Append(*of(r)) },
 		// A copy, for the array's bytes may be reused; one for all rows that say the same.
 		read: func(a arrow.Array, i int, r *Row) { *of(r) = unique.Make(a.(*array.String).Value(i)).Value() },
+	}
+}
+
+// derived is a text column that follows from others, for those who read the file.
+func derived(name string, of func(*Row) string) column {
+	return column{
+		text:   of,
+		field:  arrow.Field{Name: name, Type: arrow.BinaryTypes.String},
+		append: func(b array.Builder, r *Row) { b.(*array.StringBuilder).Append(of(r)) },
+		read:   func(arrow.Array, int, *Row) {},
 	}
 }
 

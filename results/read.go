@@ -74,7 +74,7 @@ func parse(data []byte) (t *Table, err error) {
 			return nil, fmt.Errorf("its description of metrics: %w", err)
 		}
 	}
-	old := false
+	first := false // whether it is of the first version
 	for g := range pf.NumRowGroups() {
 		group := pf.RowGroup(g)
 		n := group.NumRows()
@@ -84,8 +84,8 @@ func parse(data []byte) (t *Table, err error) {
 		rows := make([]Row, n)
 		for _, c := range columns {
 			at := pf.MetaData().Schema.ColumnIndexByName(c.field.Name)
-			if at < 0 && c.later {
-				old = true
+			if at < 0 && c.since > 0 {
+				first = first || c.since == 2
 				continue
 			}
 			values, err := readColumn(group, at, c.field, n, alloc)
@@ -102,7 +102,7 @@ func parse(data []byte) (t *Table, err error) {
 	if int64(len(t.Rows)) != pf.NumRows() {
 		return nil, fmt.Errorf("%d rows read, the file claims %d", len(t.Rows), pf.NumRows())
 	}
-	if old {
+	if first {
 		t.forget()
 	}
 	return t, nil

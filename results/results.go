@@ -2,13 +2,15 @@
 // split and metric, as a Parquet file that pandas, polars and DuckDB read.
 //
 // It believes that a table is a view: the same evaluations give the same bytes, and a digest beside the
-// file says whether they are still those that were written. A run is known by its folder, because names and
-// seeds repeat; how it was trained stands beside it, so that runs which differ in more than their seed are not
-// taken for seeds of one another. What is not known is null, never zero.
+// file says whether they are still those that were written. A run is known by its name, its seed and the recipe that it
+// was trained by, and by its folder where those repeat, so that runs which differ in more than their seed are not taken
+// for seeds of one another. What is not known is null, never zero.
 package results
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -68,22 +70,30 @@ type Run struct {
 	Devices *int64
 }
 
+// Recipe is a short digest of how the run was trained, by which runs are seeds of one another: the first 12 hexadecimal
+// digits of the SHA-256 of Config. It is "" where that is not known. The column recipe holds it.
+func (r Run) Recipe() string {
+	if r.Config == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(r.Config))
+	return hex.EncodeToString(sum[:6])
+}
+
 // RunOf is the run that a row is of.
 func (r Row) RunOf() Run { return Run{r.Run, r.Seed, r.Folder, r.Config, r.Devices} }
 
-// ID is different for different runs of a table.
+// ID is different for different runs: of another name, seed, recipe or folder.
 func (r Run) ID() string {
-	if r.Folder == "" {
-		return r.Name + " " + seedText(r.Seed)
-	}
-	return r.Folder
+	return strings.Join([]string{r.Name, seedText(r.Seed), r.Config, r.Folder}, "\x00")
 }
 
-// Is says whether name is one by which the run may be called: its name, its folder, or both with the seed, as
-// in run/seed=2.
+// Is says whether name is one by which the run may be called: its name, its folder, its recipe, or one of them with the
+// seed, as in run/seed=2.
 func (r Run) Is(name string) bool {
+	one := func(name string) bool { return name == r.Name || name == r.Folder || name != "" && name == r.Recipe() }
 	base, seed, has := strings.Cut(name, "/seed=")
-	return name == r.Name || name == r.Folder || has && (base == r.Name || base == r.Folder) && r.Seed != nil && seed == seedText(r.Seed)
+	return one(name) || has && one(base) && r.Seed != nil && seed == seedText(r.Seed)
 }
 
 func seedText(seed *int64) string {
@@ -107,12 +117,15 @@ func (t *Table) Runs() []Run {
 }
 
 // RunNames gives the runs the shortest names that tell them apart: their own, with the seed where that is not
-// enough, and else their folders.
+// enough, else their folders, and else all that is known of them.
 func RunNames(runs []Run) []string {
 	for _, name := range []func(Run) string{
 		func(r Run) string { return r.Name },
 		func(r Run) string { return r.Name + " (seed " + seedText(r.Seed) + ")" },
 		func(r Run) string { return r.Folder },
+		func(r Run) string {
+			return fmt.Sprintf("%s in %s (seed %s, recipe %s)", r.Name, r.Folder, seedText(r.Seed), r.Recipe())
+		},
 	} {
 		var names []string
 		for _, r := range runs {
@@ -124,7 +137,7 @@ func RunNames(runs []Run) []string {
 			return names
 		}
 	}
-	panic("two runs of one folder")
+	panic("one run twice")
 }
 
 // RunList names several runs in a line: run, seeds 1, 2, 3, where only the seeds differ. More than eight are counted.

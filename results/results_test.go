@@ -147,6 +147,28 @@ func TestTablesOfTheFirstVersion(t *testing.T) {
 	}
 }
 
+// A table of the second version has no recipes: they follow from how the runs were trained. Only the seed is no part of
+// one.
+func TestTablesOfTheSecondVersion(t *testing.T) {
+	table, err := Read("../testdata/results/version2.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := table.Runs()
+	if len(table.Rows) != 9 || len(runs) != 3 || *runs[0].Seed != 1 || *runs[1].Seed != 2 || *runs[2].Seed != 1 || *table.Rows[0].Step == 0 {
+		t.Fatalf("%d rows, runs %+v", len(table.Rows), runs)
+	}
+	if r := runs[0].Recipe(); len(r) != 12 || r != runs[1].Recipe() || r == runs[2].Recipe() {
+		t.Errorf("recipes %q, %q, %q", runs[0].Recipe(), runs[1].Recipe(), runs[2].Recipe())
+	}
+	if only, err := table.Only([]string{runs[0].Recipe()}); err != nil || len(only.Runs()) != 2 {
+		t.Errorf("by the recipe: %v, %v", only, err)
+	}
+	if only, err := table.Only([]string{runs[2].Recipe() + "/seed=1"}); err != nil || len(only.Runs()) != 1 || only.Runs()[0].Folder != "r3" {
+		t.Errorf("by the recipe and the seed: %v, %v", only, err)
+	}
+}
+
 // Runs have the shortest names that tell them apart.
 func TestRunNames(t *testing.T) {
 	run := func(name string, seed int64, folder string) Run { return Run{Name: name, Seed: &seed, Folder: folder} }
@@ -158,6 +180,7 @@ func TestRunNames(t *testing.T) {
 		{[]Run{run("a", 1, "x/a"), run("a", 2, "y/a")}, "a, seeds 1, 2"},
 		{[]Run{run("a", 1, "x/a"), run("a", 1, "y/a")}, "x/a, y/a"},
 		{[]Run{run("a", 1, "x/a"), {Name: "a", Folder: "y/a"}}, "a (seed 1), a (seed –)"},
+		{[]Run{run("a", 1, "a"), run("a", 2, "a"), run("b", 1, "a"), run("a", 1, "b")}, "a in a (seed 1, recipe ), a in a (seed 2, recipe ), b in a (seed 1, recipe ), a in b (seed 1, recipe )"},
 	} {
 		if got := RunList(c.runs); got != c.want {
 			t.Errorf("%q, expected %q", got, c.want)

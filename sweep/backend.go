@@ -8,7 +8,6 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
-	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/results/metric"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -35,8 +34,8 @@ type Job struct {
 	Units    int // to be evaluated
 	Splits   []string
 	Policies []bn.Policy
-	Memory   int64           // bytes for models and activations; 0 sets no limit
-	Note     func(hint.Note) // told what people should know of how it is done
+	Memory   int64      // bytes for models and activations; 0 sets no limit
+	Note     func(Note) // told what people should know of how it is done
 }
 
 // Slots are the parts of an open backend that evaluate side by side.

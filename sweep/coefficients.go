@@ -15,7 +15,6 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
-	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/input"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -124,7 +123,7 @@ func (s *Store) keptAverages() (map[storeKey]bool, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		if err := readAverages(f, have); err != nil {
-			s.note(hint.Note{Text: fmt.Sprintf("%s is damaged (%v): the coefficients that it lacks are written again", path, err)})
+			s.note(Note{Text: fmt.Sprintf("%s is damaged (%v): the coefficients that it lacks are written again", path, err)})
 		}
 		f.Close()
 	}

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
-	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
 
 // storeName is where the store of a folder lies.
@@ -19,7 +18,7 @@ type Folder struct {
 
 // OpenFolder makes the folder if it must, locks it, removes what killed writers left, and opens its store. While
 // another process has the folder open the error is atomicfile.ErrLocked.
-func OpenFolder(dir string, note func(hint.Note)) (*Folder, error) {
+func OpenFolder(dir string, note func(Note)) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-
-	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
 
 // Plan makes a plan again that was written down, by the arithmetic by which most of it was evaluated, as stores and
@@ -42,7 +40,7 @@ func (w *Written) Plan(ctx context.Context, spec Spec, stores Stores) (*Plan, er
 	}
 	for _, numeric := range slices.Sorted(maps.Keys(have)) {
 		if n := have[numeric]; n > 0 && numeric != best.Numeric() {
-			best.Notes = append(best.Notes, hint.Note{Text: fmt.Sprintf("%d evaluations were made by another arithmetic and are not used: %s, most by %s", n, numeric, best.Numeric())})
+			best.Notes = append(best.Notes, Note{Text: fmt.Sprintf("%d evaluations were made by another arithmetic and are not used: %s, most by %s", n, numeric, best.Numeric())})
 		}
 	}
 	return best, nil

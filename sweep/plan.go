@@ -7,7 +7,6 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
-	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/results/metric"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -15,8 +14,8 @@ import (
 // Plan is a sweep with its evaluations known. It is never changed.
 type Plan struct {
 	Spec  Spec
-	Cells []Cell      // in the order in which they are evaluated, which any machine finds again
-	Notes []hint.Note // what was found but is not used
+	Cells []Cell // in the order in which they are evaluated, which any machine finds again
+	Notes []Note // what was found but is not used
 
 	plans    []*averaging.Plan // of each trajectory
 	averages [][]Average       // of each plan, their names
@@ -167,7 +166,7 @@ func (p *Plan) findRecorded() error {
 			}
 		}
 		if old > 0 {
-			p.Notes = append(p.Notes, hint.Note{Text: fmt.Sprintf("trajectory %s: its log holds %d evaluations of an older version. Which libtorch and which kind of GPU made them was not recorded, so they are not used", t.Meta.Run, old)})
+			p.Notes = append(p.Notes, Note{Text: fmt.Sprintf("trajectory %s: its log holds %d evaluations of an older version. Which libtorch and which kind of GPU made them was not recorded, so they are not used", t.Meta.Run, old)})
 		}
 	}
 	return nil

@@ -166,6 +166,14 @@ func (w *Written) Spec(runs []*trajectory.Trajectory) (Spec, error) {
 // Same is an error where a plan, made again, is another than the one that was written down: it says what changed.
 func (w *Written) Same(p *Plan, b Backend) error {
 	now := p.written(b)
+	for _, asked := range []struct {
+		what     string
+		was, are []string
+	}{{"schemes", w.Schemes, now.Schemes}, {"policies", w.Policies, now.Policies}, {"splits", w.Splits, now.Splits}, {"runs", w.names(), now.names()}} {
+		if !slices.Equal(asked.was, asked.are) {
+			return fmt.Errorf("the plan's %s were %s, here they are %s", asked.what, strings.Join(asked.was, ", "), strings.Join(asked.are, ", "))
+		}
+	}
 	for i := range w.Inputs {
 		for j := range w.Inputs[i] {
 			if diff := w.Inputs[i][j].differs(now.Inputs[i][j]); diff != "" {
@@ -175,14 +183,20 @@ func (w *Written) Same(p *Plan, b Backend) error {
 	}
 	for i, was := range w.Runs {
 		is := now.Runs[i]
-		switch {
-		case is.Run != was.Run:
-			return fmt.Errorf("run %d of the plan is %s, here it is %s", i+1, was.Run, is.Run)
-		case is.Digest != was.Digest:
+		if is.Digest != was.Digest {
 			return fmt.Errorf("trajectory %s: its checkpoints, or the coefficients of their averages, are not those of the plan (%d evaluations then, %d now)", is.Run, was.Cells, is.Cells)
 		}
 	}
 	return nil
+}
+
+// names are those of the runs.
+func (w *Written) names() []string {
+	var out []string
+	for _, r := range w.Runs {
+		out = append(out, r.Run)
+	}
+	return out
 }
 
 // differs names the first input that other has otherwise; "" where there is none.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
-	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -19,7 +18,7 @@ type Options struct {
 	Others   Stores            // of other processes, whose evaluations are not made again
 	Start    func(missing int) // told how many evaluations are to be made
 	Progress func(done, total int)
-	Note     func(hint.Note) // told what people should know
+	Note     func(Note) // told what people should know
 }
 
 // Summary counts what a run did.
@@ -110,7 +109,7 @@ func (r *run) keepAverages() error {
 func (r *run) evaluate(ctx context.Context, b Backend) (err error) {
 	note := r.Note
 	if note == nil {
-		note = func(hint.Note) {}
+		note = func(Note) {}
 	}
 	slots, err := b.Open(ctx, Job{Units: len(r.cells), Splits: r.Spec.Splits, Policies: r.policies, Memory: (r.Memory + 1) / 2, Note: note})
 	if err != nil {

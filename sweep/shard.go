@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
 
 // Shard is part I of N of a plan, counted from 1.
@@ -101,7 +99,7 @@ type Stores []*Store
 
 // ReadStores opens the store of a sweep's folder and those of its shards for reading, but for the one in the folder
 // except, whatever other processes are adding to them.
-func ReadStores(dir, except string, note func(hint.Note)) (Stores, error) {
+func ReadStores(dir, except string, note func(Note)) (Stores, error) {
 	shards, err := Shards(dir)
 	if err != nil {
 		return nil, err

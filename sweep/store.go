@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
-	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
@@ -22,9 +21,9 @@ import (
 // second: of what a power cut takes, the rest of a torn record is cut off.
 type Store struct {
 	dir   string
-	limit int64           // a segment that has grown to this is followed by another
-	note  func(hint.Note) // told what was found but cannot be used
-	alone bool            // no other process adds to it; else it is only read
+	limit int64      // a segment that has grown to this is followed by another
+	note  func(Note) // told what was found but cannot be used
+	alone bool       // no other process adds to it; else it is only read
 
 	mu       sync.Mutex
 	index    map[storeKey]place
@@ -81,7 +80,7 @@ func numbered(dir, name string, there []string) string {
 
 // OpenStore makes the folder if it must, and finds the records in it. note is told of damaged records and of
 // evaluations of older versions.
-func OpenStore(dir string, note func(hint.Note)) (*Store, error) {
+func OpenStore(dir string, note func(Note)) (*Store, error) {
 	s := &Store{dir: dir, limit: segmentLimit, note: note, alone: true, index: map[storeKey]place{}}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, err
@@ -102,7 +101,7 @@ func OpenStore(dir string, note func(hint.Note)) (*Store, error) {
 
 // ReadStore opens a store to read what it has now, while another process may be adding to it. One that is not there is
 // empty.
-func ReadStore(dir string, note func(hint.Note)) (*Store, error) {
+func ReadStore(dir string, note func(Note)) (*Store, error) {
 	s := &Store{dir: dir, note: note, index: map[storeKey]place{}}
 	if err := s.readAll(); err != nil {
 		s.Close()
@@ -141,7 +140,7 @@ func (s *Store) findOld() error {
 		old += len(files)
 	}
 	if old > 0 {
-		s.note(hint.Note{Text: fmt.Sprintf("%s holds %d evaluations of an older version. Which libtorch and which kind of GPU made them was not recorded, so they are not used (to remove them: rm -r %s)",
+		s.note(Note{Text: fmt.Sprintf("%s holds %d evaluations of an older version. Which libtorch and which kind of GPU made them was not recorded, so they are not used (to remove them: rm -r %s)",
 			s.dir, old, filepath.Join(s.dir, folders))})
 	}
 	return nil
@@ -170,10 +169,10 @@ func (s *Store) read(path string) error {
 		return err
 	}
 	if damaged > 0 {
-		s.note(hint.Note{Text: fmt.Sprintf("%s: %d damaged records, the first at byte %d, are passed over: what they held is evaluated again", path, damaged, first)})
+		s.note(Note{Text: fmt.Sprintf("%s: %d damaged records, the first at byte %d, are passed over: what they held is evaluated again", path, damaged, first)})
 	}
 	if torn > 0 && s.alone { // else it may be what another process is writing
-		s.note(hint.Note{Text: fmt.Sprintf("%s: the last record is torn (%d bytes without a line end) and is passed over", path, torn)})
+		s.note(Note{Text: fmt.Sprintf("%s: the last record is torn (%d bytes without a line end) and is passed over", path, torn)})
 	}
 	s.end = end
 	return nil

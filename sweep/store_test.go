@@ -16,7 +16,6 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
-	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
 
 func numberedEvaluation(i int) Evaluation {
@@ -27,7 +26,7 @@ func numberedEvaluation(i int) Evaluation {
 func storeOf(t *testing.T, dir string) (*Store, *[]string) {
 	t.Helper()
 	var notes []string
-	s, err := OpenStore(dir, func(n hint.Note) { notes = append(notes, n.Text) })
+	s, err := OpenStore(dir, func(n Note) { notes = append(notes, n.Text) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +182,7 @@ func TestStoreOfSomethingElse(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := OpenStore(dir, func(hint.Note) {})
+		_, err := OpenStore(dir, func(Note) {})
 		done <- err
 	}()
 	select {

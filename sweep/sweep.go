@@ -20,7 +20,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
-// Note is something that people should know: what was found but is not used, or how something is done.
+// Note is what people should know and is no error: what was chosen, passed over or left out.
 type Note = hint.Note
 
 // Spec is what to evaluate: schemes × endpoints × policies × splits, over one or more trajectories of the same network.

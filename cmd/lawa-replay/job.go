@@ -13,7 +13,6 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
-	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/results"
 	"github.com/lawa-replay/lawa-replay/sweep"
 	"github.com/lawa-replay/lawa-replay/trajectory"
@@ -54,11 +53,14 @@ func asked(cmd *cobra.Command, err error) error {
 func (j *job) run(ctx context.Context, p *sweep.Plan, dir, folder string, done func(sweep.Summary, sweep.Stores) error) error {
 	bar := newProgress(ctx, "sweep", -1)
 	defer func() { bar.close() }()
-	note := func(n hint.Note) { bar.close(); sayNote(n) }
+	note := func(n sweep.Note) { bar.close(); sayNote(n) }
 	into, err := sweep.OpenFolder(folder, note)
-	if errors.Is(err, atomicfile.ErrLocked) {
+	switch {
+	case errors.Is(err, atomicfile.ErrLocked) && folder == dir:
 		return fmt.Errorf("%w: wait for the other sweep, or choose another --out", err)
-	} else if err != nil {
+	case errors.Is(err, atomicfile.ErrLocked):
+		return fmt.Errorf("%w: this shard is being evaluated", err)
+	case err != nil:
 		return err
 	}
 	defer into.Close()

@@ -96,6 +96,9 @@ func runPlan(ctx context.Context, cmd *cobra.Command, o sweepOptions, arguments,
 	if err := claim(dir); err != nil {
 		return err
 	}
+	if old, err := sweep.ReadPlan(dir); err == nil && old.Same(p, j.backend) != nil {
+		say("note: another plan was here; what was evaluated for it is kept, and used where this one needs it")
+	}
 	if err := p.Write(dir, software(), arguments, j.backend); err != nil {
 		return err
 	}

@@ -7,13 +7,11 @@ package worker
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/exec"
 	"slices"
@@ -22,160 +20,7 @@ import (
 	"time"
 
 	"github.com/lawa-replay/lawa-replay/internal/input"
-	"github.com/lawa-replay/lawa-replay/results/metric"
 )
-
-// Protocol is the version that is spoken.
-const Protocol = 1
-
-// maxLine bounds an answer, in bytes: a million per-example values fit.
-const maxLine = 64 << 20
-
-// Hello is what a worker is told first.
-type Hello struct {
-	Type     string            `json:"type"` // hello
-	Protocol int               `json:"protocol"`
-	Slot     int               `json:"slot"`   // 0, 1, … of Slots
-	Slots    int               `json:"slots"`  // workers that run side by side
-	Device   string            `json:"device"` // as asked for: cpu, cuda:0
-	Model    string            `json:"model,omitempty"`
-	Data     string            `json:"data,omitempty"`
-	Tied     map[string]string `json:"tied,omitempty"` // names that stand for another tensor of the weights
-}
-
-// Ready is what it answers.
-type Ready struct {
-	Type     string          `json:"type"` // ready
-	Protocol int             `json:"protocol"`
-	Identity string          `json:"identity"` // changes when its numbers would
-	Splits   []string        `json:"splits"`
-	Policies []string        `json:"policies"` // of batch-norm statistics that it can renew itself: recompute
-	Metrics  []metric.Metric `json:"metrics"`  // how to read those that it answers with
-}
-
-// Request asks for an evaluation.
-type Request struct {
-	Type    string   `json:"type"` // evaluate
-	ID      int      `json:"id"`
-	Name    string   `json:"name"`    // what the weights are, for people
-	Weights string   `json:"weights"` // a safetensors file, which stays as it is until the answer
-	Splits  []string `json:"splits"`
-	Policy  string   `json:"policy"` // copy, average: done already; recompute: to be done by the worker
-	Samples int      `json:"samples,omitempty"`
-	Seed    int      `json:"seed,omitempty"`
-}
-
-// Metric is a number of an answer.
-type Metric struct {
-	Value, StdErr float64
-	N             int64
-}
-
-// UnmarshalJSON reads a number, {"value": …, "stderr": …, "n": …}, or {"values": [one for each example]}.
-func (m *Metric) UnmarshalJSON(text []byte) error {
-	*m = Metric{StdErr: math.NaN()}
-	if len(text) > 0 && text[0] != '{' {
-		v, err := number(text)
-		m.Value = v
-		return err
-	}
-	var o struct {
-		Value  json.RawMessage   `json:"value"`
-		StdErr json.RawMessage   `json:"stderr"`
-		N      int64             `json:"n"`
-		Values []json.RawMessage `json:"values"`
-	}
-	if err := json.Unmarshal(text, &o); err != nil {
-		return err
-	}
-	if len(o.Values) > 0 {
-		n := float64(len(o.Values))
-		values := make([]float64, len(o.Values))
-		for i, raw := range o.Values {
-			var err error
-			if values[i], err = number(raw); err != nil {
-				return err
-			}
-			m.Value += values[i]
-		}
-		m.Value /= n
-		squares := 0.0
-		for _, v := range values {
-			squares += (v - m.Value) * (v - m.Value)
-		}
-		m.StdErr, m.N = math.Sqrt(squares/(n-1)/n), int64(n)
-		return nil
-	}
-	if len(o.Value) == 0 {
-		return errors.New("a metric without value or values")
-	}
-	var err error
-	if m.Value, err = number(o.Value); err == nil && len(o.StdErr) > 0 {
-		m.StdErr, err = number(o.StdErr)
-	}
-	m.N = o.N
-	return err
-}
-
-// quoted puts NaN, Infinity and -Infinity, which Python's json writes though JSON has none, into quotes.
-func quoted(text []byte) []byte {
-	if !bytes.Contains(text, []byte("NaN")) && !bytes.Contains(text, []byte("Infinity")) {
-		return text
-	}
-	var out []byte
-	inside := false
-	for i := 0; i < len(text); {
-		found := ""
-		if !inside {
-			for _, word := range []string{"NaN", "-Infinity", "Infinity"} {
-				if bytes.HasPrefix(text[i:], []byte(word)) {
-					found = word
-					break
-				}
-			}
-		}
-		switch {
-		case found != "":
-			out = append(out, '"')
-			out = append(append(out, found...), '"')
-			i += len(found)
-			continue
-		case inside && text[i] == '\\' && i+1 < len(text):
-			out = append(out, text[i])
-			i++
-		case text[i] == '"':
-			inside = !inside
-		}
-		out = append(out, text[i])
-		i++
-	}
-	return out
-}
-
-// number reads a number, or the name of one that JSON lacks.
-func number(raw json.RawMessage) (float64, error) {
-	var v float64
-	if json.Unmarshal(raw, &v) == nil && string(raw) != "null" {
-		return v, nil
-	}
-	switch strings.Trim(string(raw), `"`) {
-	case "NaN", "nan", "null":
-		return math.NaN(), nil
-	case "Infinity", "inf", "+Inf":
-		return math.Inf(1), nil
-	case "-Infinity", "-inf", "-Inf":
-		return math.Inf(-1), nil
-	}
-	return 0, fmt.Errorf("%.40s is not a number", raw)
-}
-
-// Answer is what comes back: metrics by split.
-type Answer struct {
-	Type    string                       `json:"type"` // result or error
-	ID      int                          `json:"id"`
-	Splits  map[string]map[string]Metric `json:"splits"`
-	Message string                       `json:"message"` // of an error
-}
 
 // Worker is one slot: a program that runs, or is to be started.
 type Worker struct {
@@ -234,9 +79,8 @@ func (t *tail) last() string {
 	return ""
 }
 
-// Begin starts the program, unless it runs, and gives what it announced.
-func (w *Worker) Begin(ctx context.Context) (*Ready, error) {
-	w.Stop()
+// start starts the program, whose answers then come line by line.
+func (w *Worker) start() error {
 	cmd := exec.Command("sh", "-c", w.Command)
 	cmd.Env = append(os.Environ(), w.Env...)
 	p := &process{lines: make(chan line), ended: make(chan struct{}), log: &tail{}}
@@ -244,39 +88,53 @@ func (w *Worker) Begin(ctx context.Context) (*Ready, error) {
 	cmd.WaitDelay = time.Second
 	var err error
 	if p.in, err = cmd.StdinPipe(); err != nil {
-		return nil, err
+		return err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if p.group, err = newGroup(); err != nil {
-		return nil, fmt.Errorf("worker %q: %w", w.Command, err)
+		return err
 	}
 	p.group.join(cmd)
 	if err := cmd.Start(); err != nil {
 		p.group.kill()
-		return nil, fmt.Errorf("worker %q: %w", w.Command, err)
+		return err
 	}
 	go func() {
-		r := bufio.NewReaderSize(out, 64<<10)
-		for {
-			text, err := input.ReadLine(r, maxLine)
-			if errors.Is(err, input.ErrLine) {
-				err = fmt.Errorf("its answer: %w", err)
-			}
-			select {
-			case p.lines <- line{text, err}:
-			case <-p.ended:
-			}
-			if err != nil {
-				break
-			}
-		}
+		p.read(out)
 		p.state = cmd.Wait()
 		close(p.ended)
 	}()
 	w.process = p
+	return nil
+}
+
+// read hands on what the program writes, until that ends.
+func (p *process) read(out io.Reader) {
+	r := bufio.NewReaderSize(out, 64<<10)
+	for {
+		text, err := input.ReadLine(r, maxLine)
+		if errors.Is(err, input.ErrLine) {
+			err = fmt.Errorf("its answer: %w", err)
+		}
+		select {
+		case p.lines <- line{text, err}:
+		case <-p.ended:
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// Begin starts the program, anew if it runs, and gives what it announced.
+func (w *Worker) Begin(ctx context.Context) (*Ready, error) {
+	w.Stop()
+	if err := w.start(); err != nil {
+		return nil, fmt.Errorf("worker %q: %w", w.Command, err)
+	}
 	hello := w.Hello
 	hello.Type, hello.Protocol = "hello", Protocol
 	var ready Ready
@@ -284,6 +142,7 @@ func (w *Worker) Begin(ctx context.Context) (*Ready, error) {
 		w.kill()
 		return nil, fmt.Errorf("worker %q did not get ready: %w", w.Command, err)
 	}
+	var err error
 	switch {
 	case ready.Type != "ready":
 		err = fmt.Errorf("it answered hello with %q, expected ready", ready.Type)

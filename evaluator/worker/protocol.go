@@ -1,0 +1,164 @@
+package worker
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/lawa-replay/lawa-replay/results/metric"
+)
+
+// Protocol is the version that is spoken.
+const Protocol = 1
+
+// maxLine bounds an answer, in bytes: a million per-example values fit.
+const maxLine = 64 << 20
+
+// Hello is what a worker is told first.
+type Hello struct {
+	Type     string            `json:"type"` // hello
+	Protocol int               `json:"protocol"`
+	Slot     int               `json:"slot"`   // 0, 1, … of Slots
+	Slots    int               `json:"slots"`  // workers that run side by side
+	Device   string            `json:"device"` // as asked for: cpu, cuda:0
+	Model    string            `json:"model,omitempty"`
+	Data     string            `json:"data,omitempty"`
+	Tied     map[string]string `json:"tied,omitempty"` // names that stand for another tensor of the weights
+}
+
+// Ready is what it answers.
+type Ready struct {
+	Type     string          `json:"type"` // ready
+	Protocol int             `json:"protocol"`
+	Identity string          `json:"identity"` // changes when its numbers would
+	Splits   []string        `json:"splits"`
+	Policies []string        `json:"policies"` // of batch-norm statistics that it can renew itself: recompute
+	Metrics  []metric.Metric `json:"metrics"`  // how to read those that it answers with
+}
+
+// Request asks for an evaluation.
+type Request struct {
+	Type    string   `json:"type"` // evaluate
+	ID      int      `json:"id"`
+	Name    string   `json:"name"`    // what the weights are, for people
+	Weights string   `json:"weights"` // a safetensors file, which stays as it is until the answer
+	Splits  []string `json:"splits"`
+	Policy  string   `json:"policy"` // copy, average: done already; recompute: to be done by the worker
+	Samples int      `json:"samples,omitempty"`
+	Seed    int      `json:"seed,omitempty"`
+}
+
+// Metric is a number of an answer.
+type Metric struct {
+	Value, StdErr float64
+	N             int64
+}
+
+// UnmarshalJSON reads a number, {"value": …, "stderr": …, "n": …}, or {"values": [one for each example]}.
+func (m *Metric) UnmarshalJSON(text []byte) error {
+	*m = Metric{StdErr: math.NaN()}
+	if len(text) > 0 && text[0] != '{' {
+		v, err := number(text)
+		m.Value = v
+		return err
+	}
+	var o struct {
+		Value  json.RawMessage   `json:"value"`
+		StdErr json.RawMessage   `json:"stderr"`
+		N      int64             `json:"n"`
+		Values []json.RawMessage `json:"values"`
+	}
+	if err := json.Unmarshal(text, &o); err != nil {
+		return err
+	}
+	if len(o.Values) > 0 {
+		n := float64(len(o.Values))
+		values := make([]float64, len(o.Values))
+		for i, raw := range o.Values {
+			var err error
+			if values[i], err = number(raw); err != nil {
+				return err
+			}
+			m.Value += values[i]
+		}
+		m.Value /= n
+		squares := 0.0
+		for _, v := range values {
+			squares += (v - m.Value) * (v - m.Value)
+		}
+		m.StdErr, m.N = math.Sqrt(squares/(n-1)/n), int64(n)
+		return nil
+	}
+	if len(o.Value) == 0 {
+		return errors.New("a metric without value or values")
+	}
+	var err error
+	if m.Value, err = number(o.Value); err == nil && len(o.StdErr) > 0 {
+		m.StdErr, err = number(o.StdErr)
+	}
+	m.N = o.N
+	return err
+}
+
+// quoted puts NaN, Infinity and -Infinity, which Python's json writes though JSON has none, into quotes.
+func quoted(text []byte) []byte {
+	if !bytes.Contains(text, []byte("NaN")) && !bytes.Contains(text, []byte("Infinity")) {
+		return text
+	}
+	var out []byte
+	inside := false
+	for i := 0; i < len(text); {
+		found := ""
+		if !inside {
+			for _, word := range []string{"NaN", "-Infinity", "Infinity"} {
+				if bytes.HasPrefix(text[i:], []byte(word)) {
+					found = word
+					break
+				}
+			}
+		}
+		switch {
+		case found != "":
+			out = append(out, '"')
+			out = append(append(out, found...), '"')
+			i += len(found)
+			continue
+		case inside && text[i] == '\\' && i+1 < len(text):
+			out = append(out, text[i])
+			i++
+		case text[i] == '"':
+			inside = !inside
+		}
+		out = append(out, text[i])
+		i++
+	}
+	return out
+}
+
+// number reads a number, or the name of one that JSON lacks.
+func number(raw json.RawMessage) (float64, error) {
+	var v float64
+	if json.Unmarshal(raw, &v) == nil && string(raw) != "null" {
+		return v, nil
+	}
+	switch strings.Trim(string(raw), `"`) {
+	case "NaN", "nan", "null":
+		return math.NaN(), nil
+	case "Infinity", "inf", "+Inf":
+		return math.Inf(1), nil
+	case "-Infinity", "-inf", "-Inf":
+		return math.Inf(-1), nil
+	}
+	return 0, fmt.Errorf("%.40s is not a number", raw)
+}
+
+// Answer is what comes back: metrics by split.
+type Answer struct {
+	Type    string                       `json:"type"` // result or error
+	ID      int                          `json:"id"`
+	Splits  map[string]map[string]Metric `json:"splits"`
+	Message string                       `json:"message"` // of an error
+}
