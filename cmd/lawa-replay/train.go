@@ -96,7 +96,7 @@ func (o *trainOptions) setOptimizer(f *pflag.FlagSet, text string) error {
 		}
 	}
 	if err := o.config.SetOptimizer(text); err != nil {
-		return fmt.Errorf("--optimizer: %w", err)
+		return inFlag("optimizer", err)
 	}
 	if o.config.Optimizer != "" && !f.Changed("lr") {
 		return fmt.Errorf("--lr is missing: the usual %g is for sgd, not for %s", o.config.LR, text)
