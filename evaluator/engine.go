@@ -37,13 +37,13 @@ type Engine struct {
 	BNSplit dataset.Split // for policy recompute
 	BNBatch int
 
-	renewals map[bn.Policy]*Renewal // for each policy that was asked for
-	given    bool                   // Workers was asked for
-	group    int                    // models that share a pass over the data; 0 is groupSize
+	sources map[bn.Policy]*BNSource // for each policy that was asked for
+	given   bool                    // Workers was asked for
+	group   int                     // models that share a pass over the data; 0 is groupSize
 }
 
-// Renewal is the data from which a policy recomputes statistics, and what names them.
-type Renewal struct {
+// BNSource is the data from which a policy recomputes statistics, and what names them.
+type BNSource struct {
 	Split dataset.Split
 	Names sweep.BNData
 }
@@ -100,9 +100,9 @@ func (e *Engine) Provenance() map[string]any {
 	return out
 }
 
-// Renewal finds the data of a policy that the engine Supports.
-func (e *Engine) Renewal(policy bn.Policy) (*Renewal, error) {
-	if r := e.renewals[policy]; r != nil {
+// BNSource finds the data of a policy that the engine Supports.
+func (e *Engine) BNSource(policy bn.Policy) (*BNSource, error) {
+	if r := e.sources[policy]; r != nil {
 		return r, nil
 	}
 	split, n := e.BNSplit, policy.Samples
@@ -120,11 +120,11 @@ func (e *Engine) Renewal(policy bn.Policy) (*Renewal, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.renewals == nil {
-		e.renewals = map[bn.Policy]*Renewal{}
+	if e.sources == nil {
+		e.sources = map[bn.Policy]*BNSource{}
 	}
-	r := &Renewal{data, sweep.BNData{Data: digest, BatchSize: e.BNBatch}}
-	e.renewals[policy] = r
+	r := &BNSource{data, sweep.BNData{Data: digest, BatchSize: e.BNBatch}}
+	e.sources[policy] = r
 	return r, nil
 }
 
@@ -158,9 +158,9 @@ func (e *Engine) Validate(ctx context.Context, weights []float32, data *Data) ([
 	return values(scores.Values()), nil
 }
 
-// Renew recomputes the batch-norm statistics of weights in place, by a pass over the data in batches of
+// Recompute recomputes the batch-norm statistics of weights in place, by a pass over the data in batches of
 // BNBatch: the policy recompute.
-func (e *Engine) Renew(ctx context.Context, tensors []checkpoint.Tensor, tied map[string]string, data []byte, from *Data) error {
+func (e *Engine) Recompute(ctx context.Context, tensors []checkpoint.Tensor, tied map[string]string, data []byte, from *Data) error {
 	return torch.Worker(e.Threads, false, func() error {
 		in, err := e.Net.On(e.Device, false)
 		if err != nil {

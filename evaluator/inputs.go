@@ -31,7 +31,7 @@ func (e *Engine) Inputs(policy bn.Policy, split string) (sweep.Inputs, error) {
 		return in, err
 	}
 	if policy.Kind == bn.Recompute {
-		r, err := e.Renewal(policy)
+		r, err := e.BNSource(policy)
 		if err != nil {
 			return in, err
 		}

@@ -79,7 +79,7 @@ func (l *loaded) load(e *Engine, job sweep.Job) error {
 		if policy.Kind != bn.Recompute {
 			continue
 		}
-		r, err := e.Renewal(policy)
+		r, err := e.BNSource(policy)
 		if err != nil {
 			return err
 		}
@@ -162,7 +162,7 @@ func (s *slot) Close() error {
 	return <-s.ended
 }
 
-// evaluate runs a group of units: statistics first where the policy renews them, then each split.
+// evaluate runs a group of units: statistics first where the policy recomputes them, then each split.
 func (s *slot) evaluate(ctx context.Context, group []*sweep.Unit) error {
 	e := s.engine
 	for len(s.instances) < len(group) {

@@ -23,8 +23,6 @@ import (
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
-type trajectoryNumber = trajectory.Number
-
 // trained is a small run that the tests of this file sweep.
 type trained struct {
 	t   *testing.T

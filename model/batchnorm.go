@@ -50,12 +50,13 @@ func (n *norm) apply(p Pass, x, residual *Tensor, relu bool) *Tensor {
 	if p.Err() != nil {
 		return nil
 	}
-	if p.Mode.kind == evaluating {
+	share, observed := p.Mode.Momentum()
+	if !observed {
 		return p.BatchNormEval(x, &n.BatchNorm, residual, relu)
 	}
 	*n.batches++
 	if p.Mode.kind == observing {
-		return p.BatchNormStatistics(x, &n.BatchNorm, p.Mode.momentum, residual, relu)
+		return p.BatchNormStatistics(x, &n.BatchNorm, share, residual, relu)
 	}
 	return p.BatchNormTrain(x, &n.BatchNorm, residual, relu)
 }

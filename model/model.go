@@ -64,5 +64,8 @@ var (
 	Train    = Mode{training, torch.BatchNormMomentum}
 )
 
+// Momentum is the share with which a batch's statistics enter the running ones; where they do not, ok is false.
+func (m Mode) Momentum() (share float64, ok bool) { return m.momentum, m.kind != evaluating }
+
 // Observe lets the statistics of one batch into the running ones with the given momentum, and computes no output.
 func Observe(momentum float64) Mode { return Mode{observing, momentum} }

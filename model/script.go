@@ -22,6 +22,7 @@ var torchScript = spec.Kind[Family]{
 	About:    "any network as a TorchScript module, to be evaluated: torch.jit.script(net.eval()).save(FILE); the name may be left out before " + strings.Join(scriptEndings, ", "),
 	Source:   "torch.jit",
 	Examples: []string{"torchscript:net.ts"},
+	Raw:      true,
 	Parse: func(s *spec.Spec) Family {
 		path := s.Word("the file", "torchscript:net.ts")
 		return func([]dataset.Field) (Network, error) { return openScript(path) }

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/lawa-replay/lawa-replay/dataset"
@@ -16,10 +17,17 @@ type Tree struct {
 	aliases [][2]string
 }
 
-// NewTree makes a network of its outermost layer, which gets the inputs.
+// NewTree makes a network of its outermost layer, which gets the inputs. It panics if two tensors have one name.
 func NewTree(spec string, root Layer, inputs ...dataset.Field) *Tree {
 	b := &binding{}
 	(&Binder{tree: b}).Part("", root)
+	seen := map[string]bool{}
+	for _, e := range b.entries {
+		if seen[e.Name] {
+			panic(fmt.Sprintf("network %s: two tensors are called %s", spec, e.Name))
+		}
+		seen[e.Name] = true
+	}
 	return &Tree{spec: spec, root: root, inputs: inputs, layout: NewLayout(b.entries)}
 }
 

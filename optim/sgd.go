@@ -41,7 +41,7 @@ func (o SGD) Check() error {
 	case !(o.Momentum >= 0 && o.Momentum < 1):
 		return fmt.Errorf("momentum %g: want a number from 0 to below 1", o.Momentum)
 	case o.Nesterov && o.Momentum == 0:
-		return errors.New("Nesterov momentum needs a momentum")
+		return errors.New("a momentum of 0: nesterov=true needs one")
 	case !(o.WeightDecay >= 0) || math.IsInf(o.WeightDecay, 0):
 		return fmt.Errorf("weight decay %g: want a number of at least 0", o.WeightDecay)
 	}

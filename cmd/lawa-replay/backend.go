@@ -43,7 +43,7 @@ func (o sweepOptions) choose(cmd *cobra.Command, j *job) (err error) {
 	}
 	for _, p := range j.spec.Policies {
 		if err := j.backend.Supports(p); err != nil {
-			return wrong(cmd, fmt.Errorf("--bn: %w", err))
+			return wrong(cmd, inFlag("bn", err))
 		}
 	}
 	for _, t := range j.spec.Trajectories {
@@ -129,7 +129,7 @@ func (o sweepOptions) openEngine(cmd *cobra.Command, j *job, device torch.Device
 	}
 	for _, name := range j.spec.Splits {
 		if _, err := e.Set.Split(name); err != nil {
-			return wrong(cmd, fmt.Errorf("--split: %w", err))
+			return wrong(cmd, inFlag("split", err))
 		}
 	}
 	j.backend = e

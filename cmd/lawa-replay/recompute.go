@@ -52,7 +52,7 @@ func (o averageOptions) prepareRecompute(cmd *cobra.Command, e *export.Export, r
 	if err := notePrefix(engine, e.Trajectory); err != nil {
 		return nil, err
 	}
-	from, err := engine.Renewal(e.Policy)
+	from, err := engine.BNSource(e.Policy)
 	if err != nil {
 		return nil, wrong(cmd, fmt.Errorf("--bn: %w", err))
 	}
@@ -70,7 +70,7 @@ func (o averageOptions) prepareRecompute(cmd *cobra.Command, e *export.Export, r
 	}
 	e.RecomputedFrom = string(text)
 	e.Recompute = func(ctx context.Context, tensors []checkpoint.Tensor, weights []byte) error {
-		return engine.Renew(ctx, tensors, e.Trajectory.Meta.Tied, weights, data)
+		return engine.Recompute(ctx, tensors, e.Trajectory.Meta.Tied, weights, data)
 	}
 	return data.Free, nil
 }
@@ -100,12 +100,9 @@ func (o networkOptions) engine(cmd *cobra.Command, meta trajectory.Meta, device 
 	if err != nil {
 		return nil, wrong(cmd, fmt.Errorf("--task: %w", err))
 	}
-	set, err := dataset.Open(data, o.dataDir)
+	set, err := openData(data, o.dataDir)
 	if err != nil {
 		return nil, err
-	}
-	for _, note := range set.Notes {
-		say("note: %s", note)
 	}
 	net, err := model.New(spec, set.Val.Fields()...)
 	if err != nil {

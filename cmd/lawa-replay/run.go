@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,7 +35,7 @@ it was planned.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			shard, err := sweep.ParseShard(text)
 			if err != nil {
-				return wrong(cmd, fmt.Errorf("--shard: %w", err))
+				return wrong(cmd, inFlag("shard", err))
 			}
 			return runShard(cmd.Context(), cmd, args[0], shard)
 		},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -60,7 +59,7 @@ func (o sweepOptions) read() (s sweep.Spec, memory int64, err error) {
 	}
 	if o.bn != "" {
 		if s.Policies, err = bn.ParsePolicies(o.bn); err != nil {
-			return s, 0, fmt.Errorf("--bn: %w", err)
+			return s, 0, inFlag("bn", err)
 		}
 	}
 	return s, memory, nil

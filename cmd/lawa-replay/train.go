@@ -96,7 +96,7 @@ func (o *trainOptions) setOptimizer(f *pflag.FlagSet, text string) error {
 		}
 	}
 	if err := o.config.SetOptimizer(text); err != nil {
-		return fmt.Errorf("--optimizer: %w", err)
+		return inFlag("optimizer", err)
 	}
 	if o.config.Optimizer != "" && !f.Changed("lr") {
 		return fmt.Errorf("--lr is missing: the usual %g is for sgd, not for %s", o.config.LR, text)
@@ -163,7 +163,7 @@ func (o *trainOptions) goOn(cmd *cobra.Command) (*trajectory.Recorder, error) {
 
 // open opens the data and the network.
 func (o trainOptions) open(cmd *cobra.Command) (model.Network, *dataset.Set, error) {
-	set, err := dataset.Open(o.data, o.dataDir)
+	set, err := openData(o.data, o.dataDir)
 	if err != nil {
 		return nil, nil, err
 	}

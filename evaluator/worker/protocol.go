@@ -35,7 +35,7 @@ type Ready struct {
 	Protocol int             `json:"protocol"`
 	Identity string          `json:"identity"` // changes when its numbers would
 	Splits   []string        `json:"splits"`
-	Policies []string        `json:"policies"` // of batch-norm statistics that it can renew itself: recompute
+	Policies []string        `json:"policies"` // of batch-norm statistics that it can recompute itself: recompute
 	Metrics  []metric.Metric `json:"metrics"`  // how to read those that it answers with
 }
 

@@ -120,15 +120,6 @@ func (s *Scope) Clone(x *Tensor) *Tensor {
 	return s.shim(func(out *C.lr_tensor) *C.char { return C.lr_clone(out, x.ptr()) })
 }
 
-// CrossEntropy is the mean cross-entropy in nats of logits (N×classes) against int64 labels (N), with
-// label smoothing as torch.nn.CrossEntropyLoss defines it.
-func (s *Scope) CrossEntropy(logits, labels *Tensor, smoothing float64) *Tensor {
-	const mean, ignore = 1, -100
-	return s.gotch(func(out *lib.Ctensor) {
-		lib.AtgCrossEntropyLoss(out, logits.c, labels.c, nil, mean, ignore, smoothing)
-	})
-}
-
 // Leaf returns a view of flat (float32) from its element offset on that takes part in gradients: they
 // accumulate in the same place of grad. With a nil grad it is a plain view.
 func (s *Scope) Leaf(flat, grad *Tensor, offset int64, shape []int64) *Tensor {

@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"unsafe"
-
-	lib "github.com/sugarme/gotch/libtch"
 )
 
 // Module is a TorchScript module in evaluation mode. It belongs to one goroutine at a time.
@@ -177,30 +175,4 @@ func (s *Scope) Narrow(t *Tensor, from, to int64) *Tensor {
 // Float is t in float32 where it floats, and as it is where it does not; contiguous.
 func (s *Scope) Float(t *Tensor) *Tensor {
 	return s.shim(func(out *C.lr_tensor) *C.char { return C.lr_to_float(out, t.ptr()) })
-}
-
-// FromBytes returns a tensor with a copy of the elements in data, by the name of their dtype in safetensors.
-func FromBytes(d Device, dtype string, data []byte, shape ...int64) (*Tensor, error) {
-	kind, err := DTypeOf(dtype)
-	if err != nil {
-		return nil, err
-	}
-	var out C.lr_tensor
-	if err := message(C.lr_new(&out, dims(shape), C.int(len(shape)), C.int(kind), C.int(d))); err != nil {
-		return nil, fmt.Errorf("a tensor of shape %v on %v: %w", shape, d, err)
-	}
-	t := &Tensor{lib.Ctensor(out)}
-	n := int64(1)
-	for _, s := range shape {
-		n *= s
-	}
-	if n > 0 {
-		err := message(C.lr_write(t.ptr(), 0, unsafe.Pointer(&data[0]), C.int64_t(n)))
-		runtime.KeepAlive(data)
-		if err != nil {
-			t.Free()
-			return nil, err
-		}
-	}
-	return t, nil
 }
