@@ -77,6 +77,7 @@ func runPlan(ctx context.Context, cmd *cobra.Command, o sweepOptions, arguments,
 	if shards < 0 {
 		return wrong(cmd, errors.New("--shards takes a number from 1 on"))
 	}
+	device := o.device
 	there, err := o.elsewhere(cmd)
 	if err != nil {
 		return err
@@ -104,7 +105,7 @@ func runPlan(ctx context.Context, cmd *cobra.Command, o sweepOptions, arguments,
 	}
 	known := func(*sweep.Plan) (string, error) { return "not counted", nil }
 	if !there {
-		say("note: there is no such device here: what is known already is counted where there is")
+		say("note: %s is not here: what is known already of its evaluations is not counted", device)
 	} else {
 		stores, err := sweep.ReadStores(dir, "", sayNote)
 		if err != nil {
@@ -123,14 +124,14 @@ func runPlan(ctx context.Context, cmd *cobra.Command, o sweepOptions, arguments,
 	return nil
 }
 
-// elsewhere says whether the device that was asked for is here. If it is not, the plan is made without it: only the
-// arithmetic depends on it, which a plan leaves open.
+// elsewhere says whether the device that was asked for is here. If it is not, a network of this program is planned without
+// it: only the arithmetic depends on it, which a plan leaves open. A worker is told of it all the same.
 func (o *sweepOptions) elsewhere(cmd *cobra.Command) (here bool, err error) {
 	device, err := torch.ParseDevice(o.device)
 	if err != nil {
 		return false, wrong(cmd, err)
 	}
-	if here = device == torch.CPU || device.Kind() != "cuda"; !here {
+	if here = device == torch.CPU || device.Kind() != "cuda"; !here && o.worker == "" {
 		o.device = torch.CPU.String()
 	}
 	return here, nil
