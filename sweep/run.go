@@ -107,15 +107,14 @@ func (r *run) keepAverages() error {
 
 // evaluate opens the backend and streams the averages to it.
 func (r *run) evaluate(ctx context.Context, b Backend) (err error) {
-	note := r.Note
-	if note == nil {
-		note = func(Note) {}
-	}
-	slots, err := b.Open(ctx, Job{Units: len(r.cells), Splits: r.Spec.Splits, Policies: r.policies, Memory: (r.Memory + 1) / 2, Note: note})
+	slots, err := b.Open(ctx, Job{Units: len(r.cells), Splits: r.Spec.Splits, Policies: r.policies, Memory: (r.Memory + 1) / 2, Note: orNobody(r.Note)})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, slots.close()) }()
+	if len(slots.Slots) == 0 {
+		return errors.New("the backend has no slot that evaluates")
+	}
 	options := averaging.Options{Memory: r.Memory, Newest: bn.IsStatistic}
 	if r.Memory > 0 {
 		options.Memory = max(1, r.Memory-slots.Memory)

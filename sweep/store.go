@@ -78,10 +78,10 @@ func numbered(dir, name string, there []string) string {
 	return filepath.Join(dir, fmt.Sprintf(name, n+1))
 }
 
-// OpenStore makes the folder if it must, and finds the records in it. note is told of damaged records and of
-// evaluations of older versions.
+// OpenStore makes the folder if it must, and finds the records in it. note, which may be nil, is told of damaged records and
+// of evaluations of older versions.
 func OpenStore(dir string, note func(Note)) (*Store, error) {
-	s := &Store{dir: dir, limit: segmentLimit, note: note, alone: true, index: map[storeKey]place{}}
+	s := &Store{dir: dir, limit: segmentLimit, note: orNobody(note), alone: true, index: map[storeKey]place{}}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, err
 	}
@@ -102,12 +102,20 @@ func OpenStore(dir string, note func(Note)) (*Store, error) {
 // ReadStore opens a store to read what it has now, while another process may be adding to it. One that is not there is
 // empty.
 func ReadStore(dir string, note func(Note)) (*Store, error) {
-	s := &Store{dir: dir, note: note, index: map[storeKey]place{}}
+	s := &Store{dir: dir, note: orNobody(note), index: map[storeKey]place{}}
 	if err := s.readAll(); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// orNobody is a note that may be told.
+func orNobody(note func(Note)) func(Note) {
+	if note == nil {
+		return func(Note) {}
+	}
+	return note
 }
 
 // readAll takes the records of all segments into the index.
@@ -210,8 +218,11 @@ func (s *Store) Get(key string) ([]Value, bool, error) {
 	return values, true, nil
 }
 
-// Put keeps an evaluation.
+// Put keeps an evaluation. One without values is an error: nobody could read it, and it would never be made again.
 func (s *Store) Put(e Evaluation) error {
+	if len(e.Values) == 0 {
+		return errNoValues
+	}
 	key := e.Inputs.Key()
 	line, err := newRecord(key, e)
 	if err != nil {

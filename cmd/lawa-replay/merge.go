@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 	"github.com/lawa-replay/lawa-replay/results"
 	"github.com/lawa-replay/lawa-replay/sweep"
 )
@@ -48,7 +47,7 @@ func runMerge(ctx context.Context, dir string, partial bool) error {
 		return planned.failed(err)
 	}
 	into, err := sweep.OpenFolder(planned.dir, sayNote)
-	if errors.Is(err, atomicfile.ErrLocked) {
+	if errors.Is(err, sweep.ErrLocked) {
 		return fmt.Errorf("%w: wait for the other sweep", err)
 	} else if err != nil {
 		return err
