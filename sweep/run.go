@@ -136,10 +136,15 @@ func (r *run) stream(ctx context.Context, run int, o averaging.Options, s *sched
 	wanted := func(average int) bool { return r.wants(run, average) }
 	return averaging.Stream(ctx, source, r.plans[run], wanted, o, func(o *averaging.Output) error {
 		if err := o.Verified(); err != nil { // an evaluation lasts
+			o.Release()
 			return err
 		}
-		for _, u := range r.units(run, o) {
+		units := r.units(run, o)
+		for i, u := range units {
 			if err := s.put(ctx, u); err != nil {
+				for _, u := range units[i:] {
+					u.Release()
+				}
 				return err
 			}
 		}
