@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -50,21 +49,6 @@ const (
 	segmentLimit = 64 << 20         // bytes; a segment that has grown to this is followed by another
 	maxSegment   = 4 * segmentLimit // nor is one read that is larger: its last record may be long
 )
-
-// list gives the paths of what lies in dir, if there is one, under names that match a pattern, sorted.
-func list(dir, pattern string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var out []string
-	for _, e := range entries {
-		if ok, err := filepath.Match(pattern, e.Name()); err == nil && ok {
-			out = append(out, filepath.Join(dir, e.Name()))
-		}
-	}
-	return out, err
-}
 
 // numbered is the path of a new file, called by the number behind those that are there.
 func numbered(dir, name string, there []string) string {
@@ -120,7 +104,7 @@ func orNobody(note func(Note)) func(Note) {
 
 // readAll takes the records of all segments into the index.
 func (s *Store) readAll() error {
-	paths, err := list(s.dir, segmentPattern)
+	paths, err := input.List(s.dir, segmentPattern)
 	if err != nil {
 		return err
 	}
@@ -135,13 +119,13 @@ func (s *Store) readAll() error {
 // findOld counts evaluations as versions up to 0.1 kept them, in store/ab/abcd….json.
 func (s *Store) findOld() error {
 	const folders = "[0-9a-f][0-9a-f]"
-	dirs, err := list(s.dir, folders)
+	dirs, err := input.List(s.dir, folders)
 	if err != nil {
 		return err
 	}
 	old := 0
 	for _, dir := range dirs {
-		files, err := list(dir, "*.json")
+		files, err := input.List(dir, "*.json")
 		if err != nil {
 			return err
 		}
@@ -273,7 +257,7 @@ func (s *Store) ready() error {
 		s.last, s.synced = f, time.Now()
 		return f.Truncate(s.end)
 	}
-	paths, err := list(s.dir, segmentPattern)
+	paths, err := input.List(s.dir, segmentPattern)
 	if err != nil {
 		return err
 	}

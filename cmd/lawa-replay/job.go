@@ -56,9 +56,9 @@ func (j *job) run(ctx context.Context, p *sweep.Plan, dir, folder string, done f
 	note := func(n sweep.Note) { bar.close(); sayNote(n) }
 	into, err := sweep.OpenFolder(folder, note)
 	switch {
-	case errors.Is(err, sweep.ErrLocked) && folder == dir:
+	case errors.Is(err, atomicfile.ErrLocked) && folder == dir:
 		return fmt.Errorf("%w: wait for the other sweep, or choose another --out", err)
-	case errors.Is(err, sweep.ErrLocked):
+	case errors.Is(err, atomicfile.ErrLocked):
 		return fmt.Errorf("%w: this shard is being evaluated", err)
 	case err != nil:
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 	"github.com/lawa-replay/lawa-replay/results"
 	"github.com/lawa-replay/lawa-replay/sweep"
 )
@@ -47,7 +48,7 @@ func runMerge(ctx context.Context, dir string, partial bool) error {
 		return planned.failed(err)
 	}
 	into, err := sweep.OpenFolder(planned.dir, sayNote)
-	if errors.Is(err, sweep.ErrLocked) {
+	if errors.Is(err, atomicfile.ErrLocked) {
 		return fmt.Errorf("%w: wait for the other sweep", err)
 	} else if err != nil {
 		return err
