@@ -15,7 +15,14 @@ import (
 	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 
-// Task says what outputs and targets are.
+// Tensor and Scope are libtorch's, by the names that tasks of others can use: Tensor.Values copies out the elements.
+type (
+	Tensor = torch.Tensor
+	Scope  = torch.Scope
+)
+
+// Task says what outputs and targets are. Its batches have the fields that the network takes, in the network's order, and
+// then the targets, where there are any.
 type Task interface {
 	// Spec is the canonical text that Parse reads.
 	Spec() string
@@ -30,7 +37,7 @@ type Task interface {
 	// Check says whether a split's fields are what the task needs; inputs are those that the network takes.
 	Check(fields []dataset.Field, inputs []string) error
 	// Loss is the mean loss of a batch, a differentiable scalar, for training.
-	Loss(s *torch.Scope, outputs *torch.Tensor, b *device.Batch) *torch.Tensor
+	Loss(s *Scope, outputs *Tensor, b *device.Batch) *Tensor
 	// Scores begins to score n examples.
 	Scores(n int) Scores
 }
@@ -39,7 +46,7 @@ type Task interface {
 type Scores interface {
 	// Add scores the outputs of the examples of b, which are those from the index from on. Goroutines may add different
 	// examples at the same time.
-	Add(from int, outputs *torch.Tensor, b *device.Batch) error
+	Add(from int, outputs *Tensor, b *device.Batch) error
 	// Values are the metrics over all examples.
 	Values() []Value
 }
@@ -51,9 +58,12 @@ type Value struct {
 	N             int64   // examples; tokens of language models
 }
 
+// Kind says what a task is, with its options and examples, and reads its text.
+type Kind = spec.Kind[Task]
+
 // Kinds are the tasks that Parse knows.
-func Kinds() []spec.Kind[Task] {
-	return []spec.Kind[Task]{classification, regression, languageModel, maskedLanguageModel}
+func Kinds() []Kind {
+	return []Kind{classification, regression, languageModel, maskedLanguageModel}
 }
 
 // Parse reads a task's text; "" is Classification.
