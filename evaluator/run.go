@@ -1,6 +1,7 @@
 package evaluator
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/lawa-replay/lawa-replay/dataset"
@@ -33,14 +34,15 @@ func (e *Engine) data(s dataset.Split, limit int64, scored bool) (*Data, error) 
 	if err == nil && scored {
 		err = e.task().Check(s.Fields(), inputs)
 	}
+	if err == nil && s.Len() == 0 {
+		err = errors.New("it holds no examples")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("split %s: %w", s.Name(), err)
 	}
 	names := inputs
-	for _, f := range s.Fields() {
-		if scored && f.Name == dataset.Targets {
-			names = append(names[:len(names):len(names)], f.Name)
-		}
+	if scored {
+		names = dataset.WithTargets(inputs, s.Fields())
 	}
 	feed, err := device.Open(s, e.Device, limit, names...)
 	if err != nil {

@@ -43,6 +43,9 @@ func (r Recipe) Check() error {
 // inputs are the fields of the data that the network takes.
 func (r Recipe) inputs() ([]string, error) {
 	inputs, err := dataset.Match(r.Network.Inputs(), r.Data.Fields())
+	if err == nil && r.Data.Len() == 0 {
+		err = errors.New("it holds no examples")
+	}
 	if err == nil {
 		err = r.Task.Check(r.Data.Fields(), inputs)
 	}

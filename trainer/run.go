@@ -29,10 +29,10 @@ type Hooks struct {
 // at the end of each epoch (or every CheckpointEvery steps, and at the end). When ctx ends it returns ctx's error at the
 // next step; what was recorded stays.
 func Run(ctx context.Context, recipe Recipe, rec *trajectory.Recorder, hooks Hooks) error {
-	recipe.Rates.StepsPerEpoch = StepsPerEpoch(recipe.Data.Len(), recipe.BatchSize)
 	if err := recipe.Check(); err != nil {
 		return err
 	}
+	recipe.Rates.StepsPerEpoch = StepsPerEpoch(recipe.Data.Len(), recipe.BatchSize)
 	inputs, err := recipe.inputs()
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func Run(ctx context.Context, recipe Recipe, rec *trajectory.Recorder, hooks Hoo
 			return err
 		}
 		defer state.Free()
-		r := &run{Recipe: recipe, net: in, weights: in.Weights(), state: state, inputs: inputs, rec: rec, hooks: hooks, tensors: files(in.Weights().Layout)}
+		r := &run{Recipe: recipe, net: in, weights: in.Weights(), state: state, inputs: inputs, fields: dataset.WithTargets(inputs, recipe.Data.Fields()), rec: rec, hooks: hooks, tensors: files(in.Weights().Layout)}
 		return r.train(ctx)
 	})
 }
@@ -59,6 +59,7 @@ type run struct {
 	weights *model.Weights
 	state   *optim.State
 	inputs  []string      // the fields that the network takes
+	fields  []string      // those that network and task need, in the order in which evaluations have them
 	batch   dataset.Batch // whose memory is used again
 	rec     *trajectory.Recorder
 	hooks   Hooks
@@ -138,9 +139,12 @@ func (r *run) step(step int64, indices []int) (float64, error) {
 	if err := r.Data.Read(&r.batch, indices, augmentations.generator(r.Seed, step)); err != nil {
 		return 0, err
 	}
+	if r.batch.N != len(indices) {
+		return 0, fmt.Errorf("split %s: a batch of %d examples where %d were asked for", r.Data.Name(), r.batch.N, len(indices))
+	}
 	var s torch.Scope
 	defer s.Close()
-	b := device.Place(&s, r.Device, &r.batch)
+	b := device.Place(&s, r.Device, &r.batch, r.fields...)
 	out := r.net.Forward(&s, b.Inputs(r.inputs), model.Train)
 	if err := s.Err(); err != nil {
 		return 0, err

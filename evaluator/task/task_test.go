@@ -93,6 +93,11 @@ func TestScores(t *testing.T) {
 	if _, err := values(Classification{}, 2, outputs([]float32{1, 1, 0, 3}, 2, 2), batch(t, &s, 2, targets)); err == nil || err.Error() != "target 2 of example 1, with 2 classes" {
 		t.Errorf("a class that is none: %v", err)
 	}
+	for name, b := range map[string]*device.Batch{"none": batch(t, &s, 2), "two each": batch(t, &s, 2, array(dataset.Targets, []int64{2}, 0, 1, 0, 1))} {
+		if _, err := values(Classification{}, 2, outputs([]float32{1, 1, 0, 3}, 2, 2), b); err == nil {
+			t.Errorf("targets: %s: no error", name)
+		}
+	}
 	v, err = values(Regression{}, 2, outputs([]float32{1, 2, 0, 0}, 2, 2), batch(t, &s, 2, array(dataset.Targets, []int64{2}, 1, 4, 3, 0)))
 	if err != nil || !close(v[0].Value, (2+4.5)/2) || !close(v[1].Value, (1+1.5)/2) {
 		t.Errorf("regression: %v, %v", v, err)
