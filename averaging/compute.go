@@ -11,8 +11,13 @@ import (
 )
 
 // compute makes the outputs of one batch.
-func (s *stream) compute(ctx context.Context, b *batch) ([]*Output, error) {
+func (s *stream) compute(ctx context.Context, b *batch) (_ []*Output, err error) {
 	outputs := make([]*Output, len(b.averages))
+	defer func() {
+		if err != nil {
+			release(outputs)
+		}
+	}()
 	sources := s.sources(b)
 	newestFile := s.newestOf(b)
 	newest, err := s.layout.newest(newestFile)
@@ -46,6 +51,15 @@ func (s *stream) compute(ctx context.Context, b *batch) ([]*Output, error) {
 		}
 	}
 	return outputs, nil
+}
+
+// release gives back the memory of outputs that nobody gets.
+func release(outputs []*Output) {
+	for _, o := range outputs {
+		if o != nil {
+			o.Release()
+		}
+	}
 }
 
 // sources are the checkpoints that a batch needs, to be verified.

@@ -53,7 +53,7 @@ func (o *Output) Release() {
 }
 
 // Stream computes the averages that are wanted (by their index in plan.Averages; nil means all) and hands
-// each to emit, in the plan's order.
+// each to emit, in the plan's order. emit, or whoever it hands the output to, releases it, even where it returns an error.
 //
 // It goes through the trajectory once, from endpoint to endpoint. A checkpoint is mapped, and its verification
 // begins, before the first average that needs it, while the one before is being computed; it stays until the
@@ -92,8 +92,9 @@ func Stream(ctx context.Context, source Source, plan *Plan, wanted func(average 
 		if err != nil {
 			return err
 		}
-		for _, out := range outputs {
+		for j, out := range outputs {
 			if err := emit(out); err != nil {
+				release(outputs[j+1:])
 				return err
 			}
 		}

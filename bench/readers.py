@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 path = sys.argv[1]
-columns = "run seed folder config devices scheme k epoch step policy split metric value stderr n seconds key".split()
+columns = "run seed folder config recipe devices scheme k epoch step policy split metric value stderr n seconds key".split()
 pandas = pd.read_parquet(path)
 assert list(pandas.columns) == columns, list(pandas.columns)
 assert pandas.notna().all().all()

@@ -76,10 +76,12 @@ func decodedOnce(kind, source string, shape []int64, list func() ([]undecoded, e
 	}
 	if unusable != nil && w.failed == nil {
 		notes = append(notes, fmt.Sprintf("the images are decoded anew at each start: %v", unusable))
-		set, err = w.inMemory()
+		if set, err = w.inMemory(); err != nil {
+			return decodedSet{}, err
+		}
 	}
 	set.notes = notes
-	return set, errors.Join(err, w.failed)
+	return set, w.failed
 }
 
 // cachePath is where a cache file lies: in the folder lawa-replay/data of the user's cache folder.

@@ -76,11 +76,10 @@ func readCIFAR10(dir string) (decodedSet, error) {
 func fromBinary(dir string) (decodedSet, error) {
 	set := decodedSet{splits: map[string]decoded{}}
 	for split, files := range map[string]string{"train": "data_batch_*.bin", "test": "test_batch.bin"} {
-		names, err := filepath.Glob(filepath.Join(dir, files))
+		names, err := input.List(dir, files)
 		if err != nil {
 			return set, err
 		}
-		slices.Sort(names)
 		var d decoded
 		for _, name := range names {
 			data, err := input.ReadFile(name, maxCIFAR*(1+cifarBytes))

@@ -189,3 +189,21 @@ func TestBadJPEG(t *testing.T) {
 		t.Errorf("it left %v", found)
 	}
 }
+
+// A folder may be called as a pattern is.
+func TestFolderNamedLikeAPattern(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cifar[1]")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "test_batch.bin"), make([]byte, 2*(1+cifarBytes)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	set, err := Open("cifar10", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.Val.Len() != 2 {
+		t.Errorf("%d images", set.Val.Len())
+	}
+}

@@ -147,7 +147,7 @@ func fromFolders(dir string) (decodedSet, error) {
 	p := jpegFiles{}
 	for _, split := range []string{"train", "test"} {
 		for _, class := range cifar10Classes {
-			names, err := filepath.Glob(filepath.Join(dir, split, class, "*"))
+			names, err := input.List(filepath.Join(dir, split, class), "*")
 			if err != nil {
 				return decodedSet{}, err
 			}

@@ -28,7 +28,11 @@ func Digest(s Split) (string, error) {
 			if err := s.Read(&b, indices, nil); err != nil {
 				return "", fmt.Errorf("split %s: %w", s.Name(), err)
 			}
-			h.Write(b.Array(f.Name).Data)
+			a := b.Array(f.Name)
+			if a == nil || int64(len(a.Data)) != int64(len(indices))*f.Bytes() {
+				return "", fmt.Errorf("split %s: a batch without all of %s", s.Name(), f.Name)
+			}
+			h.Write(a.Data)
 		}
 	}
 	if len(fields) == 1 && fields[0].Name == Inputs && fields[0].Normalize == nil {
@@ -37,21 +41,28 @@ func Digest(s Split) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// headline writes the line before the field at i. Evaluations are kept by these digests: the lines of images, and of
-// inputs and targets, are as they always were.
+// headline writes the line before the field at i. Evaluations are kept by these digests: the lines of inputs that are images
+// or come first, and of the targets behind, are as they always were. All others have the field's name, so that two that
+// change places are another split.
 func headline(w io.Writer, n int, fields []Field, i int) {
 	f := fields[i]
 	switch {
-	case f.Normalize != nil:
+	case areImages(f):
 		classes := 0
 		if t, ok := Find(fields, Targets); ok {
 			classes = t.Classes
 		}
 		fmt.Fprintf(w, "images %d %d %d %d %d %v %v\n", n, f.Shape[0], f.Shape[1], f.Shape[2], classes, f.Normalize.Mean, f.Normalize.Std)
-	case f.Name == Targets && i > 0 && fields[i-1].Normalize != nil && f.Classes > 0: // the images' line speaks of them
-	case f.Name == Inputs || f.Name == Targets:
+	case f.Name == Targets && i == 1 && areImages(fields[0]) && f.Classes > 0: // the images' line speaks of them
+	case f.Normalize == nil && (f.Name == Inputs && i == 0 || f.Name == Targets && i > 0):
 		fmt.Fprintf(w, "tensors %d %s %v\n", n, f.DType, f.Shape)
 	default:
 		fmt.Fprintf(w, "field %q %d %s %v\n", f.Name, n, f.DType, f.Shape)
+		if f.Normalize != nil {
+			fmt.Fprintf(w, "normalized %v %v\n", f.Normalize.Mean, f.Normalize.Std)
+		}
 	}
 }
+
+// areImages says whether a field is what sets of images call their inputs.
+func areImages(f Field) bool { return f.Name == Inputs && f.Normalize != nil && len(f.Shape) == 3 }

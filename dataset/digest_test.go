@@ -1,6 +1,9 @@
 package dataset
 
-import "testing"
+import (
+	"math/rand/v2"
+	"testing"
+)
 
 // Evaluations that were kept are found by these digests: those of the first version, which held every part of a split
 // in memory of its own.
@@ -105,5 +108,52 @@ func TestDigestsStayWhatTheyWere(t *testing.T) {
 		if d := digest(t, s); d != c.want {
 			t.Errorf("%s, %s, %d examples, seed %d: %s, expected %s", c.text, s.Name(), c.n, c.seed, d, c.want)
 		}
+	}
+}
+
+// Fields that change their names or places, or are normalised otherwise, make another split.
+func TestDigestsTellFieldsApart(t *testing.T) {
+	a, b := []byte{1, 2, 3, 4}, []byte{5, 6, 7, 8}
+	norm := func(mean float32) *Norm { return &Norm{[]float32{mean}, []float32{1}} }
+	seen := map[string]int{}
+	for i, fields := range [][2]Field{
+		{{Name: Inputs}, {Name: Targets}}, {{Name: Targets}, {Name: Inputs}},
+		{{Name: "left"}, {Name: "right"}}, {{Name: "right"}, {Name: "left"}},
+		{{Name: "left", Normalize: norm(0)}, {Name: "right"}}, {{Name: "right", Normalize: norm(0)}, {Name: "left"}},
+		{{Name: "left", Normalize: norm(1)}, {Name: "right"}},
+		{{Name: Inputs, Normalize: norm(0)}, {Name: Targets}}, {{Name: Inputs, Normalize: norm(1)}, {Name: Targets}},
+	} {
+		for j := range fields {
+			fields[j].DType, fields[j].Shape = "U8", []int64{2}
+		}
+		s, err := NewTensors("val", 2, Array{fields[0], a}, Array{fields[1], b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := digest(t, s)
+		if j, twice := seen[d]; twice {
+			t.Errorf("splits %d and %d have one digest", j, i)
+		}
+		seen[d] = i
+	}
+}
+
+// careless forgets the targets.
+type careless struct{ Split }
+
+func (c careless) Read(b *Batch, indices []int, _ *rand.Rand) error {
+	b.Reset(len(indices), c.Fields()[0])
+	return nil
+}
+
+// A split whose batches lack a field has no digest.
+func TestDigestOfTooLittle(t *testing.T) {
+	field := func(name string) Array { return Array{Field{Name: name, DType: "U8"}, []byte{1}} }
+	s, err := NewTensors("val", 1, field(Inputs), field(Targets))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := Digest(careless{s}); err == nil {
+		t.Errorf("%s", d)
 	}
 }

@@ -12,9 +12,12 @@ type Source struct {
 	open func(dir string) (*Set, error)
 }
 
+// Kind says what a data set is, with its options and examples, and reads its text.
+type Kind = spec.Kind[Source]
+
 // Kinds are the data sets that Parse knows.
-func Kinds() []spec.Kind[Source] {
-	return []spec.Kind[Source]{mnist, fashionMNIST, cifar10, tensors}
+func Kinds() []Kind {
+	return []Kind{mnist, fashionMNIST, cifar10, tensors}
 }
 
 // Parse reads the text that names a data set, such as mnist:train=6000,shift=2.

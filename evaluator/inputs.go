@@ -69,6 +69,9 @@ func (e *Engine) Record(ctx context.Context, c *trajectory.Checkpoint, weights [
 		c.Known = map[string]trajectory.RawJSON{}
 	}
 	c.Known[in.Key()] = raw
+	if c.Metrics == nil {
+		c.Metrics = map[string]trajectory.Number{}
+	}
 	for _, v := range v {
 		c.Metrics[split.Name()+"/"+v.Metric] = v.Value
 	}

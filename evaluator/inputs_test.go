@@ -87,3 +87,25 @@ func TestWithoutRoom(t *testing.T) {
 		}
 	}
 }
+
+// An empty split has no scores, not NaN.
+func TestEmptySplit(t *testing.T) {
+	e := NewEngine(openScript(t, filepath.Join("..", "testdata", "script", "two", "net.ts")), torch.CPU, 1, 1)
+	e.Task = task.LanguageModel{}
+	for want, shape := range map[string][]int64{"it holds no examples": {3}, "input_ids of 0 tokens an example": {0}, "input_ids of 1 tokens an example": {1}} {
+		n := 2
+		if shape[0] == 3 {
+			n = 0
+		}
+		field := func(name string) dataset.Array {
+			return dataset.Array{Field: dataset.Field{Name: name, DType: "I64", Shape: shape}, Data: make([]byte, 8*n*int(shape[0]))}
+		}
+		split, err := dataset.NewTensors("val", n, field("input_ids"), field("attention_mask"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Load(split, device.NoLimit); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, expected %s", err, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package evaluator
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/lawa-replay/lawa-replay/dataset"
@@ -33,6 +34,9 @@ func (e *Engine) data(s dataset.Split, limit int64, scored bool) (*Data, error) 
 	names := inputs
 	if err == nil && scored {
 		names, err = task.Fields(e.task(), s.Fields(), inputs)
+	}
+	if err == nil && s.Len() == 0 {
+		err = errors.New("it holds no examples")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("split %s: %w", s.Name(), err)

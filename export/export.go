@@ -105,6 +105,9 @@ func (e *Export) Run(ctx context.Context) error {
 	if err := e.checkPaths(); err != nil {
 		return err
 	}
+	if e.Policy.Kind == bn.Recompute && e.Recompute == nil {
+		return fmt.Errorf("policy %v: nothing recomputes the statistics", e.Policy)
+	}
 	if e.Format == Sharded {
 		if _, err := e.shards(nil); err != nil {
 			return err

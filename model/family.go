@@ -14,8 +14,11 @@ import (
 // data have it.
 type Family func(data []dataset.Field) (Network, error)
 
+// Kind says what a family of networks is, with its options and examples, and reads its text.
+type Kind = spec.Kind[Family]
+
 // Kinds lists the families of networks.
-func Kinds() []spec.Kind[Family] { return []spec.Kind[Family]{cifarResNets, torchScript} }
+func Kinds() []Kind { return []Kind{cifarResNets, torchScript} }
 
 // New reads a network's spec, such as resnet20 or resnet8:width=8,stem-stride=2, for data of the given fields, or opens a
 // TorchScript file.

@@ -19,6 +19,16 @@ type (
 	Device = torch.Device
 )
 
+// CPU is the host. A GPU is what ParseDevice reads; its method Open comes before all else.
+const CPU = torch.CPU
+
+// ParseDevice reads cpu, cuda or cuda:N.
+func ParseDevice(text string) (Device, error) { return torch.ParseDevice(text) }
+
+// Worker runs f on an OS thread of its own, where libtorch computes with the given number of threads and, unless grad is
+// true, keeps nothing for gradients. Whoever runs an Instance by hand does it there; the engine and the trainer do.
+func Worker(threads int, grad bool, f func() error) error { return torch.Worker(threads, grad, f) }
+
 // Network is an architecture, of which any number of instances can be made. Goroutines may share it.
 type Network interface {
 	// Spec is the canonical text that New reads; evaluations are known by it.
@@ -33,7 +43,7 @@ type Network interface {
 	On(d Device, trainable bool) (Instance, error)
 }
 
-// Instance is a network with weights on a device. It belongs to one goroutine at a time, which is a torch.Worker.
+// Instance is a network with weights on a device. It belongs to one goroutine at a time, which is in a Worker.
 type Instance interface {
 	Weights() *Weights
 	// Forward runs a batch through the network. Its output belongs to the scope, which keeps the first error, and is

@@ -29,9 +29,12 @@ type Values struct {
 	Slots              []*Tensor // in the optimizer's order
 }
 
+// Kind says what an optimizer is, with its options and examples, and reads its text.
+type Kind = spec.Kind[Optimizer]
+
 // Kinds lists the optimizers.
-func Kinds() []spec.Kind[Optimizer] {
-	return []spec.Kind[Optimizer]{sgdKind, adamKind, adamWKind, lookaheadKind()}
+func Kinds() []Kind {
+	return []Kind{sgdKind, adamKind, adamWKind, lookaheadKind()}
 }
 
 // Parse reads the text of an optimizer, such as sgd:momentum=0.9,nesterov=true.

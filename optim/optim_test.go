@@ -123,3 +123,11 @@ func near(t *testing.T, step int, have, want []float32) {
 		}
 	}
 }
+
+// Slots are found by their names when a run is resumed: two of one name are an error.
+func TestSlotsHaveNames(t *testing.T) {
+	o := Lookahead{Fast: Lookahead{Fast: SGD{Momentum: 0.9}, K: 2, Alpha: 0.5}, K: 3, Alpha: 0.5}
+	if s, err := NewState(o, torch.CPU, 2); err == nil {
+		t.Errorf("slots %v", s.Names)
+	}
+}

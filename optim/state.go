@@ -2,6 +2,7 @@ package optim
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
@@ -16,7 +17,11 @@ type State struct {
 // NewState makes the slots for n weights, all zero.
 func NewState(o Optimizer, d torch.Device, n int64) (*State, error) {
 	s := &State{Names: o.Slots(), n: n}
-	for _, name := range s.Names {
+	for i, name := range s.Names {
+		if slices.Contains(s.Names[:i], name) {
+			s.Free()
+			return nil, fmt.Errorf("the optimizer %s keeps two slots called %s, which would be one when it is resumed", o.Spec(), name)
+		}
 		t, err := torch.New[float32](d, n)
 		if err != nil {
 			s.Free()

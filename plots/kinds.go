@@ -14,9 +14,12 @@ type Figure func(*results.Table, Options) (*Drawing, error)
 // thePaper is where the figures come from.
 const thePaper = "Kaddour 2022, arXiv 2209.14981"
 
+// Kind says what a figure is, with its options and examples, and reads its text.
+type Kind = spec.Kind[Figure]
+
 // Kinds lists the figures that New makes.
-func Kinds() []spec.Kind[Figure] {
-	return []spec.Kind[Figure]{kSensitivityKind, speedupKind, earlyPhaseKind}
+func Kinds() []Kind {
+	return []Kind{kSensitivityKind, speedupKind, earlyPhaseKind}
 }
 
 // Names lists the figures' names.

@@ -40,7 +40,7 @@ type Job struct {
 
 // Slots are the parts of an open backend that evaluate side by side.
 type Slots struct {
-	Slots  []Slot
+	Slots  []Slot // at least one
 	Memory int64  // bytes of the job's that they take
 	Free   func() // gives back what they share, when all are closed; may be nil
 }
@@ -98,8 +98,11 @@ func (u *Unit) Release() {
 	}
 }
 
-// Done takes the values of the unit on Splits[split], and keeps them. Its error ends the sweep.
+// Done takes the values of the unit on Splits[split], at least one, and keeps them. Its error ends the sweep.
 func (u *Unit) Done(split int, values []Value) error {
+	if len(values) == 0 {
+		return u.without(split)
+	}
 	u.mu.Lock()
 	again := u.given[split]
 	u.given[split] = true
@@ -114,10 +117,15 @@ func (u *Unit) Done(split int, values []Value) error {
 func (u *Unit) complete() error {
 	for i, given := range u.given {
 		if !given {
-			return fmt.Errorf("%s: the backend gave no values on the split %s", u.Name, u.Splits[i])
+			return u.without(i)
 		}
 	}
 	return nil
+}
+
+// without is the error of a split that was given no values.
+func (u *Unit) without(split int) error {
+	return fmt.Errorf("%s: the backend gave no values on the split %s", u.Name, u.Splits[split])
 }
 
 // Value is one metric of one evaluation.

@@ -49,7 +49,7 @@ func (s *Store) KeepAverages(t *trajectory.Trajectory, names []Average, all []av
 	if len(missing) == 0 {
 		return nil
 	}
-	paths, err := list(s.dir, averagesPattern)
+	paths, err := input.List(s.dir, averagesPattern)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ const averagePrefix = `{"average":"`
 // missing of it is written again.
 func (s *Store) keptAverages() (map[storeKey]bool, error) {
 	have := map[storeKey]bool{}
-	paths, err := list(s.dir, averagesPattern)
+	paths, err := input.List(s.dir, averagesPattern)
 	if err != nil {
 		return nil, err
 	}

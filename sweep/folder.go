@@ -10,6 +10,9 @@ import (
 // storeName is where the store of a folder lies.
 const storeName = "store"
 
+// ErrLocked is the error, wrapped, of a folder that another process writes into.
+var ErrLocked = atomicfile.ErrLocked
+
 // Folder is a sweep's folder under its lock, with its store open.
 type Folder struct {
 	*Store
@@ -17,7 +20,8 @@ type Folder struct {
 }
 
 // OpenFolder makes the folder if it must, locks it, removes what killed writers left, and opens its store. While
-// another process has the folder open the error is atomicfile.ErrLocked.
+// another process has the folder open the error is ErrLocked. note, which may be nil, is told what was found in the store
+// and is not used.
 func OpenFolder(dir string, note func(Note)) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err

@@ -107,15 +107,14 @@ func (r *run) keepAverages() error {
 
 // evaluate opens the backend and streams the averages to it.
 func (r *run) evaluate(ctx context.Context, b Backend) (err error) {
-	note := r.Note
-	if note == nil {
-		note = func(Note) {}
-	}
-	slots, err := b.Open(ctx, Job{Units: len(r.cells), Splits: r.Spec.Splits, Policies: r.policies, Memory: (r.Memory + 1) / 2, Note: note})
+	slots, err := b.Open(ctx, Job{Units: len(r.cells), Splits: r.Spec.Splits, Policies: r.policies, Memory: (r.Memory + 1) / 2, Note: orNobody(r.Note)})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, slots.close()) }()
+	if len(slots.Slots) == 0 {
+		return errors.New("the backend has no slot that evaluates")
+	}
 	options := averaging.Options{Memory: r.Memory, Newest: bn.IsStatistic}
 	if r.Memory > 0 {
 		options.Memory = max(1, r.Memory-slots.Memory)
@@ -137,10 +136,15 @@ func (r *run) stream(ctx context.Context, run int, o averaging.Options, s *sched
 	wanted := func(average int) bool { return r.wants(run, average) }
 	return averaging.Stream(ctx, source, r.plans[run], wanted, o, func(o *averaging.Output) error {
 		if err := o.Verified(); err != nil { // an evaluation lasts
+			o.Release()
 			return err
 		}
-		for _, u := range r.units(run, o) {
+		units := r.units(run, o)
+		for i, u := range units {
 			if err := s.put(ctx, u); err != nil {
+				for _, u := range units[i:] {
+					u.Release()
+				}
 				return err
 			}
 		}

@@ -54,7 +54,11 @@ func (s *schedule) run(ctx context.Context, produce func(context.Context) error)
 		defer close(s.units)
 		return produce(ctx)
 	})
-	if err := g.Wait(); err != nil {
+	err := g.Wait()
+	for u := range s.units { // that nobody took
+		u.Release()
+	}
+	if err != nil {
 		return err
 	}
 	return errors.Join(s.failed...)

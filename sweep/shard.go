@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 // Shard is part I of N of a plan, counted from 1.
@@ -80,7 +82,7 @@ func (s Shard) Dir(sweep string) string {
 
 // Shards lists the shards that have a folder in that of a sweep, 1/2 before 2/2 before 1/3.
 func Shards(dir string) ([]Shard, error) {
-	paths, err := list(filepath.Join(dir, shardsName), "*-of-*")
+	paths, err := input.List(filepath.Join(dir, shardsName), "*-of-*")
 	if err != nil {
 		return nil, err
 	}

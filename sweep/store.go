@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -51,21 +50,6 @@ const (
 	maxSegment   = 4 * segmentLimit // nor is one read that is larger: its last record may be long
 )
 
-// list gives the paths of what lies in dir, if there is one, under names that match a pattern, sorted.
-func list(dir, pattern string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var out []string
-	for _, e := range entries {
-		if ok, err := filepath.Match(pattern, e.Name()); err == nil && ok {
-			out = append(out, filepath.Join(dir, e.Name()))
-		}
-	}
-	return out, err
-}
-
 // numbered is the path of a new file, called by the number behind those that are there.
 func numbered(dir, name string, there []string) string {
 	n := 0
@@ -78,10 +62,10 @@ func numbered(dir, name string, there []string) string {
 	return filepath.Join(dir, fmt.Sprintf(name, n+1))
 }
 
-// OpenStore makes the folder if it must, and finds the records in it. note is told of damaged records and of
-// evaluations of older versions.
+// OpenStore makes the folder if it must, and finds the records in it. note, which may be nil, is told of damaged records and
+// of evaluations of older versions.
 func OpenStore(dir string, note func(Note)) (*Store, error) {
-	s := &Store{dir: dir, limit: segmentLimit, note: note, alone: true, index: map[storeKey]place{}}
+	s := &Store{dir: dir, limit: segmentLimit, note: orNobody(note), alone: true, index: map[storeKey]place{}}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, err
 	}
@@ -102,7 +86,7 @@ func OpenStore(dir string, note func(Note)) (*Store, error) {
 // ReadStore opens a store to read what it has now, while another process may be adding to it. One that is not there is
 // empty.
 func ReadStore(dir string, note func(Note)) (*Store, error) {
-	s := &Store{dir: dir, note: note, index: map[storeKey]place{}}
+	s := &Store{dir: dir, note: orNobody(note), index: map[storeKey]place{}}
 	if err := s.readAll(); err != nil {
 		s.Close()
 		return nil, err
@@ -110,9 +94,17 @@ func ReadStore(dir string, note func(Note)) (*Store, error) {
 	return s, nil
 }
 
+// orNobody is a note that may be told.
+func orNobody(note func(Note)) func(Note) {
+	if note == nil {
+		return func(Note) {}
+	}
+	return note
+}
+
 // readAll takes the records of all segments into the index.
 func (s *Store) readAll() error {
-	paths, err := list(s.dir, segmentPattern)
+	paths, err := input.List(s.dir, segmentPattern)
 	if err != nil {
 		return err
 	}
@@ -127,13 +119,13 @@ func (s *Store) readAll() error {
 // findOld counts evaluations as versions up to 0.1 kept them, in store/ab/abcd….json.
 func (s *Store) findOld() error {
 	const folders = "[0-9a-f][0-9a-f]"
-	dirs, err := list(s.dir, folders)
+	dirs, err := input.List(s.dir, folders)
 	if err != nil {
 		return err
 	}
 	old := 0
 	for _, dir := range dirs {
-		files, err := list(dir, "*.json")
+		files, err := input.List(dir, "*.json")
 		if err != nil {
 			return err
 		}
@@ -210,8 +202,11 @@ func (s *Store) Get(key string) ([]Value, bool, error) {
 	return values, true, nil
 }
 
-// Put keeps an evaluation.
+// Put keeps an evaluation. One without values is an error: nobody could read it, and it would never be made again.
 func (s *Store) Put(e Evaluation) error {
+	if len(e.Values) == 0 {
+		return errNoValues
+	}
 	key := e.Inputs.Key()
 	line, err := newRecord(key, e)
 	if err != nil {
@@ -262,7 +257,7 @@ func (s *Store) ready() error {
 		s.last, s.synced = f, time.Now()
 		return f.Truncate(s.end)
 	}
-	paths, err := list(s.dir, segmentPattern)
+	paths, err := input.List(s.dir, segmentPattern)
 	if err != nil {
 		return err
 	}

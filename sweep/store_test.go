@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 func numberedEvaluation(i int) Evaluation {
@@ -91,7 +92,7 @@ func TestStore(t *testing.T) {
 	if have := holds(t, again, 5); have != "01234" || len(*notes) > 0 {
 		t.Errorf("holds %s, %v", have, *notes)
 	}
-	if paths, _ := list(dir, segmentPattern); len(paths) != 3 {
+	if paths, _ := input.List(dir, segmentPattern); len(paths) != 3 {
 		t.Errorf("segments %v", paths)
 	}
 }
@@ -242,7 +243,7 @@ func TestAveragesAreKeptOnce(t *testing.T) {
 		s.Close()
 	}
 	var have []string
-	paths, _ := list(dir, averagesPattern)
+	paths, _ := input.List(dir, averagesPattern)
 	for _, path := range paths {
 		f, err := os.Open(path)
 		if err != nil {

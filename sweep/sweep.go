@@ -62,6 +62,9 @@ func (s Spec) asked(spec string) bool {
 // averages finds those that are needed of each trajectory, the baseline's among them. What cannot be had is an
 // averaging.RequestError.
 func (s Spec) averages() ([]*averaging.Plan, error) {
+	if len(s.Endpoints) != len(s.Trajectories) {
+		return nil, fmt.Errorf("endpoints of %d trajectories for %d", len(s.Endpoints), len(s.Trajectories))
+	}
 	schemes := s.Schemes
 	if !s.asked(averaging.Last{}.Spec()) {
 		schemes = append([]averaging.Scheme{averaging.Last{}}, schemes...)

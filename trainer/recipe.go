@@ -43,6 +43,9 @@ func (r Recipe) Check() error {
 // fields are those of the data that the network takes, and those that it and the task do.
 func (r Recipe) fields() (inputs, all []string, err error) {
 	inputs, err = dataset.Match(r.Network.Inputs(), r.Data.Fields())
+	if err == nil && r.Data.Len() == 0 {
+		err = errors.New("it holds no examples")
+	}
 	if err == nil {
 		all, err = task.Fields(r.Task, r.Data.Fields(), inputs)
 	}

@@ -29,10 +29,10 @@ type Hooks struct {
 // at the end of each epoch (or every CheckpointEvery steps, and at the end). When ctx ends it returns ctx's error at the
 // next step; what was recorded stays.
 func Run(ctx context.Context, recipe Recipe, rec *trajectory.Recorder, hooks Hooks) error {
-	recipe.Rates.StepsPerEpoch = StepsPerEpoch(recipe.Data.Len(), recipe.BatchSize)
 	if err := recipe.Check(); err != nil {
 		return err
 	}
+	recipe.Rates.StepsPerEpoch = StepsPerEpoch(recipe.Data.Len(), recipe.BatchSize)
 	inputs, fields, err := recipe.fields()
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ type run struct {
 	weights *model.Weights
 	state   *optim.State
 	inputs  []string      // the fields that the network takes
-	fields  []string      // these, and what the task needs
+	fields  []string      // these, and what the task needs: in the order in which evaluations have them
 	batch   dataset.Batch // whose memory is used again
 	rec     *trajectory.Recorder
 	hooks   Hooks
@@ -139,9 +139,12 @@ func (r *run) step(step int64, indices []int) (float64, error) {
 	if err := r.Data.Read(&r.batch, indices, augmentations.generator(r.Seed, step)); err != nil {
 		return 0, err
 	}
+	if r.batch.N != len(indices) {
+		return 0, fmt.Errorf("split %s: a batch of %d examples where %d were asked for", r.Data.Name(), r.batch.N, len(indices))
+	}
 	var s torch.Scope
 	defer s.Close()
-	b := device.Place(&s, r.Device, &r.batch, r.fields)
+	b := device.Place(&s, r.Device, &r.batch, r.fields...)
 	out := r.net.Forward(&s, b.Inputs(r.inputs), model.Train)
 	if err := s.Err(); err != nil {
 		return 0, err

@@ -14,13 +14,17 @@ import (
 	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
 
+// ErrLocked is the error, wrapped, of a trajectory that another process writes.
+var ErrLocked = atomicfile.ErrLocked
+
 // Recorder appends checkpoints to a trajectory. One process at a time may hold one.
 type Recorder struct {
 	*Trajectory
 	unlock func()
 }
 
-// Create starts a trajectory in dir, which must be empty or not exist yet.
+// Create starts a trajectory in dir, which must be empty or not exist yet. While another process writes there the error is
+// ErrLocked.
 func Create(dir string, files Files, meta Meta) (*Recorder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -66,7 +70,7 @@ func vacant(dir string) error {
 }
 
 // Append opens the trajectory in dir to go on with it. A torn last line is cut off, and temporary files
-// that a kill left behind are removed.
+// that a kill left behind are removed. While another process writes it the error is ErrLocked.
 func Append(dir string, files Files) (*Recorder, error) {
 	if !Exists(dir) { // Lock would leave a file there
 		_, err := Open(dir, files)

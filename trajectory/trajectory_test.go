@@ -15,7 +15,6 @@ import (
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
-	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 )
 
 // record makes a trajectory of n checkpoints with two tensors, and returns its recorder.
@@ -80,7 +79,7 @@ func TestRecordAndRead(t *testing.T) {
 
 func TestOneRunAFolderAndOneWriter(t *testing.T) {
 	r := record(t, 1)
-	if _, err := Append(r.Dir, formats.Files{}); !errors.Is(err, atomicfile.ErrLocked) {
+	if _, err := Append(r.Dir, formats.Files{}); !errors.Is(err, ErrLocked) {
 		t.Errorf("a second writer: %v", err)
 	}
 	r.Close()

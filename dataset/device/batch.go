@@ -6,6 +6,8 @@
 package device
 
 import (
+	"fmt"
+
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
@@ -37,21 +39,42 @@ func (b *Batch) Inputs(names []string) []*torch.Tensor {
 	return out
 }
 
-// Place puts the named fields of a batch from the host's memory on a device, in this order. What goes wrong the scope says.
-func Place(s *torch.Scope, d torch.Device, b *dataset.Batch, names []string) *Batch {
+// Place puts the named fields of a batch, or all if none is named, from the host's memory on a device, in the order of the
+// names. What goes wrong the scope says.
+func Place(s *torch.Scope, d torch.Device, b *dataset.Batch, names ...string) *Batch {
 	out := &Batch{N: b.N}
+	if len(names) == 0 {
+		for _, a := range b.Arrays {
+			names = append(names, a.Name)
+		}
+	}
 	for _, name := range names {
-		a := b.Array(name)
-		t, err := empty(d, a.Field, b.N)
+		var t *torch.Tensor
+		a, err := array(b, name, b.N)
+		if err == nil {
+			t, err = empty(d, a.Field, b.N)
+		}
 		if err == nil {
 			s.Own(t)
-			err = write(t, 0, *a, b.N)
+			err = write(t, 0, a, b.N)
 		}
 		s.Fail(err)
 		out.Fields = append(out.Fields, a.Field)
 		out.Tensors = append(out.Tensors, seen(s, t, a.Field, 0, b.N))
 	}
 	return out
+}
+
+// array finds a field of a batch that is to have n examples. Splits of others may give less than they say.
+func array(b *dataset.Batch, name string, n int) (dataset.Array, error) {
+	a := b.Array(name)
+	switch {
+	case a == nil:
+		return dataset.Array{Field: dataset.Field{Name: name}}, fmt.Errorf("a batch without the field %s", name)
+	case b.N != n || int64(len(a.Data)) != int64(n)*a.Bytes():
+		return *a, fmt.Errorf("%s: %d bytes of %d examples; %d examples of %s%v are expected", name, len(a.Data), b.N, n, a.DType, a.Shape)
+	}
+	return *a, nil
 }
 
 // empty is room for n examples of a field.

@@ -98,7 +98,11 @@ func (f *Feed) load() error {
 			return err
 		}
 		for i, field := range f.fields {
-			if err := write(f.whole[i], from, *b.Array(field.Name), to-from); err != nil {
+			a, err := array(&b, field.Name, to-from)
+			if err == nil {
+				err = write(f.whole[i], from, a, to-from)
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -106,6 +106,35 @@ type failing struct{ dataset.Split }
 
 func (failing) Read(*dataset.Batch, []int, *rand.Rand) error { return errors.New("the disk is gone") }
 
+// short gives half of what it is asked for, and forgets the targets.
+type short struct{ dataset.Split }
+
+func (s short) Read(b *dataset.Batch, indices []int, _ *rand.Rand) error {
+	b.Reset(len(indices), s.Fields()[:2]...)
+	b.Arrays[0].Data = b.Arrays[0].Data[:len(b.Arrays[0].Data)/2]
+	return nil
+}
+
+// A split of one's own that gives less than it says is an error, not a look into other memory.
+func TestReadingTooLittle(t *testing.T) {
+	for _, field := range []string{"inputs", "targets"} {
+		if _, err := Open(short{split(t)}, torch.CPU, NoLimit, field); err == nil {
+			t.Errorf("%s was loaded", field)
+		}
+		f, err := Open(short{split(t)}, torch.CPU, 0, field)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := f.Walk()
+		var s torch.Scope
+		if w.Batch(&s, 0, 3); s.Err() == nil {
+			t.Errorf("%s: no error", field)
+		}
+		s.Close()
+		w.Close()
+	}
+}
+
 // What goes wrong while a split is read comes to whoever computes.
 func TestReadingFails(t *testing.T) {
 	if _, err := Open(failing{split(t)}, torch.CPU, NoLimit); err == nil {

@@ -1,6 +1,8 @@
 package device
 
 import (
+	"fmt"
+
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
@@ -46,7 +48,10 @@ func (w *Walk) Batch(s *torch.Scope, from, to int) *Batch {
 		w.ahead = w.read(to, next, w.spare)
 	}
 	w.spare = now.batch
-	return Place(s, w.f.Device, now.batch, dataset.Names(w.f.fields))
+	if n := now.batch.N; n != to-from {
+		s.Fail(fmt.Errorf("split %s: a batch of %d examples where %d were asked for", w.f.Name(), n, to-from))
+	}
+	return Place(s, w.f.Device, now.batch, dataset.Names(w.f.fields)...)
 }
 
 // read begins to read a batch into memory that nobody else uses.

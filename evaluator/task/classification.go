@@ -1,6 +1,7 @@
 package task
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -76,8 +77,11 @@ func (r *classScores) Add(from int, outputs *torch.Tensor, b *device.Batch) erro
 	if len(shape) != 2 || shape[0] != int64(b.N) {
 		return fmt.Errorf("outputs of shape %v for %d examples; a classification wants examples × classes", shape, b.N)
 	}
-	r.classes.Store(shape[1])
 	labels := b.Tensor(dataset.Targets)
+	if have, err := labels.Shape(); err != nil || product(have) != int64(b.N) {
+		return errors.Join(err, fmt.Errorf("targets of shape %v for %d examples; a classification has one class each", have, b.N))
+	}
+	r.classes.Store(shape[1])
 	out := make([]float64, 2*b.N)
 	if err := torch.ScoreClasses(out, outputs, labels, false); err != nil {
 		return err

@@ -53,6 +53,9 @@ func (l LanguageModel) Needs(fields []dataset.Field, inputs []string) ([]string,
 	if len(f.Shape) != 1 {
 		return nil, fmt.Errorf("tokens of shape %v for each example; one dimension is expected", f.Shape)
 	}
+	if f.Name != dataset.Targets && f.Shape[0] < 2 || f.Shape[0] == 0 {
+		return nil, fmt.Errorf("%s of %d tokens an example: there is nothing to predict", f.Name, f.Shape[0])
+	}
 	return []string{f.Name}, whole(f)
 }
 

@@ -16,7 +16,14 @@ import (
 	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 
-// Task says what outputs and targets are.
+// Tensor and Scope are libtorch's, by the names that tasks of others can use: Tensor.Values copies out the elements.
+type (
+	Tensor = torch.Tensor
+	Scope  = torch.Scope
+)
+
+// Task says what outputs and targets are. Its batches have the fields that the network takes, in the network's order, and
+// then the targets, where there are any.
 type Task interface {
 	// Spec is the canonical text that Parse reads.
 	Spec() string
@@ -33,7 +40,7 @@ type Task interface {
 	Needs(fields []dataset.Field, inputs []string) ([]string, error)
 	// Loss is the mean loss of a batch, a differentiable scalar, for training. The fields of a batch are the network's
 	// inputs, in its order, and then what else Needs names.
-	Loss(s *torch.Scope, outputs *torch.Tensor, b *device.Batch) *torch.Tensor
+	Loss(s *Scope, outputs *Tensor, b *device.Batch) *Tensor
 	// Scores begins to score n examples.
 	Scores(n int) Scores
 }
@@ -42,7 +49,7 @@ type Task interface {
 type Scores interface {
 	// Add scores the outputs of the examples of b, which are those from the index from on. Goroutines may add different
 	// examples at the same time.
-	Add(from int, outputs *torch.Tensor, b *device.Batch) error
+	Add(from int, outputs *Tensor, b *device.Batch) error
 	// Values are the metrics over all examples.
 	Values() []Value
 }
@@ -54,9 +61,12 @@ type Value struct {
 	N             int64   // examples; tokens of language models
 }
 
+// Kind says what a task is, with its options and examples, and reads its text.
+type Kind = spec.Kind[Task]
+
 // Kinds are the tasks that Parse knows.
-func Kinds() []spec.Kind[Task] {
-	return []spec.Kind[Task]{classification, regression, languageModel, maskedLanguageModel}
+func Kinds() []Kind {
+	return []Kind{classification, regression, languageModel, maskedLanguageModel}
 }
 
 // Parse reads a task's text; "" is Classification.

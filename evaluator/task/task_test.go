@@ -54,11 +54,7 @@ func TestMeanOverExamples(t *testing.T) {
 // batch is one on the CPU; the last field is the targets.
 func batch(t *testing.T, s *torch.Scope, n int, arrays ...dataset.Array) *device.Batch {
 	t.Helper()
-	var names []string
-	for _, a := range arrays {
-		names = append(names, a.Name)
-	}
-	b := device.Place(s, torch.CPU, &dataset.Batch{N: n, Arrays: arrays}, names)
+	b := device.Place(s, torch.CPU, &dataset.Batch{N: n, Arrays: arrays})
 	if err := s.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +92,11 @@ func TestScores(t *testing.T) {
 	targets.Data[1] = 2
 	if _, err := values(Classification{}, 2, outputs([]float32{1, 1, 0, 3}, 2, 2), batch(t, &s, 2, targets)); err == nil || err.Error() != "target 2 of example 1, with 2 classes" {
 		t.Errorf("a class that is none: %v", err)
+	}
+	for name, b := range map[string]*device.Batch{"none": batch(t, &s, 2), "two each": batch(t, &s, 2, array(dataset.Targets, []int64{2}, 0, 1, 0, 1))} {
+		if _, err := values(Classification{}, 2, outputs([]float32{1, 1, 0, 3}, 2, 2), b); err == nil {
+			t.Errorf("targets: %s: no error", name)
+		}
 	}
 	v, err = values(Regression{}, 2, outputs([]float32{1, 2, 0, 0}, 2, 2), batch(t, &s, 2, array(dataset.Targets, []int64{2}, 1, 4, 3, 0)))
 	if err != nil || !close(v[0].Value, (2+4.5)/2) || !close(v[1].Value, (1+1.5)/2) {

@@ -1,6 +1,6 @@
 // Package fits holds the test that the rooms can be added to: a network, a layer, a data set, an optimizer and a task that
-// none of them knows are trained, recorded, swept and drawn. (A backend of one's own is in internal/rooms, in a module of
-// its own.)
+// none of them knows are trained, recorded, swept and drawn. It imports what another module can, and nothing else: internal/rooms
+// looks to that. (A backend of one's own is in internal/rooms, in a module of its own.)
 package fits
 
 import (
@@ -22,8 +22,6 @@ import (
 	"github.com/lawa-replay/lawa-replay/dataset/device"
 	"github.com/lawa-replay/lawa-replay/evaluator"
 	"github.com/lawa-replay/lawa-replay/evaluator/task"
-	"github.com/lawa-replay/lawa-replay/internal/hint"
-	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/optim"
 	"github.com/lawa-replay/lawa-replay/optim/schedule"
@@ -117,18 +115,19 @@ func (heights) Needs([]dataset.Field, []string) ([]string, error) {
 	return []string{"height"}, nil
 }
 func (heights) Scores(n int) task.Scores { return &right{make([]float64, n)} }
-func (heights) Loss(s *torch.Scope, outputs *torch.Tensor, b *device.Batch) *torch.Tensor {
+func (heights) Loss(s *task.Scope, outputs *task.Tensor, b *device.Batch) *task.Tensor {
 	return s.SquareLoss(outputs, b.Tensor("height"))
 }
 
 type right struct{ of []float64 }
 
-func (r *right) Add(from int, outputs *torch.Tensor, b *device.Batch) error {
-	out, want := make([]float32, b.N), make([]float32, b.N)
-	if err := torch.Read(out, outputs, 0); err != nil {
+func (r *right) Add(from int, outputs *task.Tensor, b *device.Batch) error {
+	out, err := outputs.Values()
+	if err != nil {
 		return err
 	}
-	if err := torch.Read(want, b.Tensor("height"), 0); err != nil {
+	want, err := b.Tensor("height").Values()
+	if err != nil {
 		return err
 	}
 	for i := range out {
@@ -155,7 +154,7 @@ func TestWhatNobodyKnowsFits(t *testing.T) {
 	if n := len(run.Checkpoints); n != 8 {
 		t.Fatalf("%d checkpoints", n)
 	}
-	engine := evaluator.NewEngine(network(), torch.CPU, 1, 1)
+	engine := evaluator.NewEngine(network(), model.CPU, 1, 1)
 	engine.Set, engine.Task, engine.BNSplit, engine.BNBatch = set, heights{}, set.Train, 30
 	schemes, err := averaging.ParseAll([]string{"lawa:k=1..3"})
 	if err != nil {
@@ -166,7 +165,7 @@ func TestWhatNobodyKnowsFits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	folder, err := sweep.OpenFolder(filepath.Join(dir, "sweep"), func(n hint.Note) { t.Error(n.Text) })
+	folder, err := sweep.OpenFolder(filepath.Join(dir, "sweep"), func(n sweep.Note) { t.Error(n.Text) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,13 +201,13 @@ func TestWhatNobodyKnowsFits(t *testing.T) {
 // train trains two epochs, breaking off in the second and going on.
 func train(ctx context.Context, t *testing.T, dir string, set *dataset.Set) *trajectory.Trajectory {
 	recipe := trainer.Recipe{Network: network(), Data: set.Train, Task: heights{}, Optimizer: average{},
-		Rates: schedule.Rates{Peak: 0.3, Epochs: 2, Schedule: schedule.Cosine{}}, BatchSize: 30, Seed: 1, CheckpointEvery: 5, Device: torch.CPU, Threads: 1}
+		Rates: schedule.Rates{Peak: 0.3, Epochs: 2, Schedule: schedule.Cosine{}}, BatchSize: 30, Seed: 1, CheckpointEvery: 5, Device: model.CPU, Threads: 1}
 	rec, err := trajectory.Create(dir, formats.Files{}, trajectory.Meta{Run: "toy", Model: recipe.Network.Spec(), Data: set.Spec, BatchSize: recipe.BatchSize})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer rec.Close()
-	engine := evaluator.NewEngine(recipe.Network, torch.CPU, 1, 1)
+	engine := evaluator.NewEngine(recipe.Network, model.CPU, 1, 1)
 	engine.Task = heights{}
 	val, err := engine.Load(set.Val, device.NoLimit)
 	if err != nil {

@@ -68,6 +68,22 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return data, err
 }
 
+// List gives the paths of what lies in a folder, if there is one, under names that match a pattern (path/filepath.Match),
+// sorted. The folder's own name is no pattern.
+func List(dir, pattern string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	var out []string
+	for _, e := range entries {
+		if ok, err := filepath.Match(pattern, e.Name()); err == nil && ok {
+			out = append(out, filepath.Join(dir, e.Name()))
+		}
+	}
+	return out, err
+}
+
 // ErrLine is wrapped by the error of a line that is too long.
 var ErrLine = errors.New("the line is too long")
 

@@ -68,7 +68,7 @@ const (
 var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "sweep", "evaluator/worker", "checkpoint/formats", "dataset", "optim/schedule"}
 
 func TestArrows(t *testing.T) {
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"/...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps,TestImports", module+"/...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
@@ -81,6 +81,7 @@ func TestArrows(t *testing.T) {
 		var p struct {
 			ImportPath    string
 			Imports, Deps []string
+			TestImports   []string
 		}
 		if err := d.Decode(&p); err != nil {
 			t.Fatal(err)
@@ -93,6 +94,11 @@ func TestArrows(t *testing.T) {
 		}
 		if row, _, _ := strings.Cut(room, "/average_sweep"); room != "internal/rooms" && !strings.Contains(string(design), "`"+row+"`") {
 			t.Errorf("package %s has no row in docs/design.md", room)
+		}
+		for _, i := range p.TestImports {
+			if room == "internal/fits" && strings.HasPrefix(i, module+"/internal/") {
+				t.Errorf("the test of %s imports %s, which another module cannot", room, i)
+			}
 		}
 		for _, i := range p.Imports {
 			if other, ours := strings.CutPrefix(i, module+"/"); ours && !slices.Contains(allowed, other) && !slices.Contains(everywhere, other) {

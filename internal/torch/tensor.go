@@ -94,6 +94,28 @@ func (t *Tensor) Shape() ([]int64, error) {
 	return shape, err
 }
 
+// Values copies out the elements of t, whatever their dtype and their order in memory, the last dimension changing fastest.
+// Whole numbers beyond 2⁵³ are rounded.
+func (t *Tensor) Values() ([]float64, error) {
+	shape, err := t.Shape()
+	if err != nil {
+		return nil, err
+	}
+	n := int64(1)
+	for _, size := range shape {
+		n *= size
+	}
+	var s Scope
+	defer s.Close()
+	x := s.gotch(func(out *lib.Ctensor) { lib.AtgTotype(out, t.c, int32(dtypeOf[float64]())) })
+	x = s.gotch(func(out *lib.Ctensor) { lib.AtgContiguous(out, x.handle()) })
+	if err := s.Err(); err != nil {
+		return nil, err
+	}
+	out := make([]float64, n)
+	return out, Read(out, x, 0)
+}
+
 // Free releases t; to free nil, or twice, is harmless.
 func (t *Tensor) Free() {
 	if t != nil && t.c != nil {

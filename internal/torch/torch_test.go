@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -115,4 +116,39 @@ func TestWorkerReturnsItsError(t *testing.T) {
 	if err := Worker(1, false, func() error { return want }); err != want {
 		t.Error(err)
 	}
+}
+
+// Values are the elements in their order, whatever the dtype, and however they lie in memory.
+func TestValues(t *testing.T) {
+	within(t, func() error {
+		whole, err := From(CPU, []int64{-100, 7}, 2)
+		if err != nil {
+			return err
+		}
+		defer whole.Free()
+		pixels, err := From(CPU, []uint8{0, 51, 102, 153, 204, 255, 0, 255}, 1, 2, 2, 2)
+		if err != nil {
+			return err
+		}
+		defer pixels.Free()
+		var s Scope
+		defer s.Close()
+		images := s.Normalize(pixels, 0, 1, []float32{0, 0}, []float32{1, 1}) // channels last in memory
+		if err := s.Err(); err != nil {
+			return err
+		}
+		for _, c := range []struct {
+			of   *Tensor
+			want []float64
+		}{{whole, []float64{-100, 7}}, {pixels, []float64{0, 51, 102, 153, 204, 255, 0, 255}}, {images, []float64{0, float64(float32(51) / 255), float64(float32(102) / 255), float64(float32(153) / 255), float64(float32(204) / 255), 1, 0, 1}}} {
+			if have, err := c.of.Values(); err != nil || !slices.Equal(have, c.want) {
+				t.Errorf("%v, %v, expected %v", have, err, c.want)
+			}
+		}
+		whole.Free()
+		if _, err := whole.Values(); err == nil {
+			t.Error("values of a freed tensor")
+		}
+		return nil
+	})
 }

@@ -25,8 +25,11 @@ type Place struct {
 	Epoch float64 // epochs that have passed, those of the warm-up too
 }
 
+// Kind says what a schedule is, with its options and examples, and reads its text.
+type Kind = spec.Kind[Schedule]
+
 // Kinds lists the schedules.
-func Kinds() []spec.Kind[Schedule] { return []spec.Kind[Schedule]{cosineKind, constantKind, stepKind} }
+func Kinds() []Kind { return []Kind{cosineKind, constantKind, stepKind} }
 
 // Parse reads the text of a schedule, such as step:every=30,gamma=0.1.
 func Parse(text string) (Schedule, error) { return spec.Choose("schedule", text, Kinds()) }
