@@ -30,17 +30,12 @@ func (e *Engine) LoadInputs(s dataset.Split, limit int64) (*Data, error) {
 
 func (e *Engine) data(s dataset.Split, limit int64, scored bool) (*Data, error) {
 	inputs, err := dataset.Match(e.Net.Inputs(), s.Fields())
+	names := inputs
 	if err == nil && scored {
-		err = e.task().Check(s.Fields(), inputs)
+		names, err = task.Fields(e.task(), s.Fields(), inputs)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("split %s: %w", s.Name(), err)
-	}
-	names := inputs
-	for _, f := range s.Fields() {
-		if scored && f.Name == dataset.Targets {
-			names = append(names[:len(names):len(names)], f.Name)
-		}
 	}
 	feed, err := device.Open(s, e.Device, limit, names...)
 	if err != nil {

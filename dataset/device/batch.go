@@ -37,14 +37,15 @@ func (b *Batch) Inputs(names []string) []*torch.Tensor {
 	return out
 }
 
-// Place puts a batch from the host's memory on a device. What goes wrong the scope says.
-func Place(s *torch.Scope, d torch.Device, b *dataset.Batch) *Batch {
+// Place puts the named fields of a batch from the host's memory on a device, in this order. What goes wrong the scope says.
+func Place(s *torch.Scope, d torch.Device, b *dataset.Batch, names []string) *Batch {
 	out := &Batch{N: b.N}
-	for _, a := range b.Arrays {
+	for _, name := range names {
+		a := b.Array(name)
 		t, err := empty(d, a.Field, b.N)
 		if err == nil {
 			s.Own(t)
-			err = write(t, 0, a, b.N)
+			err = write(t, 0, *a, b.N)
 		}
 		s.Fail(err)
 		out.Fields = append(out.Fields, a.Field)

@@ -46,11 +46,7 @@ func (w *Walk) Batch(s *torch.Scope, from, to int) *Batch {
 		w.ahead = w.read(to, next, w.spare)
 	}
 	w.spare = now.batch
-	wanted := dataset.Batch{N: now.batch.N}
-	for _, field := range w.f.fields {
-		wanted.Arrays = append(wanted.Arrays, *now.batch.Array(field.Name))
-	}
-	return Place(s, w.f.Device, &wanted)
+	return Place(s, w.f.Device, now.batch, dataset.Names(w.f.fields))
 }
 
 // read begins to read a batch into memory that nobody else uses.
