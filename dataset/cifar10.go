@@ -15,7 +15,7 @@ import (
 // cifar10 is read from its binary version (data_batch_1.bin … test_batch.bin), or from images in train/CLASS/*.jpg and
 // test/CLASS/*.jpg, in a folder or a .tar.gz of one.
 var cifar10 = imageKind(spec.Kind[Source]{
-	Name: "cifar10", About: "32×32 decoded in ten classes: the binary version, or JPEG files in a folder or a .tar.gz",
+	Name: "cifar10", About: "32×32 pictures in ten classes: the binary version, or JPEG files in a folder or a .tar.gz",
 	Source:   `Krizhevsky, "Learning multiple layers of features from tiny images" (2009)`,
 	Examples: []string{"cifar10", "cifar10:norm=cifar,shift=4,flip=true"},
 }, []normNamed{

@@ -112,7 +112,7 @@ func Example() {
 	var stores sweep.Stores
 	for i := range 2 {
 		shard := sweep.Shard{I: i + 1, N: 2}
-		folder, err := sweep.OpenFolder(shard.Dir(dir), note)
+		folder, err := sweep.OpenShard(dir, shard, note)
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -42,6 +42,19 @@ func OpenFolder(dir string, note func(Note)) (*Folder, error) {
 	return &Folder{store, unlock}, nil
 }
 
+// OpenShard is OpenFolder for the folder of a shard in that of its sweep. No symbolic link leads there.
+func OpenShard(sweep string, s Shard, note func(Note)) (*Folder, error) {
+	dir := s.Dir(sweep)
+	name, err := filepath.Rel(sweep, dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := atomicfile.MkdirBelow(sweep, name); err != nil {
+		return nil, err
+	}
+	return OpenFolder(dir, note)
+}
+
 // Close closes the store and unlocks the folder.
 func (f *Folder) Close() error {
 	defer f.unlock()

@@ -150,8 +150,10 @@ func (w *Written) Spec(runs []*trajectory.Trajectory) (Spec, error) {
 	}
 	for i, r := range w.Runs {
 		n := len(runs[i].Checkpoints)
-		if last := slices.Max(append([]int{0}, r.Endpoints...)); last >= n {
-			return s, fmt.Errorf("trajectory %s: the plan has an endpoint at its checkpoint %d, it holds %d now", r.Run, last+1, n)
+		for _, at := range r.Endpoints {
+			if at < 0 || at >= n {
+				return s, fmt.Errorf("trajectory %s: the plan has an endpoint at its checkpoint %d, it holds %d now", r.Run, at+1, n)
+			}
 		}
 		s.Endpoints = append(s.Endpoints, r.Endpoints)
 	}

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -13,13 +14,16 @@ import (
 // Shard is part I of N of a plan, counted from 1.
 type Shard struct{ I, N int }
 
+// MaxShards is the largest N: of more shards it would take long to say which of them lack what.
+const MaxShards = 1 << 16
+
 // ParseShard reads 2/8.
 func ParseShard(text string) (Shard, error) {
 	a, b, _ := strings.Cut(text, "/")
 	i, err1 := strconv.Atoi(a)
 	n, err2 := strconv.Atoi(b)
-	if err1 != nil || err2 != nil || i < 1 || i > n {
-		return Shard{}, fmt.Errorf("shard %q: want I/N, part I of N, such as 1/8 to 8/8", text)
+	if err1 != nil || err2 != nil || i < 1 || i > n || n > MaxShards {
+		return Shard{}, fmt.Errorf("shard %q: want I/N, part I of N, such as 1/8 to 8/8, and at most %d of them", text, MaxShards)
 	}
 	return Shard{i, n}, nil
 }
@@ -92,7 +96,7 @@ func Shards(dir string) ([]Shard, error) {
 			out = append(out, s)
 		}
 	}
-	slices.SortFunc(out, func(a, b Shard) int { return (a.N-b.N)<<16 + a.I - b.I })
+	slices.SortFunc(out, func(a, b Shard) int { return cmp.Or(a.N-b.N, a.I-b.I) })
 	return out, nil
 }
 

@@ -63,7 +63,7 @@ func TestShardsAreDisjointAndWhole(t *testing.T) {
 		}
 		keys[c.Key] = true
 	}
-	for _, text := range []string{"", "1", "0/2", "3/2", "a/b", "1/2/3", "-1/2"} {
+	for _, text := range []string{"", "1", "0/2", "3/2", "a/b", "1/2/3", "-1/2", "1/9223372036854775807"} {
 		if s, err := sweep.ParseShard(text); err == nil {
 			t.Errorf("%q is %v", text, s)
 		}
@@ -106,7 +106,7 @@ func TestMergedShardsAreTheSweep(t *testing.T) {
 	defer main.Close()
 	for _, i := range []int{3, 1, 2} {
 		s := sweep.Shard{I: i, N: 3}
-		folder, err := sweep.OpenFolder(s.Dir(dir), none)
+		folder, err := sweep.OpenShard(dir, s, none)
 		if err != nil {
 			t.Fatal(err)
 		}

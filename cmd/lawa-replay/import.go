@@ -258,7 +258,7 @@ func showUnderstood(u *importer.Understood, all bool) {
 		if u.StepsUnknown {
 			step = "–"
 		}
-		w.AppendRow(table.Row{trajectory.EpochName(f.Epoch), step, f.Names, f.Inside, f.Tensors, humanize.IBytes(uint64(f.Weights)), humanize.IBytes(uint64(f.Bytes)), relative(f.Source)})
+		w.AppendRow(table.Row{trajectory.EpochName(f.Epoch), step, f.Names, f.Inside, f.Tensors, humanize.IBytes(uint64(f.Weights)), humanize.IBytes(uint64(f.Bytes)), relative("", f.Source)})
 	}
 	fmt.Fprintln(plain{os.Stderr}, w.Render())
 	if n > 0 {
@@ -278,9 +278,10 @@ func formatOf(f importer.Found) string {
 }
 
 // relative is a path as people see it from here, if that is shorter.
-func relative(path string) string {
-	if wd, err := os.Getwd(); err == nil {
-		if rel, err := filepath.Rel(wd, path); err == nil && len(rel) < len(path) {
+func relative(from, path string) string {
+	from, err := filepath.Abs(from)
+	if err == nil {
+		if rel, err := filepath.Rel(from, path); err == nil && len(rel) < len(path) {
 			return rel
 		}
 	}

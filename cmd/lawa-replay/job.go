@@ -23,6 +23,7 @@ type job struct {
 	spec    sweep.Spec
 	backend sweep.Backend
 	memory  int64
+	from    string // where the user is, if not in the process's folder
 	close   func()
 }
 
@@ -48,15 +49,23 @@ func asked(cmd *cobra.Command, err error) error {
 	return err
 }
 
-// run evaluates with a progress bar what is missing of a plan, into a folder: the sweep's own, or that of a shard in it.
+// run evaluates with a progress bar what is missing of a plan, into the sweep's folder, or into that of a shard in it.
 // What it has then, and what others had when it began, is handed to done, under the folder's lock.
-func (j *job) run(ctx context.Context, p *sweep.Plan, dir, folder string, done func(sweep.Summary, sweep.Stores) error) error {
+func (j *job) run(ctx context.Context, p *sweep.Plan, dir string, shard *sweep.Shard, done func(sweep.Summary, sweep.Stores) error) error {
 	bar := newProgress(ctx, "sweep", -1)
 	defer func() { bar.close() }()
 	note := func(n sweep.Note) { bar.close(); sayNote(n) }
-	into, err := sweep.OpenFolder(folder, note)
+	var into *sweep.Folder
+	var err error
+	folder := dir
+	if shard == nil {
+		into, err = sweep.OpenFolder(dir, note)
+	} else {
+		folder = shard.Dir(dir)
+		into, err = sweep.OpenShard(dir, *shard, note)
+	}
 	switch {
-	case errors.Is(err, atomicfile.ErrLocked) && folder == dir:
+	case errors.Is(err, atomicfile.ErrLocked) && shard == nil:
 		return fmt.Errorf("%w: wait for the other sweep, or choose another --out", err)
 	case errors.Is(err, atomicfile.ErrLocked):
 		return fmt.Errorf("%w: this shard is being evaluated", err)
@@ -78,7 +87,7 @@ func (j *job) run(ctx context.Context, p *sweep.Plan, dir, folder string, done f
 	})
 	bar.close()
 	if errors.Is(err, context.Canceled) {
-		say("interrupted: %d of %d evaluations are kept in %s; the same command goes on with the rest", sum.Evaluations-sum.Missing+sum.Evaluated, sum.Evaluations, relative(folder))
+		say("interrupted: %d of %d evaluations are kept in %s; the same command goes on with the rest", sum.Evaluations-sum.Missing+sum.Evaluated, sum.Evaluations, relative(j.from, folder))
 	}
 	if err != nil {
 		return err
@@ -112,7 +121,8 @@ func provenance(p *sweep.Plan, b sweep.Backend, software string) (map[string]any
 	for _, policy := range p.Spec.Policies {
 		policies = append(policies, policy.String())
 	}
-	out := maps.Clone(b.Provenance())
+	out := map[string]any{}
+	maps.Copy(out, b.Provenance())
 	maps.Copy(out, map[string]any{"software": software, "numeric": p.Numeric(), "runs": runs, "schemes": schemes, "policies": policies, "splits": p.Spec.Splits})
 	return out, nil
 }

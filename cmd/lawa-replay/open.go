@@ -98,7 +98,7 @@ func openAny(paths []string, o foreignOptions) (*trajectory.Trajectory, error) {
 				dir = filepath.Dir(dir)
 			}
 		}
-		say("%s: one run of %d checkpoints, epochs %s to %s, %s (import --dry-run shows each)", relative(dir), len(u.Checkpoints), trajectory.EpochName(first.Epoch), trajectory.EpochName(last.Epoch), formatOf(first))
+		say("%s: one run of %d checkpoints, epochs %s to %s, %s (import --dry-run shows each)", relative("", dir), len(u.Checkpoints), trajectory.EpochName(first.Epoch), trajectory.EpochName(last.Epoch), formatOf(first))
 	}
 	for _, note := range u.Notes {
 		sayNote(note)

@@ -55,6 +55,9 @@ plan is not taken for it. The device may be another; all shards need the same ki
 // record notes how flags are set, as on a command line.
 func record(f *pflag.FlagSet, into *[]string) {
 	f.VisitAll(func(one *pflag.Flag) {
+		if one.DefValue == "[]" { // which the help leaves out of a list alone
+			one.DefValue = ""
+		}
 		one.Value = recorded{one.Value, func(text string) { *into = append(*into, "--"+one.Name+"="+text) }}
 	})
 }
@@ -74,8 +77,10 @@ func runPlan(ctx context.Context, cmd *cobra.Command, o sweepOptions, arguments,
 	if dir == "" {
 		return wrong(cmd, errors.New("--out is missing: the folder of the sweep"))
 	}
-	if shards < 0 {
-		return wrong(cmd, errors.New("--shards takes a number from 1 on"))
+	if cmd.Flags().Changed("shards") {
+		if _, err := sweep.ParseShard(fmt.Sprintf("1/%d", shards)); err != nil {
+			return wrong(cmd, fmt.Errorf("--shards takes a number from 1 to %d", sweep.MaxShards))
+		}
 	}
 	device := o.device
 	there, err := o.elsewhere(cmd)
@@ -120,7 +125,11 @@ func runPlan(ctx context.Context, cmd *cobra.Command, o sweepOptions, arguments,
 	if err := printPlan(cmd.OutOrStdout(), p, shards, known); err != nil {
 		return err
 	}
-	say("the plan is %s; evaluate it with: lawa-replay run %s --shard I/N", filepath.Join(dir, sweep.PlanName), dir)
+	consent := ""
+	if o.worker != "" {
+		consent = ", and --worker as here"
+	}
+	say("the plan is %s; evaluate it with: lawa-replay run %s --shard I/N%s", filepath.Join(dir, sweep.PlanName), dir, consent)
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 type planned struct {
 	*sweep.Written
 	dir     string // of the sweep, wherever this process goes
+	from    string // where the user is
 	cmd     *cobra.Command
 	options sweepOptions
 	runs    []string
@@ -35,9 +36,12 @@ func openPlan(dir string) (*planned, error) {
 		return nil, err
 	}
 	p := &planned{Written: w, dir: abs, cmd: &cobra.Command{Use: "plan"}}
+	if p.from, err = os.Getwd(); err != nil {
+		return nil, err
+	}
 	p.options.flags(p.cmd.Flags())
 	if err := p.cmd.ParseFlags(w.Arguments); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, sweep.PlanName), err)
+		return nil, fmt.Errorf("%s: its arguments: %v", filepath.Join(dir, sweep.PlanName), err) // --help among them is no wish of the user
 	}
 	p.runs = p.cmd.Flags().Args()
 	folder := filepath.FromSlash(w.Folder)
@@ -55,14 +59,41 @@ func openPlan(dir string) (*planned, error) {
 	return p, nil
 }
 
+// consent is an error where the plan would run another command than its user expects.
+func (p *planned) consent(worker string) error {
+	switch planned := p.options.worker; {
+	case planned == worker:
+		return nil
+	case planned == "":
+		return errors.New("--worker: the plan evaluates by a network of this program, not by a command")
+	case worker == "":
+		return fmt.Errorf("the plan evaluates by a command, which it runs in %s: %q. Give --worker the same command if it may", p.folder(), planned)
+	default:
+		return fmt.Errorf("--worker: the plan's command is another, which it runs in %s: %q", p.folder(), planned)
+	}
+}
+
+// folder is the one in which the plan was made, as the user sees it.
+func (p *planned) folder() string {
+	here, err := os.Getwd()
+	if err != nil {
+		return p.Folder
+	}
+	return relative(p.from, here)
+}
+
 // failed says of an error whether it lies with what was planned, for which the command line is not to blame.
 func (p *planned) failed(err error) error {
 	var usage usageError
 	if errors.As(err, &usage) {
 		err = usage.error
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", relative(filepath.Join(p.dir, sweep.PlanName)), err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	path, made := relative(p.from, filepath.Join(p.dir, sweep.PlanName)), ""
+	if folder := p.folder(); folder != "." {
+		made = fmt.Sprintf(" (made in %s)", folder)
+	}
+	return fmt.Errorf("%s%s: %w", path, made, err)
 }

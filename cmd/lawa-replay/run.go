@@ -13,7 +13,7 @@ import (
 )
 
 func newRun() *cobra.Command {
-	var text string
+	var text, worker string
 	c := &cobra.Command{
 		Use:   "run SWEEP --shard I/N",
 		Short: "Evaluate a shard of a plan",
@@ -27,9 +27,12 @@ evaluated again. The plan is made anew first, and compared: it says so if checkp
 network, data or program are not those that were planned with.
 
 The device and what else depends on the machine may be said here; otherwise it is as
-it was planned.`,
+it was planned. A plan that evaluates by a command (plan --worker) runs it only if
+--worker says the same command here: whoever can write plan.json could have put another
+one into it.`,
 		Example: `  lawa-replay run sweep --shard 3/8
   lawa-replay run sweep --shard 3/8 --device cuda:0 --memory 16GiB
+  lawa-replay run sweep --shard 3/8 --worker "python eval.py"
   sbatch --array=1-8 --wrap 'lawa-replay run sweep --shard $SLURM_ARRAY_TASK_ID/8'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -37,26 +40,32 @@ it was planned.`,
 			if err != nil {
 				return wrong(cmd, inFlag("shard", err))
 			}
-			return runShard(cmd.Context(), cmd, args[0], shard)
+			return runShard(cmd.Context(), cmd, args[0], shard, worker)
 		},
 	}
 	c.Flags().StringVar(&text, "shard", "1/1", "which part of how many, as in 3/8")
+	c.Flags().StringVar(&worker, "worker", "", "the command by which the plan evaluates, as a consent to run it")
 	var all pflag.FlagSet
 	new(sweepOptions).flags(&all)
 	for _, name := range machineFlags {
 		f := *all.Lookup(name)
 		usage, _, _ := strings.Cut(f.Usage, " (default")
 		f.Usage = usage + " (default: as planned)"
-		f.DefValue = ""
+		if f.DefValue = "0"; f.Value.Type() == "string" { // what the help leaves out
+			f.DefValue = ""
+		}
 		c.Flags().AddFlag(&f)
 	}
 	return c
 }
 
-func runShard(ctx context.Context, cmd *cobra.Command, dir string, shard sweep.Shard) error {
+func runShard(ctx context.Context, cmd *cobra.Command, dir string, shard sweep.Shard, worker string) error {
 	planned, err := openPlan(dir)
 	if err != nil {
 		return err
+	}
+	if err := planned.consent(worker); err != nil {
+		return wrong(cmd, err)
 	}
 	for _, name := range machineFlags {
 		if f := cmd.Flags().Lookup(name); f.Changed {
@@ -70,6 +79,7 @@ func runShard(ctx context.Context, cmd *cobra.Command, dir string, shard sweep.S
 		return planned.failed(err)
 	}
 	defer j.close()
+	j.from = planned.from
 	if j.spec, err = planned.Spec(j.spec.Trajectories); err != nil {
 		return planned.failed(err)
 	}
@@ -80,7 +90,7 @@ func runShard(ctx context.Context, cmd *cobra.Command, dir string, shard sweep.S
 	if err != nil {
 		return planned.failed(err)
 	}
-	return j.run(ctx, p.Shard(shard), planned.dir, shard.Dir(planned.dir), func(sum sweep.Summary, stores sweep.Stores) error {
+	return j.run(ctx, p.Shard(shard), planned.dir, &shard, func(sum sweep.Summary, stores sweep.Stores) error {
 		say("done: shard %v, %s", shard, made(sum))
 		if missing, _ := p.Missing(stores...); len(missing) == 0 {
 			say("nothing of the sweep is missing now: lawa-replay merge %s makes the table", dir)

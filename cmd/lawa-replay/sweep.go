@@ -78,7 +78,7 @@ func (j *job) sweep(ctx context.Context, dir string) error {
 	if err := claim(dir); err != nil {
 		return err
 	}
-	return j.run(ctx, p, dir, dir, func(sum sweep.Summary, stores sweep.Stores) error {
+	return j.run(ctx, p, dir, nil, func(sum sweep.Summary, stores sweep.Stores) error {
 		table, err := tabulate(p, j.backend, software(), dir, stores, false)
 		if err != nil {
 			return err

@@ -62,6 +62,6 @@ func runVerify(ctx context.Context, run []string, allowNonFinite bool, o foreign
 	if len(faults) > 0 {
 		return fmt.Errorf("%d of %d checkpoints are not as recorded:\n%w", len(faults), len(t.Checkpoints), errors.Join(faults...))
 	}
-	say("%s: %d checkpoints, %d bytes, all as recorded", relative(t.Dir), len(t.Checkpoints), bytes)
+	say("%s: %d checkpoints, %d bytes, all as recorded", relative("", t.Dir), len(t.Checkpoints), bytes)
 	return nil
 }
