@@ -11,7 +11,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
-// Shard is part I of N of a plan, counted from 1.
+// Shard is part I of N of a plan, counted from 1. N is at most MaxShards.
 type Shard struct{ I, N int }
 
 // MaxShards is the largest N: of more shards it would take long to say which of them lack what.

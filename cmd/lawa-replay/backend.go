@@ -82,6 +82,15 @@ func (o sweepOptions) open(ctx context.Context, cmd *cobra.Command, runs []strin
 	return j, o.openWorkers(ctx, cmd, j, device)
 }
 
+// checkAll reads the flags as far as that goes without opening anything.
+func (o sweepOptions) checkAll() error {
+	_, err := torch.ParseDevice(o.device)
+	if err == nil {
+		_, _, err = o.read()
+	}
+	return err
+}
+
 // checkWorker says which flags a worker makes no use of.
 func (o sweepOptions) checkWorker() error {
 	if o.model != "" && model.IsScript(o.model) || o.task != "" {

@@ -67,12 +67,18 @@ func runShard(ctx context.Context, cmd *cobra.Command, dir string, shard sweep.S
 	if err := planned.consent(worker); err != nil {
 		return wrong(cmd, err)
 	}
+	if err := planned.options.checkAll(); err != nil {
+		return planned.failed(err)
+	}
 	for _, name := range machineFlags {
 		if f := cmd.Flags().Lookup(name); f.Changed {
 			if err := planned.cmd.Flags().Set(name, f.Value.String()); err != nil {
 				return wrong(cmd, err)
 			}
 		}
+	}
+	if err := planned.options.checkAll(); err != nil {
+		return wrong(cmd, err)
 	}
 	j, err := planned.options.open(ctx, planned.cmd, planned.runs)
 	if err != nil {
