@@ -27,14 +27,6 @@ func Match(inputs, fields []Field) ([]string, error) {
 	return names, nil
 }
 
-// WithTargets are the fields that network and task need: the inputs that Match found, and the targets where there are any.
-func WithTargets(inputs []string, fields []Field) []string {
-	if _, ok := Find(fields, Targets); ok {
-		return append(inputs[:len(inputs):len(inputs)], Targets)
-	}
-	return inputs
-}
-
 // fits says whether an array has a shape of which some lengths are free. A nil one is any.
 func fits(want, have []int64) bool {
 	return want == nil || slices.EqualFunc(want, have, func(w, h int64) bool { return w < 0 || w == h })

@@ -31,18 +31,15 @@ func (e *Engine) LoadInputs(s dataset.Split, limit int64) (*Data, error) {
 
 func (e *Engine) data(s dataset.Split, limit int64, scored bool) (*Data, error) {
 	inputs, err := dataset.Match(e.Net.Inputs(), s.Fields())
+	names := inputs
 	if err == nil && scored {
-		err = e.task().Check(s.Fields(), inputs)
+		names, err = task.Fields(e.task(), s.Fields(), inputs)
 	}
 	if err == nil && s.Len() == 0 {
 		err = errors.New("it holds no examples")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("split %s: %w", s.Name(), err)
-	}
-	names := inputs
-	if scored {
-		names = dataset.WithTargets(inputs, s.Fields())
 	}
 	feed, err := device.Open(s, e.Device, limit, names...)
 	if err != nil {

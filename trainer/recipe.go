@@ -40,19 +40,19 @@ func (r Recipe) Check() error {
 	return r.Rates.Check()
 }
 
-// inputs are the fields of the data that the network takes.
-func (r Recipe) inputs() ([]string, error) {
-	inputs, err := dataset.Match(r.Network.Inputs(), r.Data.Fields())
+// fields are those of the data that the network takes, and those that it and the task do.
+func (r Recipe) fields() (inputs, all []string, err error) {
+	inputs, err = dataset.Match(r.Network.Inputs(), r.Data.Fields())
 	if err == nil && r.Data.Len() == 0 {
 		err = errors.New("it holds no examples")
 	}
 	if err == nil {
-		err = r.Task.Check(r.Data.Fields(), inputs)
+		all, err = task.Fields(r.Task, r.Data.Fields(), inputs)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("split %s: %w", r.Data.Name(), err)
+		return nil, nil, fmt.Errorf("split %s: %w", r.Data.Name(), err)
 	}
-	return inputs, nil
+	return inputs, all, nil
 }
 
 // StepsPerEpoch counts the batches of an epoch, the short last one too.

@@ -33,7 +33,7 @@ func Run(ctx context.Context, recipe Recipe, rec *trajectory.Recorder, hooks Hoo
 		return err
 	}
 	recipe.Rates.StepsPerEpoch = StepsPerEpoch(recipe.Data.Len(), recipe.BatchSize)
-	inputs, err := recipe.inputs()
+	inputs, fields, err := recipe.fields()
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func Run(ctx context.Context, recipe Recipe, rec *trajectory.Recorder, hooks Hoo
 			return err
 		}
 		defer state.Free()
-		r := &run{Recipe: recipe, net: in, weights: in.Weights(), state: state, inputs: inputs, fields: dataset.WithTargets(inputs, recipe.Data.Fields()), rec: rec, hooks: hooks, tensors: files(in.Weights().Layout)}
+		r := &run{Recipe: recipe, net: in, weights: in.Weights(), state: state, inputs: inputs, fields: fields, rec: rec, hooks: hooks, tensors: files(in.Weights().Layout)}
 		return r.train(ctx)
 	})
 }
@@ -59,7 +59,7 @@ type run struct {
 	weights *model.Weights
 	state   *optim.State
 	inputs  []string      // the fields that the network takes
-	fields  []string      // those that network and task need, in the order in which evaluations have them
+	fields  []string      // these, and what the task needs
 	batch   dataset.Batch // whose memory is used again
 	rec     *trajectory.Recorder
 	hooks   Hooks
@@ -144,7 +144,7 @@ func (r *run) step(step int64, indices []int) (float64, error) {
 	}
 	var s torch.Scope
 	defer s.Close()
-	b := device.Place(&s, r.Device, &r.batch, r.fields...)
+	b := device.Place(&s, r.Device, &r.batch, r.fields)
 	out := r.net.Forward(&s, b.Inputs(r.inputs), model.Train)
 	if err := s.Err(); err != nil {
 		return 0, err

@@ -44,15 +44,15 @@ func (Classification) Metrics() []metric.Metric {
 }
 func (Classification) Batch() int { return 250 }
 
-func (c Classification) Check(fields []dataset.Field, _ []string) error {
+func (c Classification) Needs(fields []dataset.Field, _ []string) ([]string, error) {
 	f, err := targets(c.Name(), fields)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case f.Elements() != 1 || len(f.Shape) > 1:
-		return fmt.Errorf("%s of shape %v for each example; a classification has one class", f.Name, f.Shape)
+		return nil, fmt.Errorf("%s of shape %v for each example; a classification has one class", f.Name, f.Shape)
 	}
-	return whole(f)
+	return []string{f.Name}, whole(f)
 }
 
 func (c Classification) Loss(s *torch.Scope, outputs *torch.Tensor, b *device.Batch) *torch.Tensor {

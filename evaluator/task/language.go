@@ -43,20 +43,20 @@ func (LanguageModel) Metrics() []metric.Metric {
 }
 func (LanguageModel) Batch() int { return 8 }
 
-func (l LanguageModel) Check(fields []dataset.Field, inputs []string) error {
+func (l LanguageModel) Needs(fields []dataset.Field, inputs []string) ([]string, error) {
 	f, err := targets(l.Name(), fields)
 	if err != nil && !l.Masked && len(inputs) > 0 {
 		f, _ = dataset.Find(fields, inputs[0])
 	} else if err != nil {
-		return err
+		return nil, err
 	}
 	if len(f.Shape) != 1 {
-		return fmt.Errorf("tokens of shape %v for each example; one dimension is expected", f.Shape)
+		return nil, fmt.Errorf("tokens of shape %v for each example; one dimension is expected", f.Shape)
 	}
 	if f.Name != dataset.Targets && f.Shape[0] < 2 || f.Shape[0] == 0 {
-		return fmt.Errorf("%s of %d tokens an example: there is nothing to predict", f.Name, f.Shape[0])
+		return nil, fmt.Errorf("%s of %d tokens an example: there is nothing to predict", f.Name, f.Shape[0])
 	}
-	return whole(f)
+	return []string{f.Name}, whole(f)
 }
 
 // tokens are what the outputs are scored against; next: those of each place against the next one.

@@ -25,17 +25,17 @@ func (Regression) Name() string             { return regression.Name }
 func (Regression) Metrics() []metric.Metric { return []metric.Metric{metric.MSE, metric.MAE} }
 func (Regression) Batch() int               { return 250 }
 
-func (r Regression) Check(fields []dataset.Field, _ []string) error {
+func (r Regression) Needs(fields []dataset.Field, _ []string) ([]string, error) {
 	f, err := targets(r.Name(), fields)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case f.Classes > 0:
-		return fmt.Errorf("its %s are classes; the task is %s", f.Name, r.Name())
+		return nil, fmt.Errorf("its %s are classes; the task is %s", f.Name, r.Name())
 	case f.DType.Float():
-		return nil
+		return []string{f.Name}, nil
 	}
-	return whole(f)
+	return []string{f.Name}, whole(f)
 }
 
 func (Regression) Loss(s *torch.Scope, outputs *torch.Tensor, b *device.Batch) *torch.Tensor {

@@ -7,6 +7,7 @@ package task
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/dataset/device"
@@ -21,8 +22,7 @@ type (
 	Scope  = torch.Scope
 )
 
-// Task says what outputs and targets are. Its batches have the fields that the network takes, in the network's order, and
-// then the targets, where there are any.
+// Task says what outputs and targets are.
 type Task interface {
 	// Spec is the canonical text that Parse reads.
 	Spec() string
@@ -34,9 +34,11 @@ type Task interface {
 	// Batch is how many examples go through a network at a time, if nobody says otherwise: few enough for the activations
 	// of small networks to stay in cache. It does not change what is computed.
 	Batch() int
-	// Check says whether a split's fields are what the task needs; inputs are those that the network takes.
-	Check(fields []dataset.Field, inputs []string) error
-	// Loss is the mean loss of a batch, a differentiable scalar, for training.
+	// Needs names the fields of a split that the task compares with, whether the network takes them or not; inputs are
+	// those that it takes, in its order. An error says what of the split does not do.
+	Needs(fields []dataset.Field, inputs []string) ([]string, error)
+	// Loss is the mean loss of a batch, a differentiable scalar, for training. The fields of a batch are the network's
+	// inputs, in its order, and then what else Needs names.
 	Loss(s *Scope, outputs *Tensor, b *device.Batch) *Tensor
 	// Scores begins to score n examples.
 	Scores(n int) Scores
@@ -72,6 +74,18 @@ func Parse(text string) (Task, error) {
 		return Classification{}, nil
 	}
 	return spec.Choose("task", text, Kinds())
+}
+
+// Fields names those that a batch has: the network's inputs, in its order, and what else the task needs.
+func Fields(t Task, fields []dataset.Field, inputs []string) ([]string, error) {
+	needs, err := t.Needs(fields, inputs)
+	names := slices.Clone(inputs)
+	for _, n := range needs {
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	return names, err
 }
 
 // targets finds the field that a task of the given name compares with.

@@ -40,7 +40,7 @@ type disc struct {
 	seed uint64
 }
 
-var fields = []dataset.Field{{Name: "point", DType: checkpoint.F32, Shape: []int64{2}}, {Name: dataset.Targets, DType: checkpoint.F32, Shape: []int64{1}}}
+var fields = []dataset.Field{{Name: "point", DType: checkpoint.F32, Shape: []int64{2}}, {Name: "height", DType: checkpoint.F32, Shape: []int64{1}}}
 
 func (d disc) Name() string            { return d.name }
 func (d disc) Len() int                { return d.n }
@@ -110,11 +110,13 @@ func (heights) Name() string { return "heights" }
 func (heights) Metrics() []metric.Metric {
 	return []metric.Metric{{Name: "right", HigherBetter: true, Label: "right", Unit: "%"}}
 }
-func (heights) Batch() int                            { return 64 }
-func (heights) Check([]dataset.Field, []string) error { return nil }
-func (heights) Scores(n int) task.Scores              { return &right{make([]float64, n)} }
+func (heights) Batch() int { return 64 }
+func (heights) Needs([]dataset.Field, []string) ([]string, error) {
+	return []string{"height"}, nil
+}
+func (heights) Scores(n int) task.Scores { return &right{make([]float64, n)} }
 func (heights) Loss(s *task.Scope, outputs *task.Tensor, b *device.Batch) *task.Tensor {
-	return s.SquareLoss(outputs, b.Tensor(dataset.Targets))
+	return s.SquareLoss(outputs, b.Tensor("height"))
 }
 
 type right struct{ of []float64 }
@@ -124,7 +126,7 @@ func (r *right) Add(from int, outputs *task.Tensor, b *device.Batch) error {
 	if err != nil {
 		return err
 	}
-	want, err := b.Tensor(dataset.Targets).Values()
+	want, err := b.Tensor("height").Values()
 	if err != nil {
 		return err
 	}

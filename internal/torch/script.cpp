@@ -66,8 +66,8 @@ double momentum_of(const std::string &name, const torch::jit::Module &m) {
   c10::IValue v;
   if (m.hasattr("momentum")) v = m.attr("momentum");
   else if (auto slot = m.type()->findConstantSlot("momentum")) v = m.type()->getConstant(*slot);
-  else TORCH_CHECK(false, name, " has running statistics, but nothing says with which momentum they are renewed: a traced module does "
-                          "not renew them; script it (torch.jit.script)");
+  else TORCH_CHECK(false, name, " has running statistics, but nothing says with which momentum they are updated: a traced module does "
+                          "not update them; script it (torch.jit.script)");
   return v.isNone() ? 1.0 : v.toScalar().toDouble();
 }
 
@@ -202,7 +202,7 @@ char *lr_script_observe(lr_module m_, const lr_tensor *inputs, int n, double mom
       auto &n = m.norms[i];
       n.module.train(false);
       TORCH_CHECK(n.var.count_nonzero().item<int64_t>() > 0, n.name,
-                  " does not renew its running statistics in training mode: a traced module ignores it; script it (torch.jit.script)");
+                  " does not update its running statistics in training mode: a traced module ignores it; script it (torch.jit.script)");
       n.mean.copy_(means[i].mul(1 - momentum).add(n.mean.to(at::kDouble), momentum / n.momentum));
       n.var.copy_(vars[i].mul(1 - momentum).add(n.var.to(at::kDouble), momentum / n.momentum));
     }
