@@ -59,7 +59,7 @@ type run struct {
 	weights *model.Weights
 	state   *optim.State
 	inputs  []string      // the fields that the network takes
-	fields  []string      // these, and what the task needs: in the order in which evaluations have them
+	fields  []string      // these, and what the task needs
 	batch   dataset.Batch // whose memory is used again
 	rec     *trajectory.Recorder
 	hooks   Hooks
@@ -144,7 +144,7 @@ func (r *run) step(step int64, indices []int) (float64, error) {
 	}
 	var s torch.Scope
 	defer s.Close()
-	b := device.Place(&s, r.Device, &r.batch, r.fields...)
+	b := device.Place(&s, r.Device, &r.batch, r.fields)
 	out := r.net.Forward(&s, b.Inputs(r.inputs), model.Train)
 	if err := s.Err(); err != nil {
 		return 0, err

@@ -87,7 +87,7 @@ same bits as a run that was not interrupted.
 
 // setOptimizer takes --optimizer, for which the flags of sgd's settings are shorthands.
 func (o *trainOptions) setOptimizer(f *pflag.FlagSet, text string) error {
-	if !f.Changed("optimizer") {
+	if !f.Changed("optimizer") || o.resume { // a run that goes on keeps its own
 		return nil
 	}
 	for _, flag := range []string{"momentum", "nesterov", "weight-decay"} {

@@ -39,15 +39,9 @@ func (b *Batch) Inputs(names []string) []*torch.Tensor {
 	return out
 }
 
-// Place puts the named fields of a batch, or all if none is named, from the host's memory on a device, in the order of the
-// names. What goes wrong the scope says.
-func Place(s *torch.Scope, d torch.Device, b *dataset.Batch, names ...string) *Batch {
+// Place puts the named fields of a batch from the host's memory on a device, in this order. What goes wrong the scope says.
+func Place(s *torch.Scope, d torch.Device, b *dataset.Batch, names []string) *Batch {
 	out := &Batch{N: b.N}
-	if len(names) == 0 {
-		for _, a := range b.Arrays {
-			names = append(names, a.Name)
-		}
-	}
 	for _, name := range names {
 		var t *torch.Tensor
 		a, err := array(b, name, b.N)

@@ -51,7 +51,7 @@ func (w *Walk) Batch(s *torch.Scope, from, to int) *Batch {
 	if n := now.batch.N; n != to-from {
 		s.Fail(fmt.Errorf("split %s: a batch of %d examples where %d were asked for", w.f.Name(), n, to-from))
 	}
-	return Place(s, w.f.Device, now.batch, dataset.Names(w.f.fields)...)
+	return Place(s, w.f.Device, now.batch, dataset.Names(w.f.fields))
 }
 
 // read begins to read a batch into memory that nobody else uses.

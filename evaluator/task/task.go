@@ -22,8 +22,7 @@ type (
 	Scope  = torch.Scope
 )
 
-// Task says what outputs and targets are. Its batches have the fields that the network takes, in the network's order, and
-// then the targets, where there are any.
+// Task says what outputs and targets are.
 type Task interface {
 	// Spec is the canonical text that Parse reads.
 	Spec() string

@@ -54,7 +54,11 @@ func TestMeanOverExamples(t *testing.T) {
 // batch is one on the CPU; the last field is the targets.
 func batch(t *testing.T, s *torch.Scope, n int, arrays ...dataset.Array) *device.Batch {
 	t.Helper()
-	b := device.Place(s, torch.CPU, &dataset.Batch{N: n, Arrays: arrays})
+	var names []string
+	for _, a := range arrays {
+		names = append(names, a.Name)
+	}
+	b := device.Place(s, torch.CPU, &dataset.Batch{N: n, Arrays: arrays}, names)
 	if err := s.Err(); err != nil {
 		t.Fatal(err)
 	}
