@@ -172,7 +172,4 @@ func TestLargeSweep(t *testing.T) {
 	if memory > 300 || memory2 > 300 {
 		t.Errorf("the heap grew to %.0f and %.0f MiB, expected at most 300", memory, memory2)
 	}
-	if took2 > 10*time.Second { // some 2 s on two cores; this is for machines that are busy
-		t.Errorf("the second start took %v", took2)
-	}
 }
