@@ -115,24 +115,28 @@ func runDemo(ctx context.Context, cmd *cobra.Command, dir string) error {
 
 // demoTrain trains, or goes on with, or finds the finished run.
 func demoTrain(ctx context.Context, cmd *cobra.Command, o trainOptions, net model.Network, set *dataset.Set) error {
-	if o.resume = trajectory.Exists(o.out); o.resume {
-		t, err := trajectory.Open(o.out, formats.Files{})
+	if !trajectory.Exists(o.out) {
+		rec, err := o.create(net, set, torch.CPU)
 		if err != nil {
 			return err
 		}
-		cfg, err := trainer.Resume(t)
-		if err != nil {
-			return err
-		}
-		if cfg != o.config || t.Meta.Model != net.Spec() || t.Meta.Data != set.Spec {
-			return fmt.Errorf("%s holds another run than the demo's: choose another --out", o.out)
-		}
-		if n := len(t.Checkpoints); n > 0 && t.Checkpoints[n-1].Epoch == float64(cfg.Epochs) {
-			say("found the finished run in %s", o.out)
-			return nil
-		}
+		defer rec.Close()
+		return train(ctx, o, net, set, torch.CPU, rec)
 	}
-	return runTrain(ctx, cmd, o)
+	asked := o.config
+	rec, err := o.goOn(cmd)
+	if err != nil {
+		return err
+	}
+	defer rec.Close()
+	if o.config != asked || rec.Meta.Model != net.Spec() || rec.Meta.Data != set.Spec {
+		return fmt.Errorf("%s holds another run than the demo's: choose another --out", o.out)
+	}
+	if n := len(rec.Checkpoints); n > 0 && rec.Checkpoints[n-1].Epoch == float64(asked.Epochs) {
+		say("found the finished run in %s", o.out)
+		return nil
+	}
+	return train(ctx, o, net, set, torch.CPU, rec)
 }
 
 // drawAll draws every figure in every format.
