@@ -22,9 +22,12 @@ func (w *Written) Plan(ctx context.Context, spec Spec, stores Stores) (*Plan, er
 			}
 		}
 	}
+	if len(numerics) == 0 { // nothing was evaluated yet
+		numerics[""] = true
+	}
 	var best *Plan
 	fewest, have := 0, map[string]int{}
-	for _, numeric := range append(slices.Sorted(maps.Keys(numerics)), "") {
+	for _, numeric := range slices.Sorted(maps.Keys(numerics)) {
 		p, err := NewPlan(ctx, spec, w.Backend(numeric))
 		if err != nil {
 			return nil, err
