@@ -2,8 +2,8 @@ package checkpoint
 
 import "encoding/binary"
 
-// Finite says whether all values of a floating dtype are finite. It looks at the exponents, several at a time: all ones mean NaN or infinity. One added at an
-// exponent's lowest bit then carries into its sign's place.
+// Finite says whether all values of a floating dtype are finite. It looks at the exponents, several at a time: all ones
+// mean NaN or infinity. One added at an exponent's lowest bit then carries into its sign's place.
 func Finite(d DType, data []byte) bool {
 	var mask, one, top uint64
 	switch d {

@@ -15,14 +15,17 @@ type Tensor struct {
 	Begin, End int64
 }
 
-// Elements is the product of the shape.
-func (t Tensor) Elements() int64 {
+// Elements is the number of elements of an array: the product of its shape.
+func Elements(shape []int64) int64 {
 	n := int64(1)
-	for _, s := range t.Shape {
+	for _, s := range shape {
 		n *= s
 	}
 	return n
 }
+
+// Elements is the product of the shape.
+func (t Tensor) Elements() int64 { return Elements(t.Shape) }
 
 // ByteSize is the bytes that the dtype and the shape need, or an error where there is no such number.
 func (t Tensor) ByteSize() (int64, error) {

@@ -26,13 +26,7 @@ const (
 type Norm struct{ Mean, Std []float32 }
 
 // Elements is the product of the shape.
-func (f Field) Elements() int64 {
-	n := int64(1)
-	for _, s := range f.Shape {
-		n *= s
-	}
-	return n
-}
+func (f Field) Elements() int64 { return checkpoint.Elements(f.Shape) }
 
 // Bytes is what one example takes.
 func (f Field) Bytes() int64 { return f.Elements() * int64(f.DType.Size()) }

@@ -119,12 +119,8 @@ func faults(net model.Network, tensors []checkpoint.Tensor, tied map[string]stri
 		what  string
 		names []string
 	}{{"missing", missing}, {"not the network's", extra}, {"of another kind", wrong}} {
-		if n := len(l.names); n > 0 {
-			text := strings.Join(l.names[:min(n, 10)], ", ")
-			if n > 10 {
-				text += fmt.Sprintf(" and %d more", n-10)
-			}
-			faults = append(faults, fmt.Sprintf("%s: %s", l.what, text))
+		if len(l.names) > 0 {
+			faults = append(faults, fmt.Sprintf("%s: %s", l.what, checkpoint.Few(l.names, 10)))
 		}
 	}
 	return faults

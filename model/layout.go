@@ -1,5 +1,7 @@
 package model
 
+import "github.com/lawa-replay/lawa-replay/checkpoint"
+
 // Role says what a tensor of a network is.
 type Role int
 
@@ -23,13 +25,7 @@ type Entry struct {
 }
 
 // Elements is the product of the shape.
-func (e Entry) Elements() int64 {
-	n := int64(1)
-	for _, s := range e.Shape {
-		n *= s
-	}
-	return n
-}
+func (e Entry) Elements() int64 { return checkpoint.Elements(e.Shape) }
 
 // Layout is the tensors of a network, and where each lies.
 type Layout struct {

@@ -93,12 +93,7 @@ func from(dir, path string) string {
 func (p *Plan) written(b Backend) *Written {
 	w := &Written{Format: planFormat, Splits: p.Spec.Splits, AllowNonFinite: p.Spec.AllowNonFinite, AllowGaps: p.Spec.AllowGaps,
 		Provenance: b.Provenance(), Metrics: b.Metrics()}
-	for _, s := range p.Spec.Schemes {
-		w.Schemes = append(w.Schemes, s.Spec())
-	}
-	for _, p := range p.Spec.Policies {
-		w.Policies = append(w.Policies, p.String())
-	}
+	w.Schemes, w.Policies = p.Spec.texts()
 	for _, inputs := range p.inputs {
 		inputs = slices.Clone(inputs)
 		for i := range inputs {

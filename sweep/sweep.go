@@ -59,6 +59,17 @@ func (s Spec) asked(spec string) bool {
 	return slices.ContainsFunc(s.Schemes, func(scheme averaging.Scheme) bool { return scheme.Spec() == spec })
 }
 
+// texts are the schemes and the policies as they are written.
+func (s Spec) texts() (schemes, policies []string) {
+	for _, one := range s.Schemes {
+		schemes = append(schemes, one.Spec())
+	}
+	for _, one := range s.Policies {
+		policies = append(policies, one.String())
+	}
+	return schemes, policies
+}
+
 // averages finds those that are needed of each trajectory, the baseline's among them. What cannot be had is an
 // averaging.RequestError.
 func (s Spec) averages() ([]*averaging.Plan, error) {

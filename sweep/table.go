@@ -3,6 +3,7 @@ package sweep
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/lawa-replay/lawa-replay/results"
@@ -17,6 +18,23 @@ type Incomplete struct {
 // Error implements error.
 func (m *Incomplete) Error() string {
 	return fmt.Sprintf("%d of %d evaluations are missing", len(m.Missing), m.Of)
+}
+
+// Provenance is what a table's metadata say of a plan, of what evaluates it, and of the software that does.
+func (p *Plan) Provenance(b Backend, software string) (map[string]any, error) {
+	known, err := p.runs()
+	if err != nil {
+		return nil, err
+	}
+	var runs []map[string]any
+	for i, t := range p.Spec.Trajectories {
+		runs = append(runs, map[string]any{"run": t.Meta.Run, "seed": t.Meta.Seed, "folder": known[i].Folder, "training": t.Meta.Training, "checkpoints": len(t.Checkpoints), "last_sha256": t.Checkpoints[len(t.Checkpoints)-1].SHA256, "devices": t.Meta.Devices})
+	}
+	schemes, policies := p.Spec.texts()
+	out := map[string]any{}
+	maps.Copy(out, b.Provenance())
+	maps.Copy(out, map[string]any{"software": software, "numeric": p.Numeric(), "runs": runs, "schemes": schemes, "policies": policies, "splits": p.Spec.Splits})
+	return out, nil
 }
 
 // Table makes the table of a plan's evaluations from the training logs and the stores. Where some are missing it is the

@@ -21,13 +21,17 @@ import (
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
-// ask opens what the flags name, and finds out what is asked for.
+// ask opens what the flags name, finds out what is asked for, and says which prefixes of names are not the network's.
 func (o sweepOptions) ask(ctx context.Context, cmd *cobra.Command, runs []string) (*job, error) {
 	j, err := o.open(ctx, cmd, runs)
 	if err != nil {
 		return nil, err
 	}
-	if err := o.choose(cmd, j); err != nil {
+	err = o.choose(cmd, j)
+	if err == nil {
+		err = j.sayPrefixes()
+	}
+	if err != nil {
 		j.close()
 		return nil, err
 	}

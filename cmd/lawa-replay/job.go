@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -100,36 +99,9 @@ func made(sum sweep.Summary) string {
 	return fmt.Sprintf("%d evaluations (%d made now, %d from the training log, %d already in the store)", sum.Evaluations, sum.Evaluated, sum.Recorded, sum.Evaluations-sum.Evaluated-sum.Recorded)
 }
 
-// provenance is what the table's metadata say of a sweep.
-func provenance(p *sweep.Plan, b sweep.Backend, software string) (map[string]any, error) {
-	var runs []map[string]any
-	var dirs []string
-	for _, t := range p.Spec.Trajectories {
-		dirs = append(dirs, t.Dir)
-	}
-	folders, err := sweep.Folders(dirs)
-	if err != nil {
-		return nil, err
-	}
-	for i, t := range p.Spec.Trajectories {
-		runs = append(runs, map[string]any{"run": t.Meta.Run, "seed": t.Meta.Seed, "folder": folders[i], "training": t.Meta.Training, "checkpoints": len(t.Checkpoints), "last_sha256": t.Checkpoints[len(t.Checkpoints)-1].SHA256, "devices": t.Meta.Devices})
-	}
-	var schemes, policies []string
-	for _, scheme := range p.Spec.Schemes {
-		schemes = append(schemes, scheme.Spec())
-	}
-	for _, policy := range p.Spec.Policies {
-		policies = append(policies, policy.String())
-	}
-	out := map[string]any{}
-	maps.Copy(out, b.Provenance())
-	maps.Copy(out, map[string]any{"software": software, "numeric": p.Numeric(), "runs": runs, "schemes": schemes, "policies": policies, "splits": p.Spec.Splits})
-	return out, nil
-}
-
 // tabulate writes the table of a plan that was evaluated; with partial, of what there is of it, which its metadata say.
 func tabulate(p *sweep.Plan, b sweep.Backend, software, dir string, stores sweep.Stores, partial bool) (*results.Table, error) {
-	about, err := provenance(p, b, software)
+	about, err := p.Provenance(b, software)
 	if err != nil {
 		return nil, err
 	}

@@ -92,9 +92,6 @@ func runPlan(ctx context.Context, cmd *cobra.Command, o sweepOptions, arguments,
 		return err
 	}
 	defer j.close()
-	if err := j.sayPrefixes(); err != nil {
-		return err
-	}
 	p, err := j.plan(ctx)
 	if err != nil {
 		return asked(cmd, err)

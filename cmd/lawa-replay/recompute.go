@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -54,7 +53,7 @@ func (o averageOptions) prepareRecompute(cmd *cobra.Command, e *export.Export, r
 	}
 	from, err := engine.BNSource(e.Policy)
 	if err != nil {
-		return nil, wrong(cmd, fmt.Errorf("--bn: %w", err))
+		return nil, wrong(cmd, inFlag("bn", err))
 	}
 	text, err := json.Marshal(from.Names)
 	if err != nil {
@@ -98,7 +97,7 @@ func (o networkOptions) engine(cmd *cobra.Command, meta trajectory.Meta, device 
 	}
 	scored, err := task.Parse(o.task)
 	if err != nil {
-		return nil, wrong(cmd, fmt.Errorf("--task: %w", err))
+		return nil, wrong(cmd, inFlag("task", err))
 	}
 	set, err := openData(data, o.dataDir)
 	if err != nil {
@@ -118,7 +117,7 @@ func (o networkOptions) engine(cmd *cobra.Command, meta trajectory.Meta, device 
 		e.BNSplit, err = set.Split(o.bnData)
 	}
 	if err != nil {
-		return nil, wrong(cmd, fmt.Errorf("--bn-data: %w", err))
+		return nil, wrong(cmd, inFlag("bn-data", err))
 	}
 	return e, nil
 }

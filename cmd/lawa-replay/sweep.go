@@ -63,9 +63,6 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []st
 		return err
 	}
 	defer j.close()
-	if err := j.sayPrefixes(); err != nil {
-		return err
-	}
 	return asked(cmd, j.sweep(ctx, dir))
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/dataset/device"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
@@ -78,7 +79,7 @@ func (r *classScores) Add(from int, outputs *torch.Tensor, b *device.Batch) erro
 		return fmt.Errorf("outputs of shape %v for %d examples; a classification wants examples × classes", shape, b.N)
 	}
 	labels := b.Tensor(dataset.Targets)
-	if have, err := labels.Shape(); err != nil || product(have) != int64(b.N) {
+	if have, err := labels.Shape(); err != nil || checkpoint.Elements(have) != int64(b.N) {
 		return errors.Join(err, fmt.Errorf("targets of shape %v for %d examples; a classification has one class each", have, b.N))
 	}
 	r.classes.Store(shape[1])

@@ -3,6 +3,7 @@ package task
 import (
 	"fmt"
 
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/dataset/device"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
@@ -59,8 +60,8 @@ func (r *valueScores) Add(from int, outputs *torch.Tensor, b *device.Batch) erro
 	if err != nil {
 		return err
 	}
-	if len(have) == 0 || have[0] != int64(b.N) || product(have) != product(want) {
-		return fmt.Errorf("outputs of shape %v for targets of %d values each", have, product(want)/int64(max(1, b.N)))
+	if len(have) == 0 || have[0] != int64(b.N) || checkpoint.Elements(have) != checkpoint.Elements(want) {
+		return fmt.Errorf("outputs of shape %v for targets of %d values each", have, checkpoint.Elements(want)/int64(max(1, b.N)))
 	}
 	out := make([]float64, 2*b.N)
 	if err := torch.ScoreValues(out, outputs, targets); err != nil {
@@ -75,12 +76,4 @@ func (r *valueScores) Add(from int, outputs *torch.Tensor, b *device.Batch) erro
 func (r *valueScores) Values() []Value {
 	n := len(r.squared)
 	return []Value{mean(metric.MSE, n, func(i int) float64 { return r.squared[i] }), mean(metric.MAE, n, func(i int) float64 { return r.absolute[i] })}
-}
-
-func product(shape []int64) int64 {
-	n := int64(1)
-	for _, s := range shape {
-		n *= s
-	}
-	return n
 }

@@ -33,7 +33,7 @@ var may = map[string][]string{
 	"bn":                     {"checkpoint", "internal/spec"},
 	"sweep":                  {"averaging", "bn", "checkpoint", "internal/atomicfile", "internal/hint", "internal/input", "results", "results/metric", "trajectory"},
 	"evaluator":              {"bn", "checkpoint", "dataset", "dataset/device", "evaluator/task", "internal/hint", "internal/torch", "model", "results/metric", "sweep", "trajectory"},
-	"evaluator/task":         {"dataset", "dataset/device", "internal/spec", "internal/torch", "results/metric"},
+	"evaluator/task":         {"checkpoint", "dataset", "dataset/device", "internal/spec", "internal/torch", "results/metric"},
 	"export":                 {"averaging", "bn", "checkpoint", "checkpoint/formats", "checkpoint/pytorch", "checkpoint/safetensors", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "trajectory"},
 	"results":                {"internal/atomicfile", "internal/input", "results/metric"},
 	"evaluator/worker":       {"bn", "checkpoint", "internal/atomicfile", "internal/input", "results/metric", "sweep", "trajectory"},
