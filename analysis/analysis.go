@@ -19,9 +19,10 @@ import (
 // Point of a curve: the mean over runs, with what is known of its spread and of its costs.
 type Point struct {
 	Epoch       float64
-	Step        float64 // mean over runs; NaN where it is not known of all of them, as the two below
+	Step        float64 // mean over runs; NaN where it is not known of all of them, as the three below
 	Seconds     float64 // of training
 	DeviceHours float64 // hours of training × devices
+	LR          float64 // learning rate of the last step, mean over runs
 	Value       float64
 	Low, High   float64   // lowest and highest run
 	SD          float64   // sample standard deviation over runs; NaN for one run
@@ -107,6 +108,7 @@ func over(runs []*results.Series, epoch float64, stopped map[string]bool) (Point
 		}
 		p.Step += orNaN(q.Step) / n
 		p.Seconds += seconds / n
+		p.LR += orNaN(q.LR) / n
 		p.DeviceHours += seconds / 3600 * orNaN(r.Run.Devices) / n
 		p.Value += q.Value / n
 		p.StdErr += stdErr(q) / n

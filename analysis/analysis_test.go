@@ -87,13 +87,16 @@ func row(run string, epoch, value float64, change ...func(*results.Row)) results
 
 func lawa(r *results.Row) { r.Scheme, r.K, r.Policy = "lawa:k=2", 2, "recompute" }
 
+// at sets a row's learning rate.
+func at(lr float64) func(*results.Row) { return func(r *results.Row) { r.LR = &lr } }
+
 func TestCurvesOverRuns(t *testing.T) {
-	table := &results.Table{Rows: []results.Row{row("a", 1, 1), row("a", 2, 5), row("b", 1+1e-9, 3, func(r *results.Row) { r.Seconds = new(3600.0) }), row("b", 3, 0), row("a", 1, 2, lawa), row("b", 1, 2, lawa)}}
+	table := &results.Table{Rows: []results.Row{row("a", 1, 1, at(0.1)), row("a", 2, 5), row("b", 1+1e-9, 3, at(0.3), func(r *results.Row) { r.Seconds = new(3600.0) }), row("b", 3, 0), row("a", 1, 2, lawa), row("b", 1, 2, lawa)}}
 	s, err := Select(table, Choice{}, "top1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Point{{Epoch: 1, Step: math.NaN(), Seconds: 3600, DeviceHours: 8, Value: 2, Low: 1, High: 3, SD: math.Sqrt2, StdErr: 0.5, N: 100, Values: []float64{1, 3}}}
+	want := []Point{{Epoch: 1, Step: math.NaN(), LR: 0.2, Seconds: 3600, DeviceHours: 8, Value: 2, Low: 1, High: 3, SD: math.Sqrt2, StdErr: 0.5, N: 100, Values: []float64{1, 3}}}
 	got := s.Panels[0].Baseline
 	if len(s.Panels) != 1 || got.Runs() != 2 || len(got.Points) != 1 || !math.IsNaN(got.Points[0].Step) {
 		t.Fatalf("%+v", got)

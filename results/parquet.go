@@ -58,6 +58,7 @@ var columns = []column{
 	real("stderr", func(r *Row) *float64 { return &r.StdErr }),
 	whole("n", func(r *Row) *int64 { return &r.N }),
 	realOrNull("seconds", func(r *Row) **float64 { return &r.Seconds }),
+	since(4, realOrNull("lr", func(r *Row) **float64 { return &r.LR })),
 	text("key", func(r *Row) *string { return &r.Key }),
 }
 
@@ -88,7 +89,7 @@ func (c column) repeats(t *Table) bool {
 	return true
 }
 
-// since marks a column that tables of earlier versions have not. The second came with 0.2, the third after it.
+// since marks a column that tables of earlier versions have not. The second came with 0.2, the others after it.
 func since(version int, c column) column {
 	c.since = version
 	return c

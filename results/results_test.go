@@ -17,7 +17,7 @@ func sample(n int) *Table {
 	t := &Table{Provenance: `{"software":"test"}`}
 	for i := range n {
 		t.Rows = append(t.Rows, Row{Run: "r", Seed: new(int64(3)), Folder: "a/r", Config: `{"lr":0.1}`, Devices: new(int64(2)), Scheme: fmt.Sprintf("lawa:k=%d", i%17), K: int32(i % 17), Epoch: float64(i) / 3, Step: new(int64(i)), Policy: "copy",
-			Split: "val", Metric: []string{"loss", "top1"}[i%2], Value: float64(i) * 1.1, StdErr: 0.5, N: 10000, Seconds: new(1.5), Key: fmt.Sprintf("%064x", i*i)})
+			Split: "val", Metric: []string{"loss", "top1"}[i%2], Value: float64(i) * 1.1, StdErr: 0.5, N: 10000, Seconds: new(1.5), LR: new(0.1 / float64(i+1)), Key: fmt.Sprintf("%064x", i*i)})
 	}
 	return t
 }
@@ -26,7 +26,7 @@ func TestRoundTripAndSameBytes(t *testing.T) {
 	want := sample(20000) // written in several parts
 	want.Metrics = []metric.Metric{metric.Loss, {Name: "frobs", HigherBetter: true, Label: "frobs caught", Unit: "%"}}
 	want.Rows[7].Value = math.Inf(1)
-	want.Rows[8].Seed, want.Rows[8].Devices, want.Rows[8].Step, want.Rows[8].Seconds = nil, nil, nil, nil
+	want.Rows[8].Seed, want.Rows[8].Devices, want.Rows[8].Step, want.Rows[8].Seconds, want.Rows[8].LR = nil, nil, nil, nil, nil
 	var first []byte
 	for i := range 5 {
 		path := filepath.Join(t.TempDir(), "results.parquet")
@@ -155,7 +155,7 @@ func TestTablesOfTheSecondVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	runs := table.Runs()
-	if len(table.Rows) != 9 || len(runs) != 3 || *runs[0].Seed != 1 || *runs[1].Seed != 2 || *runs[2].Seed != 1 || *table.Rows[0].Step == 0 {
+	if len(table.Rows) != 9 || len(runs) != 3 || *runs[0].Seed != 1 || *runs[1].Seed != 2 || *runs[2].Seed != 1 || *table.Rows[0].Step == 0 || table.Rows[0].LR != nil {
 		t.Fatalf("%d rows, runs %+v", len(table.Rows), runs)
 	}
 	if r := runs[0].Recipe(); len(r) != 12 || r != runs[1].Recipe() || r == runs[2].Recipe() {
