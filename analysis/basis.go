@@ -41,15 +41,22 @@ func PolicyLabel(policy string) string {
 
 // Basis says what the numbers rest on, in sentences: the policy, the split with its examples, the runs.
 func (s *Selection) Basis() []string {
-	policy := "averages under several policies; baseline: its own batch-norm statistics"
-	if len(s.Policies) == 1 {
-		policy = "averages: batch-norm " + PolicyLabel(s.Policies[0]) + "; baseline: its own"
+	return []string{s.policy(), "split " + s.examples(s.Split), s.runs()}
+}
+
+func (s *Selection) policy() string {
+	if len(s.Policies) > 1 {
+		return "averages under several policies; baseline: its own batch-norm statistics"
 	}
-	split := "split " + s.Split
+	return "averages: batch-norm " + PolicyLabel(s.Policies[0]) + "; baseline: its own"
+}
+
+// examples says how many a split has, where that is known.
+func (s *Selection) examples(split string) string {
 	if n := s.Panels[0].Baseline.Points[0].N; n > 0 {
 		split += fmt.Sprintf(": %s examples", thousands(n))
 	}
-	return []string{policy, split, s.runs()}
+	return split
 }
 
 // runs names them.

@@ -100,9 +100,13 @@ func parseConfig(text string) map[string]any {
 // run does not record is not compared.
 func differing(configs []string) []string {
 	parsed := make([]map[string]any, len(configs))
-	keys := map[string]bool{}
+	keys, optimizers := map[string]bool{}, map[any]bool{}
 	for i, text := range configs {
 		parsed[i] = parseConfig(text)
+		byOptimizer(parsed[i])
+		if o, has := parsed[i]["optimizer"]; has {
+			optimizers[o] = true
+		}
 		if !unknown(parsed[i]) {
 			parsed[i]["training"] = "recorded"
 		}
@@ -113,8 +117,13 @@ func differing(configs []string) []string {
 	out := make([]string, len(configs))
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		values := map[string]bool{}
+		// What only some optimizers have is compared among those.
+		compared := func(m map[string]any) bool {
+			_, has := m[key]
+			return has || !unknown(m) && (len(optimizers) < 2 || !ofOptimizer[key])
+		}
 		for _, m := range parsed {
-			if _, has := m[key]; has || !unknown(m) {
+			if compared(m) {
 				values[setting(m, key)] = true
 			}
 		}
@@ -122,7 +131,7 @@ func differing(configs []string) []string {
 			continue
 		}
 		for i, m := range parsed {
-			if _, has := m[key]; has || !unknown(m) {
+			if compared(m) {
 				out[i] = strings.TrimPrefix(out[i]+", "+setting(m, key), ", ")
 			}
 		}
@@ -141,6 +150,8 @@ func setting(config map[string]any, key string) string {
 	}
 	text, isText := v.(string)
 	switch {
+	case key == "optimizer" && isText:
+		return text
 	case !has:
 		text = "–"
 	case !isText:

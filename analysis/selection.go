@@ -3,7 +3,6 @@ package analysis
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -33,6 +32,8 @@ type Selection struct {
 	Groups   []*Group
 	Panels   []Panel // groups × policies
 	Notes    []Note
+
+	partly bool // groups without a baseline are left out and noted: other selections of the same grid have them
 }
 
 // Note is something that a reader of the numbers should know: what was chosen, guessed or left out.
@@ -72,14 +73,8 @@ func Select(table *results.Table, o Choice, usual string) (*Selection, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Metric = table.Metric(name)
-	switch {
-	case o.Better != "" && o.Better != "higher" && o.Better != "lower":
-		return nil, spec.Unknown("direction", o.Better, []string{"higher", "lower"})
-	case o.Better != "":
-		s.Metric.HigherBetter = o.Better == "higher"
-	case s.Metric.Guessed:
-		s.noteChoice("better", "says it: higher or lower", "the name %s does not say whether more or less is better: less is taken for better", name)
+	if err := s.describe(table, name, o.Better); err != nil {
+		return nil, err
 	}
 	if err := s.chooseSplit(table, o.Split); err != nil {
 		return nil, err
@@ -87,16 +82,39 @@ func Select(table *results.Table, o Choice, usual string) (*Selection, error) {
 	if err := s.choosePolicies(table, o.Policies); err != nil {
 		return nil, err
 	}
-	groups, notes := Groups(table.Runs())
+	stopped := s.group(table)
+	return s, s.panels(curves(table, s.Groups, s.Split, name, stopped), o)
+}
+
+// describe takes what is known of the metric, and which way it is better.
+func (s *Selection) describe(table *results.Table, name, better string) error {
+	s.Metric = table.Metric(name)
+	switch {
+	case better != "" && better != "higher" && better != "lower":
+		return spec.Unknown("direction", better, []string{"higher", "lower"})
+	case better != "":
+		s.Metric.HigherBetter = better == "higher"
+	case s.Metric.Guessed:
+		s.noteChoice("better", "says it: higher or lower", "the name %s does not say whether more or less is better: less is taken for better", name)
+	}
+	return nil
+}
+
+// group finds the groups of the table's runs, and those runs whose seconds are of no use.
+func (s *Selection) group(table *results.Table) (stopped map[string]bool) {
+	runs := table.Runs()
+	groups, notes := Groups(runs)
 	s.Groups = groups
 	for _, n := range notes {
 		s.note("%s", n)
 	}
-	stopped := unrising(table)
-	for _, id := range slices.Sorted(maps.Keys(stopped)) {
-		s.note("the seconds recorded of %s do not rise along the run: they are no time spent up to an epoch, and are not used", id)
+	stopped = unrising(table)
+	for i, name := range results.RunNames(runs) {
+		if stopped[runs[i].ID()] {
+			s.note("the seconds recorded of %s do not rise along the run: they are no time spent up to an epoch, and are not used", name)
+		}
 	}
-	return s, s.panels(curves(table, s.Groups, s.Split, name, stopped), o)
+	return stopped
 }
 
 // chooseMetric finds the one that is named, or the usual one, or else one of another task or a worker's own.
@@ -202,6 +220,10 @@ func (s *Selection) panels(all []*Curve, o Choice) error {
 				baseline = c
 			}
 		}
+		if s.partly && (baseline == nil || len(baseline.Points) == 0) {
+			s.note("%s: no %s of the baseline on the split %s, where the run is left out", results.RunList(g.Runs), s.Metric.Name, s.Split)
+			continue
+		}
 		if baseline == nil {
 			return fmt.Errorf("the results have no baseline (scheme last, policy copy)")
 		}
@@ -229,7 +251,7 @@ func (s *Selection) panels(all []*Curve, o Choice) error {
 		}
 	}
 	for _, name := range o.Schemes {
-		if !slices.Contains(names, name) {
+		if !s.partly && !slices.Contains(names, name) {
 			return unknownScheme(name, names)
 		}
 	}

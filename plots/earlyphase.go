@@ -48,7 +48,7 @@ func earlyPhase(table *results.Table, o Options) (*Drawing, error) {
 	if err != nil {
 		return nil, err
 	}
-	styles, shared := looksOf(s, s.Panels)
+	styles, shared := looksOf(themeOf(o.Style), s, s.Panels)
 	d := &Drawing{Rows: rows(s, analysis.Panel.All), Notes: s.Notes}
 	first, last := span(axis, s.Panels)
 	bands := ""
@@ -77,15 +77,17 @@ func earlyPhase(table *results.Table, o Options) (*Drawing, error) {
 		}
 		bottom = [2]float64{min(bottom[0], lo), max(bottom[1], hi)}
 	}
-	var cells []cell
+	f := sheet{height: 3.3 * vg.Inch, lines: shared, caption: append(s.Basis(), bands)}
 	for i, p := range s.Panels {
-		one, err := earlyCell(s, axis, above[i], below[i], [2]float64{first, last}, top, bottom)
+		panels, err := earlyPanels(s, o, axis, above[i], below[i], [2]float64{first, last}, top, bottom)
 		if err != nil {
 			return nil, err
 		}
-		cells = append(cells, cell{title: s.Title(p), draw: one})
+		if err := f.add(o, cell{title: s.Title(p), panels: panels}, above[i][:1]); err != nil {
+			return nil, err
+		}
 	}
-	return figure(d, 3.3*vg.Inch, shared, cells, caption(append(s.Basis(), bands))), nil
+	return o.figure(d, f), nil
 }
 
 // half is the epoch at which the first half of the chosen runs ends.
@@ -103,9 +105,9 @@ func half(table *results.Table, o Options) (float64, error) {
 	return max(o.From, first, math.Floor(last/2)), nil
 }
 
-// earlyCell is a panel of the metric above one of the differences.
-func earlyCell(s *analysis.Selection, axis analysis.Axis, lines, differences []line, x, y, dy [2]float64) (func(draw.Canvas), error) {
-	top := newPanel(axis, "", yLabel(s), x[0], x[1], y[0], y[1])
+// earlyPanels are one of the metric and, below it, one of the differences.
+func earlyPanels(s *analysis.Selection, o Options, axis analysis.Axis, lines, differences []line, x, y, dy [2]float64) ([]*panel, error) {
+	top := newPanel(axis, "", o.yLabel(s), x[0], x[1], y[0], y[1])
 	if err := top.curves(lines); err != nil {
 		return nil, err
 	}
@@ -113,7 +115,7 @@ func earlyCell(s *analysis.Selection, axis analysis.Axis, lines, differences []l
 	if s.Metric.Unit != "" {
 		unit = " (" + s.Metric.Unit + ")"
 	}
-	bottom := newPanel(axis, axis.Label, "minus baseline"+unit, x[0], x[1], dy[0], dy[1])
+	bottom := newPanel(axis, o.xLabel(axis), "minus baseline"+unit, x[0], x[1], dy[0], dy[1])
 	if err := bottom.curves(differences); err != nil {
 		return nil, err
 	}
@@ -127,15 +129,7 @@ func earlyCell(s *analysis.Selection, axis analysis.Axis, lines, differences []l
 		}
 		note(dc, vg.Point{X: dc.Max.X, Y: dc.Max.Y + 2}, text, draw.XRight, draw.YBottom)
 	})
-	return func(c draw.Canvas) {
-		middle := c.Min.Y + (c.Max.Y-c.Min.Y)*0.47
-		above := draw.Crop(c, 0, 0, middle+4-c.Min.Y, 0)
-		below := draw.Crop(c, 0, 0, 0, middle-7-c.Max.Y)
-		// The data areas begin at the same x.
-		a, b := top.DataCanvas(above).Min.X, bottom.DataCanvas(below).Min.X
-		top.draw(draw.Crop(above, max(0, b-a), 0, 0, 0))
-		bottom.draw(draw.Crop(below, max(0, a-b), 0, 0, 0))
-	}, nil
+	return []*panel{top, bottom}, nil
 }
 
 // difference is the curve minus the baseline, run by run, where both have a value.

@@ -3,6 +3,11 @@ package plots
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"gonum.org/v1/plot/vg"
 
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/results"
@@ -37,12 +42,38 @@ func New(name string, table *results.Table, o Options) (*Drawing, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Spread != "" && !slices.Contains(Spreads, o.Spread) {
-		return nil, fmt.Errorf("spread %q: want one of %s", o.Spread, SpreadNames())
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	d, err := draw(table, o)
 	if err != nil {
 		return nil, fmt.Errorf("figure %s: %w", name, err)
 	}
 	return d, nil
+}
+
+// Widths that a figure may have.
+const (
+	leastWidth = 1.5 * vg.Inch
+	mostWidth  = 40 * vg.Inch
+	mostText   = 300 // characters of a title or a label
+)
+
+// check says what is wrong with options that need no table.
+func (o Options) check() error {
+	if o.Spread != "" && !slices.Contains(Spreads, o.Spread) {
+		return fmt.Errorf("spread %q: want one of %s", o.Spread, SpreadNames())
+	}
+	if o.Style != "" && !slices.Contains(Styles, o.Style) {
+		return spec.Unknown("style", string(o.Style), strings.Split(StyleNames(), ", "))
+	}
+	if least := leastWidth * vg.Length(themeOf(o.Style).scale); o.Width != 0 && !(o.Width >= least && o.Width <= mostWidth) {
+		return fmt.Errorf("a width of %.3g in: want %g to %g in", o.Width/vg.Inch, least/vg.Inch, mostWidth/vg.Inch)
+	}
+	for what, text := range map[string]string{"title": o.Title, "label of the x axis": o.XLabel, "label of the y axis": o.YLabel} {
+		if utf8.RuneCountInString(text) > mostText || strings.ContainsFunc(text, unicode.IsControl) {
+			return fmt.Errorf("the %s: want at most %d characters, none of them a control character", what, mostText)
+		}
+	}
+	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/lawa-replay/lawa-replay/analysis"
 	"github.com/lawa-replay/lawa-replay/internal/hint"
@@ -48,7 +47,7 @@ func along(s *analysis.Selection, o Options) (*Drawing, error) {
 	if err != nil {
 		return nil, err
 	}
-	styles, shared := looksOf(s, s.Panels)
+	styles, shared := looksOf(themeOf(o.Style), s, s.Panels)
 	d := &Drawing{Rows: rows(s, analysis.Panel.All), Notes: s.Notes}
 	bands := ""
 	var all [][]line
@@ -67,15 +66,17 @@ func along(s *analysis.Selection, o Options) (*Drawing, error) {
 		}
 		lo, hi = min(lo, a), max(hi, b)
 	}
-	var cells []cell
+	f := sheet{height: 2.2 * vg.Inch, lines: shared, caption: append(s.Basis(), bands)}
 	for i, p := range s.Panels {
-		one := newPanel(axis, axis.Label, yLabel(s), first, last, lo, hi)
+		one := newPanel(axis, o.xLabel(axis), o.yLabel(s), first, last, lo, hi)
 		if err := one.curves(all[i]); err != nil {
 			return nil, err
 		}
-		cells = append(cells, cell{title: s.Title(p), draw: func(c draw.Canvas) { one.draw(c) }})
+		if err := f.add(o, cell{title: s.Title(p), panels: []*panel{one}}, all[i][:1]); err != nil {
+			return nil, err
+		}
 	}
-	return figure(d, 2.2*vg.Inch, shared, cells, caption(append(s.Basis(), bands))), nil
+	return o.figure(d, f), nil
 }
 
 // axisOf is the x axis that the options name, if it is known of all that is drawn.

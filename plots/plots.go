@@ -8,6 +8,7 @@ package plots
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -33,11 +34,18 @@ type Options struct {
 	Spread     Spread // of several runs
 	ChooseOn   string // speedup: the split on which the scheme is chosen that is reported; "" is the reported one
 	YMin, YMax *float64
+	Style      Style     // "" is Paper
+	Width      vg.Length // of the figure; 0 is what suits the style and the number of panels
+	Title      string    // above the figure
+	XLabel     string    // "" is the axis's own
+	YLabel     string    // "" is that of the metric and the split; for figures of one metric
+	LR         bool      // a strip with the learning rate below
 }
 
 // Drawing is a figure ready to be rendered.
 type Drawing struct {
 	Width, Height vg.Length
+	Scale         float64 // stretches Width, Height and all that is drawn; 0 is 1
 	Draw          func(draw.Canvas)
 	Rows          [][]string      // of the CSV, with its header
 	Notes         []analysis.Note // what a reader should know
@@ -78,7 +86,8 @@ func (d *Drawing) Save(path string) error {
 }
 
 func (d *Drawing) png() ([]byte, error) {
-	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(d.Width, d.Height), vgimg.UseDPI(dpi))}
+	// A stretched figure has more dots, not stretched ones.
+	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(d.Width, d.Height), vgimg.UseDPI(int(math.Round(dpi*d.scale()))))}
 	d.Draw(draw.New(c))
 	var buf bytes.Buffer
 	if _, err := c.WriteTo(&buf); err != nil {
@@ -88,22 +97,42 @@ func (d *Drawing) png() ([]byte, error) {
 }
 
 func (d *Drawing) svg() ([]byte, error) {
-	c := vgsvg.New(d.Width, d.Height)
-	d.Draw(draw.New(c))
+	c := vgsvg.New(d.size())
+	d.drawScaled(c)
 	var buf bytes.Buffer
 	_, err := c.WriteTo(&buf)
 	return buf.Bytes(), err
 }
 
 func (d *Drawing) pdf() ([]byte, error) {
-	c := newPDF(d.Width, d.Height)
-	d.Draw(draw.New(c))
+	c := newPDF(d.size())
+	d.drawScaled(c)
 	return c.bytes()
+}
+
+func (d *Drawing) scale() float64 {
+	if d.Scale == 0 {
+		return 1
+	}
+	return d.Scale
+}
+
+// size is that of the figure on paper.
+func (d *Drawing) size() (w, h vg.Length) {
+	return d.Width * vg.Length(d.scale()), d.Height * vg.Length(d.scale())
+}
+
+// drawScaled draws on a canvas that keeps lines and letters as such.
+func (d *Drawing) drawScaled(c vg.Canvas) {
+	if s := d.scale(); s != 1 {
+		c.Scale(s, s)
+	}
+	d.Draw(draw.NewCanvas(c, d.Width, d.Height))
 }
 
 // rows are the panels' curves as CSV. What is not known is empty.
 func rows(s *analysis.Selection, shown func(analysis.Panel) []*analysis.Curve) [][]string {
-	out := [][]string{{"scheme", "policy", "epoch", s.Metric.Name, "lowest run", "highest run", "runs", "seconds", "standard deviation", "standard error", "examples", "step", "device-hours", "runs of"}}
+	out := [][]string{{"scheme", "policy", "epoch", s.Metric.Name, "lowest run", "highest run", "runs", "seconds", "standard deviation", "standard error", "examples", "step", "device-hours", "runs of", "learning rate"}}
 	number := func(f float64) string {
 		if math.IsNaN(f) {
 			return ""
@@ -120,21 +149,32 @@ func rows(s *analysis.Selection, shown func(analysis.Panel) []*analysis.Curve) [
 			for _, p := range c.Points {
 				value := strconv.FormatFloat(p.Value, 'g', -1, 64) // NaN is a value
 				out = append(out, []string{c.Scheme, c.Policy, number(p.Epoch), value, number(p.Low), number(p.High), strconv.Itoa(c.Runs()), number(p.Seconds),
-					number(p.SD), number(p.StdErr), strconv.FormatInt(p.N, 10), number(p.Step), number(p.DeviceHours), c.Group.Name})
+					number(p.SD), number(p.StdErr), strconv.FormatInt(p.N, 10), number(p.Step), number(p.DeviceHours), c.Group.Name, number(p.LR)})
 			}
 		}
 	}
 	return out
 }
 
+// xLabel is the label of the x axis.
+func (o Options) xLabel(axis analysis.Axis) string { return cmp.Or(o.XLabel, axis.Label) }
+
 // yLabel is the label of the metric's axis.
-func yLabel(s *analysis.Selection) string {
+func (o Options) yLabel(s *analysis.Selection) string {
+	if o.YLabel != "" {
+		return o.YLabel
+	}
 	whole, n, halved := strings.Cut(s.Split, "-half")
-	split := map[string]string{"val": "validation", "train": "training"}[whole]
+	split := ""
 	switch {
-	case split == "":
-		split = s.Split
-	case halved:
+	case whole == "val":
+		split = "validation"
+	case analysis.Training(whole):
+		split = "training"
+	default:
+		split, halved = s.Split, false
+	}
+	if halved {
 		split += " (half " + n + ")"
 	}
 	text := strings.ToUpper(split[:1]) + split[1:] + " " + s.Metric.Label

@@ -64,23 +64,26 @@ func speedup(table *results.Table, o Options) (*Drawing, error) {
 		return nil, err
 	}
 	bands := ""
-	var cells []cell
+	f := sheet{height: 2.0 * vg.Inch}
 	for _, r := range all {
-		one := newPanel(axis, axis.Label, yLabel(s), first, last, lo, hi)
+		one := newPanel(axis, o.xLabel(axis), o.yLabel(s), first, last, lo, hi)
 		if err := one.curves(r.lines); err != nil {
 			return nil, err
 		}
 		if r.saved {
-			one.over = append(one.over, func(dc draw.Canvas, pl *plot.Plot) { arrow(dc, pl, axis, r.saving) })
+			one.over = append(one.over, func(dc draw.Canvas, pl *plot.Plot) { arrow(dc, pl, axis, r.saving, themeOf(o.Style).arrow()) })
 		}
 		bands = cmp.Or(r.bands, bands)
 		d.Notes = append(d.Notes, r.notes...)
-		cells = append(cells, cell{title: r.title, lines: append(r.lines, r.outcome), draw: func(c draw.Canvas) { one.draw(c) }})
+		if err := f.add(o, cell{title: r.title, lines: append(r.lines, r.outcome), panels: []*panel{one}}, r.lines[:1]); err != nil {
+			return nil, err
+		}
 	}
 	if alone != "" {
 		d.Notes = append(d.Notes, analysis.Note{Text: alone})
 	}
-	return figure(d, 2.0*vg.Inch, nil, cells, caption(append(s.Basis(), how, alone, bands))), nil
+	f.caption = append(append(s.Basis(), how, alone, bands), f.caption...)
+	return o.figure(d, f), nil
 }
 
 // statisticsAlone says what new batch-norm statistics save without averaging, where the results hold that: without it
@@ -211,7 +214,7 @@ func newRace(s *analysis.Selection, o Options, p analysis.Panel) *race {
 	}
 	r := &race{title: s.Title(p), lines: []line{
 		{name: "baseline", style: baselinePen(), curve: p.Baseline},
-		{name: name, style: draw.LineStyle{Color: vermillion, Width: 1.3 * lineWidth, Dashes: dashes[1]}, curve: scheme},
+		{name: name, style: draw.LineStyle{Color: themeOf(o.Style).accent, Width: 1.3 * lineWidth, Dashes: dashes[1]}, curve: scheme},
 	}}
 	r.bands = banded(r.lines, o.Spread)
 	told := func(format string, args ...any) {
@@ -220,7 +223,7 @@ func newRace(s *analysis.Selection, o Options, p analysis.Panel) *race {
 	beyond := 0
 	if r.saving, r.saved, beyond = analysis.Saved(p.Baseline, scheme, s.Metric); r.saved {
 		from, to := r.saving.From.Epoch, r.saving.To.Epoch
-		r.outcome = line{name: r.saving.Sooner(), style: arrowStyle, arrow: true}
+		r.outcome = line{name: r.saving.Sooner(), style: themeOf(o.Style).arrow(), arrow: true}
 		told("%s at epoch %s is as good as the baseline first is at epoch %s: %s", scheme.Scheme, trajectory.EpochName(from), trajectory.EpochName(to), r.saving.Sooner())
 	} else {
 		r.outcome = line{name: "no time saved"}
@@ -234,18 +237,16 @@ func newRace(s *analysis.Selection, o Options, p analysis.Panel) *race {
 
 // arrow goes from the scheme's point to the baseline's, at the height of the scheme's, with dotted lines
 // down to the x axis.
-func arrow(c draw.Canvas, p *plot.Plot, axis analysis.Axis, s analysis.Saving) {
+func arrow(c draw.Canvas, p *plot.Plot, axis analysis.Axis, s analysis.Saving, style draw.LineStyle) {
 	x, y := p.Transforms(&c)
 	a, b := vg.Point{X: x(axis.X(s.From)), Y: y(s.From.Value)}, vg.Point{X: x(axis.X(s.To)), Y: y(s.From.Value)}
 	guide := draw.LineStyle{Color: grey, Width: 0.6, Dashes: []vg.Length{1, 1.5}}
 	c.StrokeLine2(guide, a.X, c.Min.Y, a.X, a.Y)
 	c.StrokeLine2(guide, b.X, c.Min.Y, b.X, b.Y)
-	c.StrokeLine2(arrowStyle, a.X, a.Y, b.X-arrowLength/2, b.Y)
-	arrowHead(c, arrowStyle.Color, b)
-	c.DrawGlyph(draw.GlyphStyle{Color: arrowStyle.Color, Radius: 1.6, Shape: draw.CircleGlyph{}}, a)
+	c.StrokeLine2(style, a.X, a.Y, b.X-arrowLength/2, b.Y)
+	arrowHead(c, style.Color, b)
+	c.DrawGlyph(draw.GlyphStyle{Color: style.Color, Radius: 1.6, Shape: draw.CircleGlyph{}}, a)
 }
-
-var arrowStyle = draw.LineStyle{Color: blue, Width: 1.2}
 
 const arrowLength = vg.Length(4)
 

@@ -2,7 +2,6 @@ package plots
 
 import (
 	"image/color"
-	"math"
 
 	"codeberg.org/go-fonts/liberation/liberationsansregular"
 	"gonum.org/v1/plot/font"
@@ -15,6 +14,7 @@ import (
 const (
 	columnWidth = 3.25 * vg.Inch
 	pageWidth   = 6.75 * vg.Inch // two columns and what is between them
+	headSize    = vg.Length(9)   // the figure's title
 	captionSize = vg.Length(6.5) // what a figure rests on
 	textSize    = vg.Length(8)   // axis labels, points
 	smallSize   = vg.Length(7)   // tick labels, legends
@@ -45,30 +45,14 @@ var (
 	white      = color.NRGBA{255, 255, 255, 255}
 	vermillion = color.NRGBA{213, 94, 0, 255}
 	blue       = color.NRGBA{0, 114, 178, 255}
+	green      = color.NRGBA{0, 158, 115, 255}
 )
-
-// distinct are for schemes without an order among them: Okabe and Ito's that viridis has not, and two darker ones
-// (Tol's wine and olive).
-var distinct = []color.NRGBA{vermillion, {204, 121, 167, 255}, {230, 159, 0, 255}, {86, 180, 233, 255}, {136, 34, 85, 255}, {153, 153, 51, 255}}
 
 // viridis (van der Walt and Smith, 2015) at steps of an eighth, without its pale end: its lightness rises
 // evenly, so an order survives printing in grey.
 var viridis = []color.NRGBA{
 	{68, 1, 84, 255}, {71, 44, 122, 255}, {59, 81, 139, 255}, {44, 113, 142, 255},
 	{33, 144, 141, 255}, {39, 173, 129, 255}, {92, 200, 99, 255}, {160, 210, 50, 255},
-}
-
-// ordered is the colour of the i-th of n ordered curves.
-func ordered(i, n int) color.NRGBA {
-	if n == 1 {
-		return blue
-	}
-	at := float64(i) / float64(n-1) * float64(len(viridis)-1)
-	j := min(int(at), len(viridis)-2)
-	f := at - float64(j)
-	mix := func(a, b uint8) uint8 { return uint8(math.Round(float64(a)*(1-f) + float64(b)*f)) }
-	a, b := viridis[j], viridis[j+1]
-	return color.NRGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 255}
 }
 
 // dashes are a second cue beside the colour.

@@ -123,7 +123,7 @@ func runExplain(cmd *cobra.Command, o explainOptions, text string) error {
 		epochs = append(epochs, points[c.Indices[i]].Epoch)
 	}
 	if o.out != "" {
-		if err := plots.Coefficients(scheme.Spec(), points[0].Epoch, e.Epoch, epochs, c.Values()).Save(o.out); err != nil {
+		if err := plots.SchemeCoefficients(scheme.Spec(), points[0].Epoch, e.Epoch, epochs, c.Values()).Save(o.out); err != nil {
 			return err
 		}
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/lawa-replay/lawa-replay/analysis"
 )
 
-// Coefficients draws how much of each checkpoint is in an average: name is the scheme's, the x axis reaches
+// SchemeCoefficients draws how much of each checkpoint is in an average: name is the scheme's, the x axis reaches
 // from the run's first epoch to the endpoint.
-func Coefficients(name string, first, endpoint float64, epochs, values []float64) *Drawing {
+func SchemeCoefficients(name string, first, endpoint float64, epochs, values []float64) *Drawing {
 	d := &Drawing{Width: columnWidth, Height: 1.9 * vg.Inch, Rows: [][]string{{"scheme", "epoch", "coefficient"}}}
 	for i, v := range values {
 		d.Rows = append(d.Rows, []string{name, strconv.FormatFloat(epochs[i], 'g', -1, 64), strconv.FormatFloat(v, 'g', -1, 64)})

@@ -1,0 +1,73 @@
+package plots
+
+import (
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// cell is one of a figure's parts: panels below a title and, where it has one, a legend of its own.
+type cell struct {
+	title  string
+	lines  []line
+	panels []*panel // one, or two above one x axis
+	strip  *panel   // below them, of the learning rate; nil for none
+	empty  string   // what is not there, where there are no panels
+}
+
+// stripHeight is that of a strip with the x axis below it.
+const stripHeight = 0.62 * vg.Inch
+
+// draw draws the cell's panels into c.
+func (l cell) draw(c draw.Canvas) {
+	if len(l.panels) == 0 {
+		style := textStyle(smallSize, grey)
+		style.XAlign, style.YAlign = draw.XCenter, draw.YCenter
+		c.FillText(style, vg.Point{X: (c.Min.X + c.Max.X) / 2, Y: (c.Min.Y + c.Max.Y) / 2}, l.empty)
+		return
+	}
+	all, body := l.panels, c
+	var places []draw.Canvas
+	if l.strip != nil {
+		body = draw.Crop(c, 0, 0, stripHeight, 0)
+	}
+	if len(l.panels) == 2 {
+		middle := (body.Max.Y - body.Min.Y) * 0.47
+		places = append(places, draw.Crop(body, 0, 0, middle+4, 0), draw.Crop(body, 0, 0, 0, body.Min.Y+middle-7-body.Max.Y))
+	} else {
+		places = append(places, body)
+	}
+	if l.strip != nil {
+		all = append(all[:len(all):len(all)], l.strip)
+		places = append(places, draw.Crop(c, 0, 0, 0, c.Min.Y+stripHeight-9-c.Max.Y))
+		for _, p := range l.panels {
+			p.bare()
+		}
+	}
+	// The data areas begin and end at the same x.
+	data := all[0].DataCanvas(places[0])
+	from, to := data.Min.X, data.Max.X
+	for i, p := range all {
+		data := p.DataCanvas(places[i])
+		from, to = max(from, data.Min.X), min(to, data.Max.X)
+	}
+	for i, p := range all {
+		data := p.DataCanvas(places[i])
+		p.draw(draw.Crop(places[i], from-data.Min.X, to-data.Max.X, 0, 0))
+	}
+}
+
+// bare takes the names of the x axis off a panel whose axis is that of one below it.
+func (p *panel) bare() {
+	p.X.Label.Text = ""
+	p.X.Tick.Label.Font.Size = 0.01
+	p.X.Tick.Marker = plot.TickerFunc(func(lo, hi float64) []plot.Tick {
+		out := p.xTicks.Ticks(lo, hi)
+		for i := range out {
+			if out[i].Label != "" {
+				out[i].Label = " " // without one it would be a minor tick
+			}
+		}
+		return out
+	})
+}
