@@ -14,6 +14,12 @@ func LatestK(c *Curve) bool {
 	return strings.HasPrefix(c.Scheme, "lawa:k=") && !strings.Contains(c.Scheme, ",")
 }
 
+// Reweighs says whether a curve averages the latest k checkpoints, all of them, by coefficients other than equal ones.
+func Reweighs(c *Curve) bool {
+	s, err := spec.Parse(c.Scheme)
+	return err == nil && (s.Name == "exp" || s.Name == "exp-code" || s.Name == "wma" || s.Name == "decay")
+}
+
 // Labels names schemes as a legend does: k = 6 where there are none but plain means of the latest k, else LAWA,
 // k = 6; EMA, decay 0.9; SWA from epoch 10.
 func Labels(curves []*Curve) []string {

@@ -1,9 +1,13 @@
 package plots
 
 import (
+	"slices"
+
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/lawa-replay/lawa-replay/analysis"
 )
 
 // cell is one of a figure's parts: panels below a title and, where it has one, a legend of its own.
@@ -12,11 +16,21 @@ type cell struct {
 	lines  []line
 	panels []*panel // one, or two above one x axis
 	strip  *panel   // below them, of the learning rate; nil for none
-	empty  string   // what is not there, where there are no panels
+	rates  []*analysis.Rates
+	empty  string // what is not there, where there are no panels
 }
 
 // stripHeight is that of a strip with the x axis below it.
-const stripHeight = 0.62 * vg.Inch
+const (
+	stripHeight = 0.8 * vg.Inch
+	axisHeight  = 0.3 * vg.Inch // of the names that a panel above a strip does not have
+)
+
+// shares says whether a cell below has the same strip.
+func (l cell) shares(below cell) bool {
+	return l.strip != nil && below.strip != nil && l.strip.limits[0] == below.strip.limits[0] && l.strip.limits[1] == below.strip.limits[1] &&
+		slices.EqualFunc(l.rates, below.rates, (*analysis.Rates).Same)
+}
 
 // draw draws the cell's panels into c.
 func (l cell) draw(c draw.Canvas) {
@@ -44,6 +58,9 @@ func (l cell) draw(c draw.Canvas) {
 			p.bare()
 		}
 	}
+	for i, p := range all {
+		p.fit(places[i])
+	}
 	// The data areas begin and end at the same x.
 	data := all[0].DataCanvas(places[0])
 	from, to := data.Min.X, data.Max.X
@@ -54,6 +71,17 @@ func (l cell) draw(c draw.Canvas) {
 	for i, p := range all {
 		data := p.DataCanvas(places[i])
 		p.draw(draw.Crop(places[i], from-data.Min.X, to-data.Max.X, 0, 0))
+	}
+}
+
+// fit makes the y axis's label as small as it must be to be no longer than the axis, within what can be read.
+func (p *panel) fit(c draw.Canvas) {
+	style := &p.Y.Label.TextStyle
+	style.Font.Size = textSize
+	data := p.DataCanvas(c)
+	room := 1.06 * (data.Max.Y - data.Min.Y)
+	if width := style.Width(p.Y.Label.Text); width > room {
+		style.Font.Size = max(captionSize-0.5, style.Font.Size*room/width)
 	}
 }
 

@@ -30,87 +30,109 @@ const (
 
 // frame is where the parts of a sheet come to stand.
 type frame struct {
-	columns                        int
-	width, height                  vg.Length // of a cell's panels
-	titles, legends                []vg.Length
-	head, shared, foot, legendsAll vg.Length
-	caption                        []string
+	sheet
+	size                     vg.Point
+	width                    vg.Length   // of a cell
+	heights, titles, legends []vg.Length // of each row's panels, and what is above them
+	head, shared, foot       vg.Length
+	texts                    []string // the caption's lines
 }
 
 // figure puts the sheet's cells into a grid, below a title and a legend that they share, and above a caption. A single
-// cell is a column of text wide, several are two columns; or as wide as the options say.
+// cell is a column of text wide, several are two columns; or as wide as the options say. What would be higher than the
+// style has room for is drawn in smaller letters and lines.
 func (o Options) figure(d *Drawing, s sheet) *Drawing {
 	t := themeOf(o.Style)
-	d.Scale = t.scale
-	f := frame{columns: s.columns}
+	for {
+		f := o.frame(t, s)
+		d.Width, d.Height, d.Scale = f.size.X, f.size.Y, t.scale
+		d.Draw = func(dc draw.Canvas) {
+			paper(dc)
+			f.draw(draw.Crop(dc, left, -right, bottom, -top), o.Title)
+		}
+		if t.tallest == 0 || d.Height*vg.Length(t.scale) <= t.tallest || t.scale <= 1.2 {
+			return d
+		}
+		t = t.smaller(0.9)
+	}
+}
+
+// frame finds places for all parts of a sheet.
+func (o Options) frame(t theme, s sheet) *frame {
+	f := &frame{sheet: s}
+	f.cells = slices.Clone(s.cells)
 	if f.columns == 0 {
 		f.columns = map[int]int{1: 1, 2: 2, 4: 2}[len(s.cells)]
 	}
 	if f.columns == 0 {
 		f.columns = 3
 	}
-	d.Width = t.column
+	f.size.X = t.column
 	if f.columns > 1 {
-		d.Width = t.page
+		f.size.X = t.page
 	}
 	stretch := 1.0
 	if o.Width > 0 {
-		stretch = float64(o.Width/vg.Length(t.scale)) / float64(d.Width)
-		d.Width = o.Width / vg.Length(t.scale)
-		f.columns = max(1, min(f.columns, int((d.Width-left-right+between)/(leastCell+between))))
+		width := o.Width / vg.Length(t.scale)
+		stretch = float64(width / f.size.X)
+		f.size.X = width
+		f.columns = max(1, min(f.columns, int((width-left-right+between)/(leastCell+between))))
 	}
-	inner := d.Width - left - right
+	for i := range f.cells { // the lowest of a column has the strip for those above it
+		if below := i + f.columns; below < len(f.cells) && f.cells[i].shares(f.cells[below]) {
+			f.cells[i].strip = nil
+		}
+	}
+	inner := f.size.X - left - right
 	f.width = (inner - vg.Length(f.columns-1)*between) / vg.Length(f.columns)
-	f.height = s.height * vg.Length(max(0.75, min(1.6, stretch)))
-	if slices.ContainsFunc(s.cells, func(c cell) bool { return c.strip != nil }) {
-		f.height += stripHeight
-	}
-	f.measure(s, inner)
+	f.measure(inner, s.height*vg.Length(max(0.75, min(1.6, stretch))))
 	f.head = headRow * vg.Length(len(wrap(o.Title, headSize, inner)))
 	if f.head > 0 {
 		f.head += 2
 	}
-	rows := len(f.titles)
-	d.Height = top + f.head + f.shared + f.legendsAll + vg.Length(rows)*f.height + vg.Length(rows-1)*between + f.foot + bottom
-	d.Draw = func(dc draw.Canvas) {
-		paper(dc)
-		f.draw(draw.Crop(dc, left, -right, bottom, -top), o.Title, s)
+	f.size.Y = top + f.head + f.shared + f.foot + bottom - between
+	for i := range f.heights {
+		f.size.Y += f.row(i)
 	}
-	return d
+	return f
 }
 
 // measure finds the heights of texts and legends: those of a row are as high as its highest.
-func (f *frame) measure(s sheet, inner vg.Length) {
-	rows := (len(s.cells) + f.columns - 1) / f.columns
-	f.titles, f.legends = make([]vg.Length, rows), make([]vg.Length, rows)
-	for i, c := range s.cells {
+func (f *frame) measure(inner, height vg.Length) {
+	rows := (len(f.cells) + f.columns - 1) / f.columns
+	f.heights, f.titles, f.legends = make([]vg.Length, rows), make([]vg.Length, rows), make([]vg.Length, rows)
+	for i, c := range f.cells {
 		row := i / f.columns
+		f.heights[row] = max(f.heights[row], height)
+		if c.strip != nil {
+			f.heights[row] = height + stripHeight - axisHeight
+		}
 		f.titles[row] = max(f.titles[row], titleRow*vg.Length(len(wrap(c.title, textSize, f.width))))
 		f.legends[row] = max(f.legends[row], legendHeight(c.lines, f.width))
 	}
-	for i := range f.titles {
-		f.legendsAll += f.titles[i] + f.legends[i]
-	}
-	f.shared = legendHeight(s.lines, inner)
-	f.caption = wrap(caption(s.caption), captionSize, inner)
-	f.foot = captionRow*vg.Length(len(f.caption)) + 3
+	f.shared = legendHeight(f.lines, inner)
+	f.texts = wrap(caption(f.caption), captionSize, inner)
+	f.foot = captionRow*vg.Length(len(f.texts)) + 3
 }
 
-func (f *frame) draw(c draw.Canvas, title string, s sheet) {
+// row is how high a row is, with the distance from the next one.
+func (f *frame) row(i int) vg.Length { return f.titles[i] + f.legends[i] + f.heights[i] + between }
+
+func (f *frame) draw(c draw.Canvas, title string) {
 	style := textStyle(headSize, black)
 	style.XAlign, style.YAlign = draw.XCenter, draw.YTop
 	for i, t := range wrap(title, headSize, c.Max.X-c.Min.X) {
 		c.FillText(style, vg.Point{X: (c.Min.X + c.Max.X) / 2, Y: c.Max.Y - headRow*vg.Length(i)}, t)
 	}
-	legend(draw.Crop(c, 0, 0, 0, -f.head), s.lines)
+	legend(draw.Crop(c, 0, 0, 0, -f.head), f.lines)
 	y := c.Max.Y - f.head - f.shared
-	for i, one := range s.cells {
+	for i, one := range f.cells {
 		row, column := i/f.columns, i%f.columns
 		if column == 0 && row > 0 {
-			y -= f.titles[row-1] + f.legends[row-1] + f.height + between
+			y -= f.row(row - 1)
 		}
 		x := c.Min.X + vg.Length(column)*(f.width+between)
-		part := draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{Min: vg.Point{X: x, Y: y - f.titles[row] - f.legends[row] - f.height}, Max: vg.Point{X: x + f.width, Y: y}}}
+		part := draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{Min: vg.Point{X: x, Y: y - f.titles[row] - f.legends[row] - f.heights[row]}, Max: vg.Point{X: x + f.width, Y: y}}}
 		style := textStyle(textSize, black)
 		style.XAlign, style.YAlign = draw.XCenter, draw.YTop
 		for j, t := range wrap(one.title, textSize, f.width) {
@@ -121,7 +143,7 @@ func (f *frame) draw(c draw.Canvas, title string, s sheet) {
 	}
 	style = textStyle(captionSize, grey)
 	style.YAlign = draw.YTop
-	for i, t := range f.caption {
+	for i, t := range f.texts {
 		c.FillText(style, vg.Point{X: c.Min.X + 1, Y: c.Min.Y + f.foot - 3 - captionRow*vg.Length(i)}, t)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
+	"github.com/lawa-replay/lawa-replay/analysis"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/results"
 )
@@ -24,7 +25,7 @@ type Kind = spec.Kind[Figure]
 
 // Kinds lists the figures that New makes.
 func Kinds() []Kind {
-	return []Kind{kSensitivityKind, speedupKind, earlyPhaseKind}
+	return []Kind{speedupKind, kSensitivityKind, metricsKind, earlyPhaseKind, optimizersKind, coefficientsKind}
 }
 
 // Names lists the figures' names.
@@ -42,7 +43,7 @@ func New(name string, table *results.Table, o Options) (*Drawing, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return nil, err
 	}
 	d, err := draw(table, o)
@@ -59,10 +60,13 @@ const (
 	mostText   = 300 // characters of a title or a label
 )
 
-// check says what is wrong with options that need no table.
-func (o Options) check() error {
+// Check says what is wrong with options, as far as that needs no table.
+func (o Options) Check() error {
 	if o.Spread != "" && !slices.Contains(Spreads, o.Spread) {
 		return fmt.Errorf("spread %q: want one of %s", o.Spread, SpreadNames())
+	}
+	if o.X != "" && !slices.Contains(analysis.AxisNames(), o.X) {
+		return spec.Unknown("axis", o.X, analysis.AxisNames())
 	}
 	if o.Style != "" && !slices.Contains(Styles, o.Style) {
 		return spec.Unknown("style", string(o.Style), strings.Split(StyleNames(), ", "))

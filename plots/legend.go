@@ -98,10 +98,10 @@ func looksOf(t theme, s *analysis.Selection, panels []analysis.Panel) (looks, []
 	for i, name := range analysis.Labels(curves) {
 		l := line{name: name}
 		if analysis.LatestK(curves[i]) {
-			l.style = pen(t.ordered(k, ks), k)
+			l.style = t.ofK(k, ks)
 			k++
 		} else {
-			l.style = t.other(other)
+			l.style = t.other(other, ks)
 			other++
 		}
 		out[curves[i].Scheme] = l

@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"cmp"
 	"fmt"
 	"image/color"
 	"math"
@@ -73,11 +74,17 @@ func (p *panel) add(x plot.Plotter) {
 
 // curves adds lines, the first on top, over the bands of those that have one.
 func (p *panel) curves(lines []line) error {
+	// The widest band first: one behind another would not be seen.
+	var bands []line
 	for _, l := range slices.Backward(lines) {
 		if l.curve != nil && l.spread != "" {
-			if err := p.band(l); err != nil {
-				return err
-			}
+			bands = append(bands, l)
+		}
+	}
+	slices.SortStableFunc(bands, func(a, b line) int { return cmp.Compare(b.width(), a.width()) })
+	for _, l := range bands {
+		if err := p.band(l); err != nil {
+			return err
 		}
 	}
 	for _, l := range slices.Backward(lines) {

@@ -63,7 +63,7 @@ func CheckPath(path string) error {
 }
 
 // dpi of the PNG files.
-const dpi = 300
+const dpi = 300.0
 
 // Save writes the drawing to path, in the format of its ending, and the CSV beside it.
 func (d *Drawing) Save(path string) error {
@@ -85,7 +85,10 @@ func (d *Drawing) Save(path string) error {
 	})
 }
 
-func (d *Drawing) png() ([]byte, error) {
+func (d *Drawing) png() ([]byte, error) { return d.raster(dpi) }
+
+// raster is a PNG file of so many dots to the inch.
+func (d *Drawing) raster(dpi float64) ([]byte, error) {
 	// A stretched figure has more dots, not stretched ones.
 	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(d.Width, d.Height), vgimg.UseDPI(int(math.Round(dpi*d.scale()))))}
 	d.Draw(draw.New(c))

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"gonum.org/v1/plot/cmpimg"
+	"gonum.org/v1/plot/vg"
 
 	"github.com/lawa-replay/lawa-replay/analysis"
 	"github.com/lawa-replay/lawa-replay/results"
@@ -92,15 +93,19 @@ func TestGolden(t *testing.T) {
 		"speedup-panels":         {"speedup", with(with(table(3), copied), slower), Options{Choice: analysis.Choice{Policies: []string{"copy", "recompute"}}}},
 	}
 	for _, name := range Names() {
-		figures[name] = drawn{name, table(1), Options{}}
-		figures[name+"-seeds"] = drawn{name, table(3), Options{}}
+		figures[name] = drawn{name, tableOf(name, 1), Options{}}
+		figures[name+"-seeds"] = drawn{name, tableOf(name, 3), Options{}}
 	}
+	figures["metrics-grey"] = drawn{"metrics", recipes(3), Options{Style: Grey, LR: true, Choice: analysis.Choice{Split: "val"}}}
+	figures["optimizers-slides"] = drawn{"optimizers", recipes(3), Options{Style: Slides, LR: true, Title: "SGD and Lookahead", XLabel: "Passes over the data"}}
+	figures["speedup-lr"] = drawn{"speedup", recipes(1), Options{LR: true, Width: 140 * vg.Millimeter}}
+	figures["early-phase-lr"] = drawn{"early-phase", recipes(1), Options{LR: true, Style: Grey, Choice: analysis.Choice{Runs: []string{"sgd/run"}}}}
 	for name, f := range figures {
 		d, err := New(f.figure, f.table, f.o)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		got, err := d.png()
+		got, err := d.raster(150)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +130,7 @@ func TestSameBytesInEveryFormat(t *testing.T) {
 		for _, format := range Formats {
 			var first []byte
 			for range 3 {
-				d, err := New(name, table(2), Options{})
+				d, err := New(name, tableOf(name, 2), Options{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -238,13 +243,14 @@ func TestOptionsAreChecked(t *testing.T) {
 		"metric": {Choice: analysis.Choice{Metric: "top2"}}, "split": {Choice: analysis.Choice{Split: "test"}},
 		"policy": {Choice: analysis.Choice{Policies: []string{"recomptue"}}}, "scheme": {Choice: analysis.Choice{Schemes: []string{"lawa:k=7"}}},
 		"run": {Choice: analysis.Choice{Runs: []string{"other"}}}, "axis": {X: "steps"}, "spread": {Spread: "sem"},
+		"style": {Style: "gray"}, "narrow": {Width: vg.Inch}, "wide": {Width: 100 * vg.Inch}, "title": {Title: "a\nb"},
 		"epochs": {Choice: analysis.Choice{From: 100, To: 200}}, "y": {YMin: &ten, YMax: &five},
 	} {
 		for _, figure := range Names() {
 			if figure == "early-phase" && name == "epochs" {
 				o.From, o.To = 100, 200
 			}
-			if _, err := New(figure, table(1), o); err == nil {
+			if _, err := New(figure, tableOf(figure, 1), o); err == nil {
 				t.Errorf("%s with a wrong %s was drawn", figure, name)
 			}
 		}

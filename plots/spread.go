@@ -2,6 +2,7 @@ package plots
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -57,11 +58,39 @@ func banded(lines []line, spread Spread) string {
 			lines[i].spread = spread
 		}
 	}
-	text := map[Spread]string{SD: "±1 standard deviation", Range: "lowest to highest run"}[spread]
 	if several > mostBands {
-		return fmt.Sprintf("band: %s of the baseline", text)
+		return fmt.Sprintf("band: %s of the baseline", spread.text())
 	}
-	return "bands: " + text
+	return "bands: " + spread.text()
+}
+
+// bandedAll gives bands to all lines that are means of several runs, for panels in which each is a matter of its own. It
+// says what they show, for the caption.
+func bandedAll(lines []line, spread Spread) string {
+	runs := 0
+	for _, l := range lines {
+		runs = max(runs, l.curve.Runs())
+	}
+	if spread == "" {
+		spread = SD
+		if runs == 2 {
+			spread = Range
+		}
+	}
+	if runs < 2 || spread == None {
+		return ""
+	}
+	for i := range lines {
+		if lines[i].curve.Runs() > 1 {
+			lines[i].spread = spread
+		}
+	}
+	return "bands: " + spread.text()
+}
+
+// text says what a band shows.
+func (s Spread) text() string {
+	return map[Spread]string{SD: "±1 standard deviation", Range: "lowest to highest run"}[s]
 }
 
 // reach is how far a line's band reaches at a point.
@@ -73,6 +102,17 @@ func (l line) reach(p analysis.Point) (lo, hi float64) {
 		return p.Low, p.High
 	}
 	return p.Value, p.Value
+}
+
+// width is how wide a line's band is in the mean.
+func (l line) width() float64 {
+	sum, n := 0.0, 0
+	for _, p := range l.curve.Points {
+		if lo, hi := l.reach(p); !math.IsNaN(hi - lo) {
+			sum, n = sum+hi-lo, n+1
+		}
+	}
+	return sum / float64(max(1, n))
 }
 
 // reach is how far a band reaches at a place of the x axis.

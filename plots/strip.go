@@ -15,9 +15,9 @@ import (
 
 // strip draws the learning rates along baselines, with warm-up and decay marked where all have the same, and says of
 // them what the caption should. It is nil where the options want none.
-func (o Options) strip(axis analysis.Axis, first, last float64, baselines []line) (*panel, string, error) {
+func (o Options) strip(axis analysis.Axis, first, last float64, baselines []line) (*panel, []*analysis.Rates, string, error) {
 	if !o.LR {
-		return nil, "", nil
+		return nil, nil, "", nil
 	}
 	var different []*analysis.Rates
 	var lines []line
@@ -26,7 +26,7 @@ func (o Options) strip(axis analysis.Axis, first, last float64, baselines []line
 	for _, l := range baselines {
 		r, err := analysis.RatesOf(l.curve)
 		if err != nil {
-			return nil, "", hint.With(err, "lr", "needs it")
+			return nil, nil, "", hint.With(err, "lr", "needs it")
 		}
 		if slices.ContainsFunc(different, r.Same) {
 			continue
@@ -45,27 +45,27 @@ func (o Options) strip(axis analysis.Axis, first, last float64, baselines []line
 		top = 1
 	}
 	p := newPanel(axis, o.xLabel(axis), "LR", first, last, 0, 1.12*top)
-	p.Y.Tick.Marker = ticks{n: 3}
+	p.Y.Tick.Marker = ticks{n: 2}
 	said := "LR: learning rate of each checkpoint's last step"
 	if len(different) == 1 {
 		if err := p.phases(different[0]); err != nil {
-			return nil, "", err
+			return nil, nil, "", err
 		}
 		if len(phases) == 1 {
 			said += "; " + phases[0]
 		}
 	}
-	return p, said, p.curves(lines)
+	return p, different, said, p.curves(lines)
 }
 
 // add adds a cell, with a strip of the learning rates along its baselines where the options want one.
 func (s *sheet) add(o Options, c cell, baselines []line) error {
 	p := c.panels[0]
-	strip, said, err := o.strip(p.axis, p.limits[0], p.limits[1], baselines)
+	strip, rates, said, err := o.strip(p.axis, p.limits[0], p.limits[1], baselines)
 	if err != nil {
 		return err
 	}
-	c.strip = strip
+	c.strip, c.rates = strip, rates
 	if !slices.Contains(s.caption, said) {
 		s.caption = append(s.caption, said)
 	}

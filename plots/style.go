@@ -56,7 +56,7 @@ var viridis = []color.NRGBA{
 }
 
 // dashes are a second cue beside the colour.
-var dashes = [][]vg.Length{nil, {5, 1.5}, {2.5, 1.2}, {5, 1.5, 1, 1.5}, {1, 1.2}, {7, 1.5, 2, 1.5}}
+var dashes = [][]vg.Length{nil, {5, 1.5}, {2.5, 1.2}, {5, 1.5, 1, 1.5}, {1, 1.2}, {7, 1.5, 2, 1.5}, {5, 1.2, 1, 1.2, 1, 1.2}, {0.8, 2.4}}
 
 func pen(c color.Color, i int) draw.LineStyle {
 	return draw.LineStyle{Color: c, Width: lineWidth, Dashes: dashes[i%len(dashes)]}

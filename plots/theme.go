@@ -36,6 +36,7 @@ type theme struct {
 	scale        float64   // stretches all lengths
 	column, page vg.Length // widths of a figure of one panel and of several, before they are stretched
 	wide         bool      // a page is wider than it is high: grids have more columns than rows
+	tallest      vg.Length // what a figure should not be higher than; 0: it may be as high as it needs
 	accent       color.NRGBA
 	pointer      color.NRGBA // arrows; single curves
 	ramp         []color.NRGBA
@@ -60,7 +61,7 @@ func themeOf(s Style) theme {
 	t := colours
 	switch s {
 	case Slides: // 13.33 in × 7.5 in
-		t.scale, t.column, t.page, t.wide = 2, 4.5*vg.Inch, 6.6*vg.Inch, true
+		t.scale, t.column, t.page, t.wide, t.tallest = 2, 4.5*vg.Inch, 6.6*vg.Inch, true, 7.5*vg.Inch
 	case Grey:
 		t.accent, t.pointer, t.grey = level(110), level(60), true
 		t.ramp = []color.NRGBA{level(40), level(175)}
@@ -83,8 +84,29 @@ func (t theme) ordered(i, n int) color.NRGBA {
 	return color.NRGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 255}
 }
 
-// other is the pen of the i-th scheme without an order.
-func (t theme) other(i int) draw.LineStyle { return pen(t.distinct[i%len(t.distinct)], i+1) }
+// smaller is the theme with smaller letters and lines, in figures as large as before.
+func (t theme) smaller(factor float64) theme {
+	t.scale *= factor
+	t.column, t.page = t.column/vg.Length(factor), t.page/vg.Length(factor)
+	return t
+}
+
+// ofK is the pen of the i-th of n means of the latest k. Without colours only the baseline is a line without dashes.
+func (t theme) ofK(i, n int) draw.LineStyle {
+	if t.grey {
+		return pen(t.ordered(i, n), i+1)
+	}
+	return pen(t.ordered(i, n), i)
+}
+
+// other is the pen of the i-th scheme without an order, beside n means of the latest k, whose dashes it does not take.
+func (t theme) other(i, n int) draw.LineStyle {
+	dash := i + max(1, n)
+	if t.grey {
+		dash = i + n + 1
+	}
+	return pen(t.distinct[i%len(t.distinct)], dash)
+}
 
 // ofGroup is the pen of a group's baseline (scheme 0) or of its averages (1, 2, …): a colour for each group, a dash for
 // each scheme. Without colours each line has a dash of its own.

@@ -20,7 +20,6 @@ import (
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/plots"
-	"github.com/lawa-replay/lawa-replay/results"
 	"github.com/lawa-replay/lawa-replay/sweep"
 	"github.com/lawa-replay/lawa-replay/trainer"
 	"github.com/lawa-replay/lawa-replay/trajectory"
@@ -101,7 +100,7 @@ func runDemo(ctx context.Context, cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := drawAll(tab, figures); err != nil {
+	if err := (atlas{dir: figures, sweep: sweepDir, formats: plots.Formats}).draw(tab); err != nil {
 		return err
 	}
 	say("figures in %s; %.0f s in all\n", figures, time.Since(began).Seconds())
@@ -137,23 +136,4 @@ func demoTrain(ctx context.Context, cmd *cobra.Command, o trainOptions, net mode
 		return nil
 	}
 	return train(ctx, o, net, set, torch.CPU, rec)
-}
-
-// drawAll draws every figure in every format.
-func drawAll(tab *results.Table, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	for _, name := range plots.Names() {
-		d, err := plots.New(name, tab, plots.Options{})
-		if err != nil {
-			return err
-		}
-		for _, format := range plots.Formats {
-			if err := d.Save(filepath.Join(dir, name+format)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -34,7 +34,7 @@ func policyList() listing {
 }
 
 func figureList() listing {
-	return listing{"figures", "Figures", "plot", spec.Describe(plots.Kinds())}
+	return listing{"figures", "Figures", "plot, and --figure of figures", spec.Describe(plots.Kinds())}
 }
 
 func formatList() listing {

@@ -10,11 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/lawa-replay/lawa-replay/analysis"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/plots"
 	"github.com/lawa-replay/lawa-replay/results"
@@ -22,8 +20,9 @@ import (
 
 type plotOptions struct {
 	choiceOptions
-	out, x, ymin, ymax, epochs, spread, chooseOn string
-	splitHalf                                    bool
+	lookOptions
+	out, ymin, ymax, title, xLabel, yLabel, chooseOn string
+	splitHalf                                        bool
 }
 
 func newPlot() *cobra.Command {
@@ -40,7 +39,11 @@ Figures:
 
 Below it a figure says what it rests on: the policy, the split, the runs. A line is a
 mean over runs that were trained alike but for their seed; runs that were trained
-otherwise have a panel of their own, and so has each of several policies.
+otherwise have a panel of their own, or lines of their own with their own baseline in
+metrics and optimizers. Each of several policies has a panel.
+
+--lr adds a strip with the learning rate, in which warm-up and decay are marked as far
+as the checkpoints show them. --style grey tells lines apart by dashes and grey levels.
 
 A scheme that is chosen on the examples that it is reported on looks better than it
 is. speedup chooses the one that saves most, unless --scheme names one, and says so;
@@ -49,7 +52,8 @@ one half of the examples and drawn for the other.`,
 		Example: `  lawa-replay plot k-sensitivity sweep --out fig2.pdf
   lawa-replay plot speedup sweep --scheme lawa:k=6 --metric loss --out fig1.png
   lawa-replay plot early-phase sweep --epochs 1-10 --out fig4.svg
-  lawa-replay plot k-sensitivity sweep --policy copy,recompute --x device-hours --out both.pdf`,
+  lawa-replay plot k-sensitivity sweep --policy copy,recompute --x device-hours --out both.pdf
+  lawa-replay plot optimizers sweep --style slides --lr --title 'CIFAR-100' --out fig5.png`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runPlot(cmd.Context(), cmd, o, args[0], args[1])
@@ -58,11 +62,12 @@ one half of the examples and drawn for the other.`,
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "the file to write")
 	o.choiceOptions.flags(f)
-	f.StringVar(&o.x, "x", "", "what the x axis counts: "+strings.Join(analysis.AxisNames(), ", ")+" (default: epoch)")
-	f.StringVar(&o.spread, "spread", "", "what the bands around means over runs show: "+plots.SpreadNames()+" (default: sd of three runs or more, range of two)")
+	o.lookOptions.flags(f)
 	f.StringVar(&o.chooseOn, "choose-on", "", "speedup: the split on which the scheme is chosen (default: the one that is drawn)")
 	f.BoolVar(&o.splitHalf, "split-half", false, "speedup: choose the scheme on one half of the split and draw the other (of a sweep --split-half)")
-	f.StringVar(&o.epochs, "epochs", "", "only these epochs, as in 1-10")
+	f.StringVar(&o.title, "title", "", "a title above the figure")
+	f.StringVar(&o.xLabel, "xlabel", "", "label of the x axis (default: what it counts)")
+	f.StringVar(&o.yLabel, "ylabel", "", "label of the y axis, for figures that have one (default: the split and the metric)")
 	f.StringVar(&o.ymin, "ymin", "", "lower end of the y axis")
 	f.StringVar(&o.ymax, "ymax", "", "upper end of the y axis")
 	return c
@@ -95,7 +100,11 @@ func runPlot(_ context.Context, cmd *cobra.Command, o plotOptions, figure, sweep
 
 // parse checks what can be checked without a sweep.
 func (o plotOptions) parse(figure string) (plots.Options, error) {
-	out := plots.Options{Choice: o.choiceOptions.parse(), X: o.x, Spread: plots.Spread(o.spread), ChooseOn: o.chooseOn}
+	out, err := o.lookOptions.parse(o.choiceOptions.parse())
+	if err != nil {
+		return out, err
+	}
+	out.ChooseOn, out.Title, out.XLabel, out.YLabel = o.chooseOn, o.title, o.xLabel, o.yLabel
 	if o.out == "" {
 		return out, errors.New("--out is missing: the file to write")
 	}
@@ -104,12 +113,6 @@ func (o plotOptions) parse(figure string) (plots.Options, error) {
 	}
 	if !slices.Contains(plots.Names(), figure) {
 		return out, spec.Unknown("figure", figure, plots.Names())
-	}
-	if o.spread != "" && !slices.Contains(plots.Spreads, out.Spread) {
-		return out, fmt.Errorf("--spread %s: want one of %s", o.spread, plots.SpreadNames())
-	}
-	if o.x != "" && !slices.Contains(analysis.AxisNames(), o.x) {
-		return out, inFlag("x", spec.Unknown("axis", o.x, analysis.AxisNames()))
 	}
 	if (o.chooseOn != "" || o.splitHalf) && figure != "speedup" {
 		return out, fmt.Errorf("--choose-on and --split-half are for speedup, which chooses a scheme: %s does not", figure)
@@ -137,16 +140,7 @@ func (o plotOptions) parse(figure string) (plots.Options, error) {
 		}
 		*end.to = &v
 	}
-	if o.epochs != "" {
-		a, b, ok := strings.Cut(o.epochs, "-")
-		var errA, errB error
-		out.From, errA = strconv.ParseFloat(a, 64)
-		out.To, errB = strconv.ParseFloat(b, 64)
-		if !ok || errA != nil || errB != nil || !(out.From < out.To) {
-			return out, fmt.Errorf("--epochs %q: want a range such as 1-10", o.epochs)
-		}
-	}
-	return out, nil
+	return out, out.Check()
 }
 
 // readResults reads a sweep's table, from its folder or from the file itself.

@@ -26,6 +26,7 @@ func verbs() []verb {
 		{"merge", newMerge},
 		{"average", newAverage},
 		{"plot", newPlot},
+		{"figures", newFigures},
 		{"table", newTableVerb},
 		{"inspect", newInspect},
 		{"verify", newVerify},
