@@ -96,14 +96,28 @@ func parseConfig(text string) map[string]any {
 	return m
 }
 
-// differing names each of different configurations by the settings that are not the same in all. What an imported
-// run does not record is not compared.
+// differing names each of different configurations by the settings that are not the same in all, by the optimizer's name
+// where that is enough.
 func differing(configs []string) []string {
+	names := differences(configs, byOptimizer)
+	seen := map[string]bool{}
+	for _, name := range names {
+		seen[name] = true
+	}
+	if seen[""] || len(seen) < len(names) { // one optimizer, written in two ways
+		return differences(configs, func(map[string]any) {})
+	}
+	return names
+}
+
+// differences are the settings that are not the same in all configurations, as read. What an imported run does not record
+// is not compared.
+func differences(configs []string, read func(map[string]any)) []string {
 	parsed := make([]map[string]any, len(configs))
 	keys, optimizers := map[string]bool{}, map[any]bool{}
 	for i, text := range configs {
 		parsed[i] = parseConfig(text)
-		byOptimizer(parsed[i])
+		read(parsed[i])
 		if o, has := parsed[i]["optimizer"]; has {
 			optimizers[o] = true
 		}
@@ -115,7 +129,11 @@ func differing(configs []string) []string {
 		}
 	}
 	out := make([]string, len(configs))
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
+	sorted := slices.Sorted(maps.Keys(keys))
+	if i := slices.Index(sorted, "optimizer"); i > 0 { // first, for it is what recipes are called by
+		sorted = slices.Insert(slices.Delete(sorted, i, i+1), 0, "optimizer")
+	}
+	for _, key := range sorted {
 		values := map[string]bool{}
 		// What only some optimizers have is compared among those.
 		compared := func(m map[string]any) bool {

@@ -175,10 +175,13 @@ func (a atlas) draw(table *results.Table) error {
 			}
 		}
 	}
-	if drawn == 0 || a.only != nil && len(failed) > 0 {
+	if drawn == 0 {
 		return errors.Join(failed...)
 	}
-	return atomicfile.WriteBytes(filepath.Join(a.dir, indexFile), []byte(index.String()))
+	if err := atomicfile.WriteBytes(filepath.Join(a.dir, indexFile), []byte(index.String())); err != nil || a.only == nil {
+		return err
+	}
+	return errors.Join(failed...)
 }
 
 // stale says whether a figure that is left out is there from another time.
