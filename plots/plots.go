@@ -104,7 +104,8 @@ func (d *Drawing) svg() ([]byte, error) {
 	d.drawScaled(c)
 	var buf bytes.Buffer
 	_, err := c.WriteTo(&buf)
-	return buf.Bytes(), err
+	// Where the font is not installed, those as wide as it: else names in legends would run into one another.
+	return bytes.ReplaceAll(buf.Bytes(), []byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Arimo,Arial,Helvetica,sans-serif")), err
 }
 
 func (d *Drawing) pdf() ([]byte, error) {
