@@ -75,11 +75,15 @@ func (o Options) overlaid(f *sheet, s *analysis.Selection, lines []line) error {
 			baselines = append(baselines, l)
 		}
 	}
-	bands := bandedAll(lines, o.Spread)
 	first, last := span(axis, s.Panels)
 	lo, hi, err := yRange(axis, first+(last-first)/4, o, lines)
 	if err != nil {
 		return fmt.Errorf("%s on %s: %w", s.Metric.Name, s.Split, err)
+	}
+	bands := bandedAll(lines, o.Spread)
+	// Early bands are wide: only those of the second half must be in sight as a whole.
+	if a, b, err := yRange(axis, first+(last-first)/2, o, lines); err == nil {
+		lo, hi = min(lo, a), max(hi, b)
 	}
 	one := newPanel(axis, o.xLabel(axis), o.yLabel(s), first, last, lo, hi)
 	if err := one.curves(lines); err != nil {

@@ -157,8 +157,7 @@ func (p *panel) band(l line) error {
 		return err
 	}
 	r, g, b, _ := l.style.Color.RGBA()
-	tint := func(v uint32) uint8 { return uint8(255 - (255-v>>8)/6) }
-	area.Color = color.NRGBA{tint(r), tint(g), tint(b), 255}
+	area.Color = color.NRGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 42} // what lies behind it is seen
 	area.LineStyle.Width = 0
 	p.add(area)
 	return nil

@@ -127,8 +127,15 @@ func (c *pdfCanvas) Stroke(p vg.Path) {
 
 func (c *pdfCanvas) Fill(p vg.Path) {
 	c.doc.SetFillColor(c.rgb())
+	n, _ := color.NRGBAModel.Convert(c.state.color).(color.NRGBA)
+	if n.A < 255 {
+		c.doc.SetAlpha(float64(n.A)/255, "Normal")
+	}
 	c.path(p)
 	c.doc.DrawPath("F")
+	if n.A < 255 {
+		c.doc.SetAlpha(1, "Normal")
+	}
 }
 
 func (c *pdfCanvas) path(p vg.Path) {
