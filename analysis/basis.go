@@ -66,7 +66,7 @@ func (s *Selection) runs() string {
 		text := results.RunList(g.Runs)
 		if n := len(g.Runs); n > 1 {
 			text = fmt.Sprintf("mean of %d (%s)", n, text)
-		} else if seed := g.Runs[0].Seed; seed != nil && len(s.Groups) == 1 {
+		} else if seed := g.Runs[0].Seed; seed != nil {
 			text += fmt.Sprintf(", seed %d", *seed)
 		}
 		if g.Name != "" {

@@ -54,7 +54,7 @@ func earlyPhase(table *results.Table, o Options) (*Drawing, error) {
 	bands := ""
 	var above, below [][]line
 	zero := line{curve: &analysis.Curve{Points: []analysis.Point{{}}}} // always in sight
-	top, bottom := [2]float64{math.Inf(1), math.Inf(-1)}, [2]float64{math.Inf(1), math.Inf(-1)}
+	top, bottom := nothing, nothing
 	for _, p := range s.Panels {
 		lines := styles.lines(p)
 		if text := banded(lines, o.Spread); text != "" {
@@ -67,19 +67,16 @@ func earlyPhase(table *results.Table, o Options) (*Drawing, error) {
 		}
 		banded(differences, o.Spread)
 		above, below = append(above, lines), append(below, differences)
-		lo, hi, err := yRange(axis, first, o, lines)
-		if err != nil {
+		if top, err = top.widened(yRange(axis, first, o, lines)); err != nil {
 			return nil, err
 		}
-		top = [2]float64{min(top[0], lo), max(top[1], hi)}
-		if lo, hi, err = yRange(axis, math.Inf(-1), Options{}, append([]line{zero}, differences...)); err != nil {
+		if bottom, err = bottom.widened(yRange(axis, math.Inf(-1), Options{}, append([]line{zero}, differences...))); err != nil {
 			return nil, err
 		}
-		bottom = [2]float64{min(bottom[0], lo), max(bottom[1], hi)}
 	}
 	f := sheet{height: 3.3 * vg.Inch, lines: shared, caption: append(s.Basis(), bands)}
 	for i, p := range s.Panels {
-		panels, err := earlyPanels(s, o, axis, above[i], below[i], [2]float64{first, last}, top, bottom)
+		panels, err := earlyPanels(s, o, axis, above[i], below[i], extent{first, last}, top, bottom)
 		if err != nil {
 			return nil, err
 		}
@@ -88,6 +85,16 @@ func earlyPhase(table *results.Table, o Options) (*Drawing, error) {
 		}
 	}
 	return o.figure(d, f), nil
+}
+
+// extent is from where to where an axis reaches.
+type extent [2]float64
+
+var nothing = extent{math.Inf(1), math.Inf(-1)}
+
+// widened reaches over both.
+func (e extent) widened(lo, hi float64, err error) (extent, error) {
+	return extent{min(e[0], lo), max(e[1], hi)}, err
 }
 
 // half is the epoch at which the first half of the chosen runs ends.
@@ -106,7 +113,7 @@ func half(table *results.Table, o Options) (float64, error) {
 }
 
 // earlyPanels are one of the metric and, below it, one of the differences.
-func earlyPanels(s *analysis.Selection, o Options, axis analysis.Axis, lines, differences []line, x, y, dy [2]float64) ([]*panel, error) {
+func earlyPanels(s *analysis.Selection, o Options, axis analysis.Axis, lines, differences []line, x, y, dy extent) ([]*panel, error) {
 	top := newPanel(axis, "", o.yLabel(s), x[0], x[1], y[0], y[1])
 	if err := top.curves(lines); err != nil {
 		return nil, err

@@ -111,7 +111,7 @@ func (f *frame) measure(inner, height vg.Length) {
 		f.legends[row] = max(f.legends[row], legendHeight(c.lines, f.width))
 	}
 	f.shared = legendHeight(f.lines, inner)
-	f.texts = wrap(caption(f.caption), captionSize, inner)
+	f.texts = wrap(caption(append(f.caption[:len(f.caption):len(f.caption)], rates(f.cells))), captionSize, inner)
 	f.foot = captionRow*vg.Length(len(f.texts)) + 3
 }
 

@@ -82,7 +82,7 @@ func speedup(table *results.Table, o Options) (*Drawing, error) {
 	if alone != "" {
 		d.Notes = append(d.Notes, analysis.Note{Text: alone})
 	}
-	f.caption = append(append(s.Basis(), how, alone, bands), f.caption...)
+	f.caption = append(s.Basis(), how, alone, bands)
 	return o.figure(d, f), nil
 }
 

@@ -1,8 +1,10 @@
 package plots
 
 import (
+	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -13,20 +15,19 @@ import (
 	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
 
-// strip draws the learning rates along baselines, with warm-up and decay marked where all have the same, and says of
-// them what the caption should. It is nil where the options want none.
-func (o Options) strip(axis analysis.Axis, first, last float64, baselines []line) (*panel, []*analysis.Rates, string, error) {
+// strip draws the learning rates along baselines, with warm-up and decay marked where all have the same. It is nil where
+// the options want none.
+func (o Options) strip(axis analysis.Axis, first, last float64, baselines []line) (*panel, []*analysis.Rates, error) {
 	if !o.LR {
-		return nil, nil, "", nil
+		return nil, nil, nil
 	}
 	var different []*analysis.Rates
 	var lines []line
-	var phases []string
 	top := 0.0
 	for _, l := range baselines {
 		r, err := analysis.RatesOf(l.curve)
 		if err != nil {
-			return nil, nil, "", hint.With(err, "lr", "needs it")
+			return nil, nil, hint.With(err, "lr", "needs it")
 		}
 		if slices.ContainsFunc(different, r.Same) {
 			continue
@@ -34,9 +35,6 @@ func (o Options) strip(axis analysis.Axis, first, last float64, baselines []line
 		different = append(different, r)
 		l.curve, l.spread, l.style.Width = r.Curve, "", lineWidth
 		lines = append(lines, l)
-		if text := r.Phases(); text != "" {
-			phases = append(phases, text)
-		}
 		for _, p := range r.Curve.Points {
 			top = max(top, p.Value)
 		}
@@ -46,31 +44,49 @@ func (o Options) strip(axis analysis.Axis, first, last float64, baselines []line
 	}
 	p := newPanel(axis, o.xLabel(axis), "LR", first, last, 0, 1.12*top)
 	p.Y.Tick.Marker = ticks{n: 2}
-	said := "LR: learning rate of each checkpoint's last step"
 	if len(different) == 1 {
 		if err := p.phases(different[0]); err != nil {
-			return nil, nil, "", err
-		}
-		if len(phases) == 1 {
-			said += "; " + phases[0]
+			return nil, nil, err
 		}
 	}
-	return p, different, said, p.curves(lines)
+	return p, different, p.curves(lines)
 }
 
 // add adds a cell, with a strip of the learning rates along its baselines where the options want one.
 func (s *sheet) add(o Options, c cell, baselines []line) error {
 	p := c.panels[0]
-	strip, rates, said, err := o.strip(p.axis, p.limits[0], p.limits[1], baselines)
+	strip, rates, err := o.strip(p.axis, p.limits[0], p.limits[1], baselines)
 	if err != nil {
 		return err
 	}
 	c.strip, c.rates = strip, rates
-	if !slices.Contains(s.caption, said) {
-		s.caption = append(s.caption, said)
-	}
 	s.cells = append(s.cells, c)
 	return nil
+}
+
+// rates says what the strips of cells show, for the caption: whose rates warm up and decay, and when.
+func rates(cells []cell) string {
+	var different []*analysis.Rates
+	for _, c := range cells {
+		for _, r := range c.rates {
+			if !slices.ContainsFunc(different, func(o *analysis.Rates) bool { return o.Same(r) && o.Curve.Group == r.Curve.Group }) {
+				different = append(different, r)
+			}
+		}
+	}
+	if len(different) == 0 {
+		return ""
+	}
+	var each []string
+	alike := true
+	for _, r := range different {
+		alike = alike && r.Phases() == different[0].Phases()
+		each = append(each, r.Curve.Group.Name+": "+cmp.Or(r.Phases(), "no warm-up or decay"))
+	}
+	if alike {
+		each = []string{cmp.Or(different[0].Phases(), "no warm-up or decay")}
+	}
+	return "LR: learning rate of each checkpoint's last step; " + strings.Join(each, "; ")
 }
 
 // phases shades the warm-up and the decay, and names them above the frame, where no line comes.
