@@ -47,7 +47,7 @@ and print what averaging would have saved. Everything stays in the folder:
 
   run/      the trajectory
   sweep/    the evaluations and results.parquet
-  figures/  k-sensitivity, speedup and early-phase, as PNG, PDF and SVG, with CSV
+  figures/  those that the sweep has the data for, as PNG, PDF and SVG, with CSV
 
 A demo that was interrupted goes on where it stopped.`, demoTraining.model, demoK),
 		Args: cobra.NoArgs,

@@ -141,6 +141,7 @@ func (a atlas) draw(table *results.Table) error {
 		return err
 	}
 	var index strings.Builder
+	index.WriteString("# Each command draws one figure alone, in the folder in which all were drawn.\n\n")
 	var failed []error
 	drawn := 0
 	said := map[string]bool{}
@@ -151,9 +152,10 @@ func (a atlas) draw(table *results.Table) error {
 		d, err := plots.New(kind.Name, table, a.options)
 		if err != nil {
 			failed = append(failed, err)
-			fmt.Fprintf(&index, "# %s is left out: %s\n\n", kind.Name, withFlags(err))
+			why := strings.TrimPrefix(withFlags(err), "figure "+kind.Name+": ")
+			fmt.Fprintf(&index, "# %s is left out: %s\n\n", kind.Name, why)
 			if a.only == nil {
-				say("left out: %s%s", withFlags(err), a.stale(kind.Name))
+				say("left out: %s: %s%s", kind.Name, why, a.stale(kind.Name))
 			}
 			continue
 		}
