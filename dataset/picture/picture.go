@@ -110,7 +110,7 @@ func formatOf(data []byte) (format, error) {
 		return format{"PNG", func(d []byte) (image.Config, error) { return png.DecodeConfig(bytes.NewReader(d)) },
 			func(d []byte) (image.Image, error) { return png.Decode(bytes.NewReader(d)) }, fromPNG}, nil
 	case len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP":
-		return format{"WebP", func(d []byte) (image.Config, error) { return webp.DecodeConfig(bytes.NewReader(d)) },
+		return format{"WebP", configWebP,
 			func(d []byte) (image.Image, error) { return webp.Decode(bytes.NewReader(d)) }, fromWebP}, nil
 	case len(data) == 0:
 		return format{}, errors.New("an empty file")

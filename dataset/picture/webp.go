@@ -1,9 +1,34 @@
 package picture
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"image"
+
+	"golang.org/x/image/webp"
 )
+
+// configWebP reads the size of the canvas, and that of the frame in it, by which the decoder takes memory.
+func configWebP(data []byte) (image.Config, error) {
+	c, err := webp.DecodeConfig(bytes.NewReader(data))
+	for at := 12; err == nil && at+18 <= len(data); {
+		size := int(binary.LittleEndian.Uint32(data[at+4:]))
+		w, h := c.Width, c.Height
+		switch string(data[at : at+4]) {
+		case "VP8 ":
+			w, h = int(binary.LittleEndian.Uint16(data[at+14:])&0x3fff), int(binary.LittleEndian.Uint16(data[at+16:])&0x3fff)
+		case "VP8L":
+			bits := int(binary.LittleEndian.Uint32(data[at+9:]))
+			w, h = bits&0x3fff+1, bits>>14&0x3fff+1
+		}
+		if w != c.Width || h != c.Height {
+			return c, fmt.Errorf("a frame of %d×%d on a canvas of %d×%d", w, h, c.Width, c.Height)
+		}
+		at += 8 + size + size%2
+	}
+	return c, err
+}
 
 // fromWebP converts as libwebp does.
 func fromWebP(m image.Image) (*Picture, error) {

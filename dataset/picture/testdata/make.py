@@ -3,7 +3,7 @@
     python dataset/picture/testdata/make.py
 
 NAME.EXT is a file, NAME.EXT.png its pixels as Image.open(f).convert("RGB") has them. resize-W-H-F.png is photo.png
-resized; corner-W-H-F.png a box of it.
+resized; corner-W-H-F.png a box of it. val-NAME.EXT.png is a file by torchvision's Resize(40) and CenterCrop(32).
 """
 import io, os
 import numpy as np
@@ -57,3 +57,10 @@ for name, f in filters.items():
     for w, h in [(32, 24), (61, 20), (20, 47), (90, 70), (55, 11), (30, 60)]:
         photo.resize((w, h), f).save(os.path.join(here, f"resize-{w}-{h}-{name}.png"))
     photo.crop((5, 7, 42, 40)).resize((22, 29), f).save(os.path.join(here, f"corner-22-29-{name}.png"))
+
+for name in ["420.jpg", "progressive.jpg", "cmyk.jpg", "rgb.png", "lossy.webp"]:
+    im = Image.open(os.path.join(here, name)).convert("RGB")
+    w, h = im.size
+    w, h = (40, int(40 * h / w)) if w <= h else (int(40 * w / h), 40)
+    left, top = round((w - 32) / 2.0), round((h - 32) / 2.0)
+    im.resize((w, h), Image.BILINEAR).crop((left, top, left + 32, top + 32)).save(os.path.join(here, f"val-{name}.png"))

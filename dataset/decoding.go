@@ -1,0 +1,368 @@
+package dataset
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/zeebo/xxh3"
+	"golang.org/x/sys/unix"
+
+	"github.com/lawa-replay/lawa-replay/dataset/picture"
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
+	"github.com/lawa-replay/lawa-replay/internal/input"
+)
+
+// decoding is how the images of a list are made.
+type decoding struct {
+	list         imageList
+	resize, crop int // resize 0: as large as they are
+	filter       picture.Filter
+	turn         bool
+	whole        bool // the resized image is kept, not its centre alone
+}
+
+// how says it, for the name of what is made.
+func (d decoding) how() string {
+	return fmt.Sprintf("%sdecoder %d, resize %d, crop %d, %s, turn %v, whole %v", storeVersion, picture.Version, d.resize, d.crop, d.filter.Name, d.turn, d.whole)
+}
+
+const maxImageFile = 256 << 20 // bytes of one file
+
+// sizes are those of the resized image, and the part of it that is kept.
+func (d decoding) sizes(width, height int) (w, h int, part image.Rectangle, err error) {
+	w, h = width, height
+	if d.resize > 0 {
+		w, h = picture.Shorter(width, height, d.resize)
+	}
+	if w < d.crop || h < d.crop {
+		return 0, 0, part, fmt.Errorf("%d×%d pixels, from which none of %d×%d can be cut", w, h, d.crop, d.crop)
+	}
+	part = image.Rect(0, 0, w, h)
+	if !d.whole {
+		part = picture.Centre(w, h, d.crop, d.crop)
+	}
+	if part.Dx() > maxImageSide || part.Dy() > maxImageSide {
+		err = fmt.Errorf("%d×%d pixels become %d×%d, which is too long", width, height, w, h)
+	}
+	return w, h, part, err
+}
+
+// decode reads one file.
+func (d decoding) decode(i int) (*picture.Picture, error) {
+	data, err := input.ReadFile(filepath.Join(d.list.dir, d.list.files[i].path), maxImageFile)
+	if err != nil {
+		return nil, err
+	}
+	p, err := picture.Decode(data, d.turn)
+	if err != nil {
+		return nil, err
+	}
+	w, h, part, err := d.sizes(p.Width, p.Height)
+	if err != nil {
+		return nil, err
+	}
+	if w == p.Width && h == p.Height {
+		return p.Crop(part), nil
+	}
+	return p.Resize(image.Rect(0, 0, p.Width, p.Height), w, h, part, d.filter)
+}
+
+// need is how many bytes the images take: where they are kept whole, by the headers of some of them.
+func (d decoding) need() int64 {
+	n := int64(len(d.list.files))
+	if !d.whole {
+		return n * (3*int64(d.crop)*int64(d.crop) + storeEntry)
+	}
+	const sample = 64
+	sum, known := int64(0), int64(0)
+	for i := range min(sample, n) {
+		data, err := input.ReadFile(filepath.Join(d.list.dir, d.list.files[i*n/min(sample, n)].path), maxImageFile)
+		if err != nil {
+			continue
+		}
+		if width, height, err := picture.Size(data, d.turn); err == nil {
+			if w, h, _, err := d.sizes(width, height); err == nil {
+				sum, known = sum+3*int64(w)*int64(h), known+1
+			}
+		}
+	}
+	return n * (sum/max(1, known) + storeEntry)
+}
+
+// storeWriter decodes the images of a list into a folder, of which it has the lock.
+type storeWriter struct {
+	decoding
+	dir           string
+	skip          bool // broken images are left out
+	ctx           context.Context
+	progress      func(done, total int)
+	index         []storeIndex
+	meta          storeMeta
+	pixels, entry *os.File
+}
+
+// partial are the names of what is not whole yet.
+const partialPixels, partialIndex = storeFile + ".partial", "index.partial"
+
+// makeStore decodes, or waits for another process that does.
+func makeStore(dir string, d decoding, skip bool, ctx context.Context, progress func(done, total int)) (*store, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, noCache(err)
+	}
+	for {
+		unlock, err := atomicfile.Lock(dir)
+		if err == nil {
+			defer unlock()
+			break
+		}
+		if !errors.Is(err, atomicfile.ErrLocked) {
+			return nil, noCache(err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	n := len(d.list.files)
+	s, err := openStore(dir, n) // another may have made it meanwhile
+	if err == nil {
+		return s, nil
+	}
+	if !notThere(err) && !errors.Is(err, errDamaged) {
+		return nil, err
+	}
+	w := &storeWriter{decoding: d, dir: dir, skip: skip, ctx: ctx, progress: progress, meta: storeMeta{Files: n, Broken: map[string]string{}}}
+	if err := w.write(); err != nil {
+		if errors.Is(err, syscall.ENOSPC) {
+			w.remove()
+			err = noCache(fmt.Errorf("the disk is full; what had been decoded was removed: %w", err))
+		}
+		return nil, err
+	}
+	return openStore(dir, n)
+}
+
+func noCache(err error) error {
+	return hint.With(fmt.Errorf("decoded images cannot be kept: %w", err), "data-cache", "names another folder for them")
+}
+
+func (w *storeWriter) remove() {
+	for _, name := range []string{partialPixels, partialIndex} {
+		_ = atomicfile.RemoveBelow(w.dir, name)
+	}
+}
+
+// write goes on where an earlier one was interrupted.
+func (w *storeWriter) write() (err error) {
+	if w.pixels, err = atomicfile.OpenBelow(w.dir, partialPixels); err != nil {
+		return err
+	}
+	defer w.pixels.Close()
+	if w.entry, err = atomicfile.OpenBelow(w.dir, partialIndex); err != nil {
+		return err
+	}
+	defer w.entry.Close()
+	if err := w.resume(); err != nil {
+		return err
+	}
+	if err := w.room(); err != nil {
+		return err
+	}
+	if err := w.decodeRest(); err != nil {
+		return err
+	}
+	return w.finish()
+}
+
+// resume takes over what is there and has its checksums. A file that was found broken is tried again.
+func (w *storeWriter) resume() error {
+	data, err := io.ReadAll(io.LimitReader(w.entry, int64(len(w.list.files))*storeEntry))
+	if err != nil {
+		return err
+	}
+	r := bufio.NewReaderSize(w.pixels, 1<<20)
+	end := int64(0)
+	for _, e := range parseIndex(data) {
+		h := xxh3.New()
+		if e.width == 0 {
+			break
+		}
+		if _, err := io.CopyN(h, r, e.size()); err != nil || h.Sum64() != e.sum {
+			break
+		}
+		w.index, end = append(w.index, e), e.begin+e.size()
+	}
+	for f, at := range map[*os.File]int64{w.pixels: end, w.entry: int64(len(w.index)) * storeEntry} {
+		if err := f.Truncate(at); err != nil {
+			return err
+		}
+		if _, err := f.Seek(at, io.SeekStart); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// room compares what is needed with what the disk has.
+func (w *storeWriter) room() error {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(w.pixels.Fd()), &fs); err != nil {
+		return nil // writing will say it
+	}
+	n, done := int64(len(w.list.files)), int64(len(w.index))
+	need, free := w.need()*(n-done)/max(1, n), int64(fs.Bavail)*fs.Bsize
+	if need > free {
+		return noCache(fmt.Errorf("%d images of %s take %s, and %s has %s free", n-done, w.list.dir, humanize.IBytes(uint64(need)), w.dir, humanize.IBytes(uint64(free))))
+	}
+	return nil
+}
+
+// task is one image to decode, and where the answer goes.
+type task struct {
+	i      int
+	answer chan result
+}
+
+// result is one decoded image.
+type result struct {
+	i   int
+	p   *picture.Picture
+	err error
+}
+
+// decodeRest decodes on all cores, a few images ahead of what is written, in the order of the list.
+func (w *storeWriter) decodeRest() error {
+	ctx, stop := context.WithCancel(w.ctx)
+	defer stop()
+	workers := runtime.GOMAXPROCS(0)
+	ordered, work := make(chan chan result, 2*workers), make(chan task)
+	from := len(w.index)
+	go func() {
+		defer close(ordered)
+		defer close(work)
+		for i := from; i < len(w.list.files) && ctx.Err() == nil; i++ {
+			t := task{i, make(chan result, 1)}
+			select {
+			case ordered <- t.answer:
+				work <- t
+			case <-ctx.Done():
+			}
+		}
+	}()
+	for range workers {
+		go func() {
+			for t := range work {
+				r := result{i: t.i}
+				if ctx.Err() == nil {
+					r.p, r.err = w.decode(t.i)
+				}
+				t.answer <- r
+			}
+		}()
+	}
+	return w.append(ctx, ordered)
+}
+
+// append writes images in their order; every now and then it makes them last, and then their index.
+func (w *storeWriter) append(ctx context.Context, ordered <-chan chan result) error {
+	out := bufio.NewWriterSize(w.pixels, 4<<20)
+	const often = 2 * time.Second
+	var entries []byte
+	last := time.Now()
+	flush := func() error {
+		err := out.Flush()
+		if err == nil {
+			err = unix.Fdatasync(int(w.pixels.Fd()))
+		}
+		if err == nil {
+			_, err = w.entry.Write(entries)
+		}
+		entries, last = entries[:0], time.Now()
+		return err
+	}
+	at := int64(0)
+	if n := len(w.index); n > 0 {
+		at = w.index[n-1].begin + w.index[n-1].size()
+	}
+	for answer := range ordered {
+		r := <-answer
+		if ctx.Err() != nil {
+			break
+		}
+		e := storeIndex{begin: at}
+		if r.err != nil {
+			if err := w.broken(r); err != nil {
+				return errors.Join(err, flush())
+			}
+		} else {
+			e.width, e.height, e.sum = r.p.Width, r.p.Height, xxh3.Hash(r.p.Pix)
+			if _, err := out.Write(r.p.Pix); err != nil {
+				return err
+			}
+		}
+		at += e.size()
+		w.index, entries = append(w.index, e), appendEntry(entries, e)
+		if time.Since(last) > often {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		w.progress(len(w.index), len(w.list.files))
+	}
+	return errors.Join(flush(), context.Cause(ctx))
+}
+
+// broken notes an image that cannot be read, or says so.
+func (w *storeWriter) broken(r result) error {
+	f := w.list.files[r.i]
+	if !w.skip {
+		return brokenImage(filepath.Join(w.list.dir, f.path), r.err.Error())
+	}
+	w.meta.Broken[f.path] = r.err.Error()
+	return nil
+}
+
+func brokenImage(path, why string) error {
+	return hint.With(fmt.Errorf("%s: a broken image: %s", path, why), "skip-broken", "leaves broken images out, and counts them")
+}
+
+// finish puts the index behind the pixels, and gives the file its name.
+func (w *storeWriter) finish() error {
+	var index []byte
+	size := int64(0)
+	for _, e := range w.index {
+		index = appendEntry(index, e)
+		size += e.size()
+	}
+	meta, err := json.Marshal(w.meta)
+	if err != nil {
+		return err
+	}
+	size += int64(len(index)) + int64(len(meta)) + storeTail
+	for _, part := range [][]byte{index, meta, tail(index, meta, size)} {
+		if _, err := w.pixels.Write(part); err != nil {
+			return err
+		}
+	}
+	if err := w.pixels.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(filepath.Join(w.dir, partialPixels), filepath.Join(w.dir, storeFile)); err != nil {
+		return err
+	}
+	_ = atomicfile.RemoveBelow(w.dir, partialIndex)
+	return atomicfile.SyncDir(w.dir)
+}
