@@ -360,9 +360,8 @@ func (w *storeWriter) finish() error {
 	if err := w.pixels.Sync(); err != nil {
 		return err
 	}
-	if err := os.Rename(filepath.Join(w.dir, partialPixels), filepath.Join(w.dir, storeFile)); err != nil {
+	if err := atomicfile.RenameBelow(w.dir, partialPixels, storeFile); err != nil {
 		return err
 	}
-	_ = atomicfile.RemoveBelow(w.dir, partialIndex)
-	return atomicfile.SyncDir(w.dir)
+	return atomicfile.RemoveBelow(w.dir, partialIndex)
 }

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -51,14 +52,22 @@ func photoKind(k spec.Kind[Source], open func(photoSpec, Opening) (*Set, error))
 		if k.Name == imageNetName {
 			p.labels = p.text(s, "labels", "")
 		}
-		return Source{p.spec(k.Name), func(o Opening) (*Set, error) {
+		return Source{Spec: p.spec(k.Name), skips: true, open: func(o Opening) (*Set, error) {
+			asked := p
+			if o.SkipBroken && !p.skip {
+				asked.skip = true
+				asked.given = append(slices.Clone(p.given), "skip-broken=true")
+			}
+			text := asked.spec(k.Name)
 			if p.dir != "" && o.Dir != "" && filepath.Clean(p.dir) != filepath.Clean(o.Dir) {
 				return nil, fmt.Errorf("the folder is named twice: %s, %s", p.dir, o.Dir)
 			}
-			if p.dir == "" {
-				p.dir = o.Dir
+			asked.dir = cmp.Or(p.dir, o.Dir)
+			set, err := open(asked, o)
+			if err == nil {
+				set.Spec = text
 			}
-			return open(p, o)
+			return set, err
 		}}
 	}
 	return k

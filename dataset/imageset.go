@@ -49,7 +49,7 @@ func imageKind(k spec.Kind[Source], norms []normNamed, read func(dir string, nor
 		}
 		o.train, o.val = s.Int("train", 0, 1), s.Int("val", 0, 1)
 		o.augment = Augment{s.Int("shift", 0, 0), s.Bool("flip", false)}
-		return Source{o.spec(k.Name, names[0]), func(at Opening) (*Set, error) {
+		return Source{Spec: o.spec(k.Name, names[0]), open: func(at Opening) (*Set, error) {
 			found, err := read(at.Dir, o.norm.Norm)
 			if err != nil {
 				return nil, err

@@ -11,12 +11,16 @@ import (
 type Source struct {
 	Spec string // canonical text
 	open func(Opening) (*Set, error)
+	// skips says that broken images can be left out.
+	skips bool
 }
 
 // Opening is how a data set is opened. Images that have to be decoded first are decoded when they are first read.
 type Opening struct {
 	Dir   string // of the data set's files; "" where it is found by itself
 	Cache string // folder of decoded images; "": lawa-replay/data in the user's cache folder
+	// SkipBroken leaves images out that cannot be decoded, which the set's text then says.
+	SkipBroken bool
 	// Context ends decoding; nil: nothing does.
 	Context context.Context
 	// Progress is called while images are decoded, with what is done of how many; nil: nobody asks. It is called by one
@@ -43,11 +47,16 @@ func (s Source) OpenAs(o Opening) (*Set, error) {
 	if o.Context == nil {
 		o.Context = context.Background()
 	}
+	if o.SkipBroken && !s.skips {
+		return nil, fmt.Errorf("data set %s: broken images can be left out of sets of image files alone (imagefolder, imagenet)", s.Spec)
+	}
 	set, err := s.open(o)
 	if err != nil {
 		return nil, fmt.Errorf("data set %s: %w", s.Spec, err)
 	}
-	set.Spec = s.Spec
+	if set.Spec == "" {
+		set.Spec = s.Spec
+	}
 	return set, nil
 }
 
