@@ -12,7 +12,7 @@ func fromJPEG(m image.Image) (*Picture, error) {
 	case *image.YCbCr:
 		return fromYCbCr(m), nil
 	case *image.Gray:
-		return grey(m.Pix, m.Stride, 1, w, h), nil
+		return grey(m.Pix, m.Stride, w, h), nil
 	case *image.RGBA: // stored as RGB
 		return gather(m.Pix, m.Stride, 4, w, h), nil
 	case *image.CMYK:

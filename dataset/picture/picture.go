@@ -132,28 +132,26 @@ func gather(pix []uint8, stride, step, width, height int) *Picture {
 	return p
 }
 
-// grey makes a picture of one plane, whose values lie step bytes apart.
-func grey(pix []uint8, stride, step, width, height int) *Picture {
+// grey makes a picture of one plane.
+func grey(pix []uint8, stride, width, height int) *Picture {
 	p := New(width, height)
 	r := p.Plane(0)
 	for y := range height {
-		for x := range width {
-			r[y*width+x] = pix[y*stride+x*step]
-		}
+		copy(r[y*width:][:width], pix[y*stride:])
 	}
 	copy(p.Plane(1), r)
 	copy(p.Plane(2), r)
 	return p
 }
 
-// fromPNG takes the stored values; of 16 bits, the upper eight.
+// fromPNG takes the stored values; of 16 bits of colour, the upper eight.
 func fromPNG(m image.Image) (*Picture, error) {
 	w, h := m.Bounds().Dx(), m.Bounds().Dy()
 	switch m := m.(type) {
 	case *image.Gray:
-		return grey(m.Pix, m.Stride, 1, w, h), nil
-	case *image.Gray16:
-		return grey(m.Pix, m.Stride, 2, w, h), nil
+		return grey(m.Pix, m.Stride, w, h), nil
+	case *image.Gray16: // Pillow makes white of all but the lowest 255 of 65,536 greys
+		return nil, errors.New("PNG: grey of 16 bits, which Pillow cuts off at 255: convert it to 8 bits")
 	case *image.RGBA: // opaque
 		return gather(m.Pix, m.Stride, 4, w, h), nil
 	case *image.NRGBA:
