@@ -146,9 +146,11 @@ func makeStore(dir string, d decoding, skip bool, ctx context.Context, progress 
 	}
 	w := &storeWriter{decoding: d, dir: dir, skip: skip, ctx: ctx, progress: progress, meta: storeMeta{Files: n, Broken: map[string]string{}}}
 	if err := w.write(); err != nil {
-		if errors.Is(err, syscall.ENOSPC) {
-			w.remove()
-			err = noCache(fmt.Errorf("the disk is full; what had been decoded was removed: %w", err))
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
+			for _, name := range []string{partialPixels, partialIndex} {
+				_ = atomicfile.RemoveBelow(dir, name)
+			}
+			err = noCache(fmt.Errorf("there is no room, and what had been decoded was removed: %w", err))
 		}
 		return nil, err
 	}
@@ -157,12 +159,6 @@ func makeStore(dir string, d decoding, skip bool, ctx context.Context, progress 
 
 func noCache(err error) error {
 	return hint.With(fmt.Errorf("decoded images cannot be kept: %w", err), "data-cache", "names another folder for them")
-}
-
-func (w *storeWriter) remove() {
-	for _, name := range []string{partialPixels, partialIndex} {
-		_ = atomicfile.RemoveBelow(w.dir, name)
-	}
 }
 
 // write goes on where an earlier one was interrupted.

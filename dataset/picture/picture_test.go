@@ -182,3 +182,23 @@ func FuzzDecode(f *testing.F) {
 		_, _ = Decode(data, true)
 	})
 }
+
+// BenchmarkPhoto decodes, resizes and crops a photograph of 500×375 as ImageNet's are: bench/decode.py does the same
+// with Pillow, and makes the file.
+func BenchmarkPhoto(b *testing.B) {
+	data, err := os.ReadFile(os.Getenv("PHOTO"))
+	if err != nil {
+		b.Skip("PHOTO names no file: see bench/decode.py")
+	}
+	for b.Loop() {
+		p, err := Decode(data, false)
+		if err != nil {
+			b.Fatal(err)
+		}
+		w, h := Shorter(p.Width, p.Height, 256)
+		if _, err := p.Resize(image.Rect(0, 0, p.Width, p.Height), w, h, Centre(w, h, 224, 224), Filters()[0]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")
+}
