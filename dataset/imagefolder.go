@@ -30,7 +30,7 @@ var photoOptions = []spec.Option{
 	{Name: "exif", Default: "ignore", About: "turn: a JPEG is turned as its EXIF says, which Pillow does not by itself"},
 	{Name: "mean", Default: "0.485/0.456/0.406", About: "of red, green and blue, by which images are normalised"},
 	{Name: "std", Default: "0.229/0.224/0.225", About: "their standard deviations"},
-	{Name: "store", About: "what is kept of decoded training images: crop, the centre alone; whole, the resized image; by itself what training needs"},
+	{Name: "store", Default: "crop", About: "what is kept of decoded training images: crop, the centre alone; whole, the resized image"},
 	{Name: "skip-broken", Default: "false", About: "images that cannot be decoded are left out and counted"},
 }
 
@@ -112,8 +112,8 @@ func (p *photoSpec) parse(s *spec.Spec) {
 	if slices.ContainsFunc(p.norm.Std, func(v float32) bool { return v <= 0 }) {
 		s.Fail("std is above 0")
 	}
-	p.store = s.Choice("store", "", "", "crop", "whole")
-	p.note("store", p.store, "")
+	p.store = s.Choice("store", "crop", "crop", "whole")
+	p.note("store", p.store, "crop")
 	p.skip = s.Bool("skip-broken", false)
 	p.note("skip-broken", strconv.FormatBool(p.skip), "false")
 }
