@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"archive/tar"
-	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
@@ -86,7 +85,7 @@ func (p jpegFiles) undecoded() []undecoded {
 	for _, name := range []string{"train", "test"} {
 		files := p[name]
 		u := undecoded{name: name, decode: func(i int, pixels []byte) error {
-			if err := decodeJPEG(pixels, bytes.NewReader(files[i].data)); err != nil {
+			if err := decodeJPEG(pixels, files[i].data); err != nil {
 				return fmt.Errorf("%s: %w", files[i].path, err)
 			}
 			return nil

@@ -49,8 +49,8 @@ func imageKind(k spec.Kind[Source], norms []normNamed, read func(dir string, nor
 		}
 		o.train, o.val = s.Int("train", 0, 1), s.Int("val", 0, 1)
 		o.augment = Augment{s.Int("shift", 0, 0), s.Bool("flip", false)}
-		return Source{o.spec(k.Name, names[0]), func(dir string) (*Set, error) {
-			found, err := read(dir, o.norm.Norm)
+		return Source{Spec: o.spec(k.Name, names[0]), open: func(at Opening) (*Set, error) {
+			found, err := read(at.Dir, o.norm.Norm)
 			if err != nil {
 				return nil, err
 			}
@@ -113,10 +113,10 @@ func (o options) apply(found imageSet) (*Set, error) {
 }
 
 // first is the first n examples, or all where n is 0.
-func first(s *images, n int) (Split, error) {
+func first(s Split, n int) (Split, error) {
 	switch {
 	case n > s.Len():
-		return nil, fmt.Errorf("%s=%d, the split holds %d examples", s.name, n, s.Len())
+		return nil, fmt.Errorf("%s=%d, the split holds %d examples", s.Name(), n, s.Len())
 	case n > 0:
 		return Head(s, n), nil
 	}

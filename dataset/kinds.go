@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/lawa-replay/lawa-replay/internal/spec"
@@ -9,7 +10,22 @@ import (
 // Source is a data set that was named and can be opened.
 type Source struct {
 	Spec string // canonical text
-	open func(dir string) (*Set, error)
+	open func(Opening) (*Set, error)
+	// skips says that broken images can be left out.
+	skips bool
+}
+
+// Opening is how a data set is opened. Images that have to be decoded first are decoded when they are first read.
+type Opening struct {
+	Dir   string // of the data set's files; "" where it is found by itself
+	Cache string // folder of decoded images; "": lawa-replay/data in the user's cache folder
+	// SkipBroken leaves images out that cannot be decoded, which the set's text then says.
+	SkipBroken bool
+	// Context ends decoding; nil: nothing does.
+	Context context.Context
+	// Progress is called while images are decoded, with what is done of how many; nil: nobody asks. It is called by one
+	// goroutine at a time for a split, with done = total last.
+	Progress func(what string, done, total int)
 }
 
 // Kind says what a data set is, with its options and examples, and reads its text.
@@ -17,19 +33,30 @@ type Kind = spec.Kind[Source]
 
 // Kinds are the data sets that Parse knows.
 func Kinds() []Kind {
-	return []Kind{mnist, fashionMNIST, cifar10, tensors}
+	return []Kind{mnist, fashionMNIST, cifar10, imageFolder, imageNet, tensors}
 }
 
 // Parse reads the text that names a data set, such as mnist:train=6000,shift=2.
 func Parse(text string) (Source, error) { return spec.Choose("data set", text, Kinds()) }
 
 // Open reads the data set's files from dir, or where it is found by itself if dir is empty.
-func (s Source) Open(dir string) (*Set, error) {
-	set, err := s.open(dir)
+func (s Source) Open(dir string) (*Set, error) { return s.OpenAs(Opening{Dir: dir}) }
+
+// OpenAs reads the data set's files.
+func (s Source) OpenAs(o Opening) (*Set, error) {
+	if o.Context == nil {
+		o.Context = context.Background()
+	}
+	if o.SkipBroken && !s.skips {
+		return nil, fmt.Errorf("data set %s: broken images can be left out of sets of image files alone (imagefolder, imagenet)", s.Spec)
+	}
+	set, err := s.open(o)
 	if err != nil {
 		return nil, fmt.Errorf("data set %s: %w", s.Spec, err)
 	}
-	set.Spec = s.Spec
+	if set.Spec == "" {
+		set.Spec = s.Spec
+	}
 	return set, nil
 }
 

@@ -21,7 +21,7 @@ var tensors = spec.Kind[Source]{
 	Raw:      true,
 	Parse: func(s *spec.Spec) Source {
 		text := tensorsName + ":" + s.Word("the file", "tensors:val.safetensors")
-		return Source{text, func(string) (*Set, error) {
+		return Source{Spec: text, open: func(Opening) (*Set, error) {
 			split, err := OpenTensors(text)
 			if err != nil {
 				return nil, err

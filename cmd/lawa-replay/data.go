@@ -2,11 +2,32 @@
 
 package main
 
-import "github.com/lawa-replay/lawa-replay/dataset"
+import (
+	"context"
+	"sync"
 
-// openData opens a data set, and says what people should know of it.
-func openData(text, dir string) (*dataset.Set, error) {
-	set, err := dataset.Open(text, dir)
+	"github.com/lawa-replay/lawa-replay/dataset"
+)
+
+// openData opens a data set, and says what people should know of it, and how far it is while images are decoded.
+func openData(ctx context.Context, text string, o dataOptions) (*dataset.Set, error) {
+	source, err := dataset.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	bars := map[string]*progress{}
+	set, err := source.OpenAs(dataset.Opening{Dir: o.dir, Cache: o.cache, SkipBroken: o.skipBroken, Context: ctx, Progress: func(what string, done, total int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if bars[what] == nil {
+			bars[what] = newProgress(ctx, what, total)
+		}
+		if bars[what].set(done); done == total {
+			bars[what].close()
+			delete(bars, what)
+		}
+	}})
 	if err != nil {
 		return nil, err
 	}

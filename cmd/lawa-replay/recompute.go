@@ -99,7 +99,7 @@ func (o networkOptions) engine(cmd *cobra.Command, meta trajectory.Meta, device 
 	if err != nil {
 		return nil, wrong(cmd, inFlag("task", err))
 	}
-	set, err := openData(data, o.dataDir)
+	set, err := openData(cmd.Context(), data, o.files)
 	if err != nil {
 		return nil, err
 	}

@@ -42,18 +42,31 @@ func (o selection) thorough() (bool, error) {
 	return false, inFlag("verify", spec.Unknown("digest", o.verify, []string{"fast", "sha256"}))
 }
 
+// dataOptions say where a data set's files are, and what becomes of decoded and of broken ones.
+type dataOptions struct {
+	dir, cache string
+	skipBroken bool
+}
+
+func (o *dataOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.dir, "data-dir", "", "folder with the data set's files")
+	f.StringVar(&o.cache, "data-cache", "", "folder where images of imagefolder and imagenet are kept decoded (default: lawa-replay/data in the user's cache folder)")
+	f.BoolVar(&o.skipBroken, "skip-broken", false, "leave out images of imagefolder and imagenet that cannot be decoded, and say how many")
+}
+
 // networkOptions say which network is run on what, and what becomes of batch-norm statistics.
 type networkOptions struct {
-	model, data, dataDir, task, device string
-	batch                              int
-	bn, bnData                         string
-	bnBatch                            int
+	model, data, task, device string
+	files                     dataOptions
+	batch                     int
+	bn, bnData                string
+	bnBatch                   int
 }
 
 func (o *networkOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.model, "model", "", "the network, such as resnet20 (lawa-replay list networks), or a TorchScript file such as net.ts (default: that of the trajectory)")
 	f.StringVar(&o.data, "data", "", "the data, such as mnist, or tensors:FILE with the tensors inputs and targets (lawa-replay list data; default: those of the trajectory)")
-	f.StringVar(&o.dataDir, "data-dir", "", "folder with the data set's files")
+	o.files.flags(f)
 	f.StringVar(&o.task, "task", "", "what the outputs are compared with, such as language-model (lawa-replay list tasks; default: classification)")
 	f.IntVar(&o.batch, "batch-size", 0, "examples at a time; does not change the numbers (default: 250, of language models 8)")
 	f.StringVar(&o.bnData, "bn-data", "train", "for recompute: a split, train or val, or tensors:FILE with the tensor inputs")

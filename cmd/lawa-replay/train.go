@@ -25,10 +25,11 @@ import (
 
 // trainOptions say which run to train, and how.
 type trainOptions struct {
-	model, data, dataDir, device, out, name string
-	resume                                  bool
-	threads                                 int
-	config                                  trainer.Config
+	model, data, device, out, name string
+	files                          dataOptions
+	resume                         bool
+	threads                        int
+	config                         trainer.Config
 }
 
 func newTrain() *cobra.Command {
@@ -65,7 +66,7 @@ same bits as a run that was not interrupted.
 	f.StringVar(&o.out, "out", "", "folder of the trajectory")
 	f.StringVar(&o.model, "model", "resnet20", "network")
 	f.StringVar(&o.data, "data", "mnist", "data set")
-	f.StringVar(&o.dataDir, "data-dir", "", "folder with the data set's files")
+	o.files.flags(f)
 	f.StringVar(&o.device, "device", "cpu", "cpu, cuda or cuda:N")
 	f.StringVar(&o.name, "run", "", "the run's name (default: the folder's)")
 	f.BoolVar(&o.resume, "resume", false, "go on with the run in --out, with its own settings")
@@ -163,7 +164,7 @@ func (o *trainOptions) goOn(cmd *cobra.Command) (*trajectory.Recorder, error) {
 
 // open opens the data and the network.
 func (o trainOptions) open(cmd *cobra.Command) (model.Network, *dataset.Set, error) {
-	set, err := openData(o.data, o.dataDir)
+	set, err := openData(cmd.Context(), o.data, o.files)
 	if err != nil {
 		return nil, nil, err
 	}

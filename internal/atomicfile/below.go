@@ -117,3 +117,17 @@ func NamesBelow(root, name string) ([]string, error) {
 	defer dir.Close()
 	return dir.Readdirnames(-1)
 }
+
+// RenameBelow gives a file that is whole and synced, below root, another name in root, which it makes last. What had
+// that name is replaced.
+func RenameBelow(root, from, to string) error {
+	dir, err := openBelow(root, ".", false)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := unix.Renameat(int(dir.Fd()), from, int(dir.Fd()), to); err != nil {
+		return &os.LinkError{Op: "rename", Old: filepath.Join(root, from), New: filepath.Join(root, to), Err: err}
+	}
+	return dir.Sync()
+}

@@ -38,10 +38,11 @@ var may = map[string][]string{
 	"results":                {"internal/atomicfile", "internal/input", "results/metric"},
 	"evaluator/worker":       {"bn", "checkpoint", "internal/atomicfile", "internal/input", "results/metric", "sweep", "trajectory"},
 	"model":                  {"bn", "checkpoint", "dataset", "internal/hint", "internal/input", "internal/spec", "internal/torch"},
-	"dataset":                {"checkpoint", "checkpoint/safetensors", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec"},
+	"dataset":                {"checkpoint", "checkpoint/safetensors", "dataset/picture", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec"},
 	"optim":                  {"internal/spec", "internal/torch"},
 	"optim/schedule":         {"internal/spec"},
 	"trainer":                {"checkpoint", "dataset", "dataset/device", "evaluator/task", "internal/torch", "model", "optim", "optim/schedule", "trajectory"},
+	"dataset/picture":        {},
 	"dataset/device":         {"checkpoint", "dataset", "internal/torch"},
 	"analysis":               {"internal/hint", "internal/spec", "results", "results/metric", "trajectory"},
 	"plots":                  {"analysis", "internal/atomicfile", "internal/hint", "internal/spec", "results", "trajectory"},
@@ -65,7 +66,7 @@ const (
 	gotch     = "github.com/sugarme/gotch"
 )
 
-var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "sweep", "evaluator/worker", "checkpoint/formats", "dataset", "optim/schedule"}
+var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "sweep", "evaluator/worker", "checkpoint/formats", "dataset", "dataset/picture", "optim/schedule"}
 
 func TestArrows(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps,TestImports", module+"/...").Output()

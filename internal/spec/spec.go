@@ -67,6 +67,13 @@ func (s *Spec) Word(what, example string) string {
 	return word
 }
 
+// OptionalWord takes what stands first without a key; "" where nothing does.
+func (s *Spec) OptionalWord() string {
+	word := s.word
+	s.word = ""
+	return word
+}
+
 // Has says whether the key is given.
 func (s *Spec) Has(key string) bool {
 	_, ok := s.params[key]
