@@ -32,14 +32,15 @@ func (l cell) shares(below cell) bool {
 		slices.EqualFunc(l.rates, below.rates, (*analysis.Rates).Same)
 }
 
-// draw draws the cell's panels into c.
-func (l cell) draw(c draw.Canvas) {
-	if len(l.panels) == 0 {
-		style := textStyle(smallSize, grey)
-		style.XAlign, style.YAlign = draw.XCenter, draw.YCenter
-		c.FillText(style, vg.Point{X: (c.Min.X + c.Max.X) / 2, Y: (c.Min.Y + c.Max.Y) / 2}, l.empty)
-		return
-	}
+// margins are what axes, names and labels take beside the data areas of a cell.
+type margins struct{ left, right, bottom, top vg.Length }
+
+func (m margins) join(o margins) margins {
+	return margins{max(m.left, o.left), max(m.right, o.right), max(m.bottom, o.bottom), max(m.top, o.top)}
+}
+
+// place finds the places of the cell's panels, from the top, within c.
+func (l cell) place(c draw.Canvas) ([]*panel, []draw.Canvas) {
 	all, body := l.panels, c
 	var places []draw.Canvas
 	if l.strip != nil {
@@ -58,19 +59,47 @@ func (l cell) draw(c draw.Canvas) {
 			p.bare()
 		}
 	}
+	return all, places
+}
+
+// margins measures the cell's panels in c: the widest beside, those of the first above and of the last below.
+func (l cell) margins(c draw.Canvas) margins {
+	var m margins
+	if len(l.panels) == 0 {
+		return m
+	}
+	all, places := l.place(c)
 	for i, p := range all {
 		p.fit(places[i])
+		data := p.DataCanvas(places[i])
+		m.left, m.right = max(m.left, data.Min.X-c.Min.X), max(m.right, c.Max.X-data.Max.X)
+		if i == 0 {
+			m.top = c.Max.Y - data.Max.Y
+		}
+		m.bottom = data.Min.Y - c.Min.Y
 	}
-	// The data areas begin and end at the same x.
-	data := all[0].DataCanvas(places[0])
-	from, to := data.Min.X, data.Max.X
+	return m
+}
+
+// draw draws the cell's panels into c. Their data areas begin and end where m says.
+func (l cell) draw(c draw.Canvas, m margins) {
+	if len(l.panels) == 0 {
+		style := textStyle(smallSize, grey)
+		style.XAlign, style.YAlign = draw.XCenter, draw.YCenter
+		c.FillText(style, vg.Point{X: (c.Min.X + c.Max.X) / 2, Y: (c.Min.Y + c.Max.Y) / 2}, l.empty)
+		return
+	}
+	all, places := l.place(c)
 	for i, p := range all {
 		data := p.DataCanvas(places[i])
-		from, to = max(from, data.Min.X), min(to, data.Max.X)
-	}
-	for i, p := range all {
-		data := p.DataCanvas(places[i])
-		p.draw(draw.Crop(places[i], from-data.Min.X, to-data.Max.X, 0, 0))
+		var bottom, top vg.Length
+		if i == 0 {
+			top = data.Max.Y - (c.Max.Y - m.top)
+		}
+		if i == len(all)-1 {
+			bottom = c.Min.Y + m.bottom - data.Min.Y
+		}
+		p.draw(draw.Crop(places[i], c.Min.X+m.left-data.Min.X, c.Max.X-m.right-data.Max.X, bottom, -top))
 	}
 }
 

@@ -125,27 +125,45 @@ func (f *frame) draw(c draw.Canvas, title string) {
 		c.FillText(style, vg.Point{X: (c.Min.X + c.Max.X) / 2, Y: c.Max.Y - headRow*vg.Length(i)}, t)
 	}
 	legend(draw.Crop(c, 0, 0, 0, -f.head), f.lines)
-	y := c.Max.Y - f.head - f.shared
+	parts := f.parts(c)
+	columns, rows := make([]margins, f.columns), make([]margins, len(f.heights))
+	bodies := make([]draw.Canvas, len(parts))
 	for i, one := range f.cells {
 		row, column := i/f.columns, i%f.columns
-		if column == 0 && row > 0 {
-			y -= f.row(row - 1)
-		}
-		x := c.Min.X + vg.Length(column)*(f.width+between)
-		part := draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{Min: vg.Point{X: x, Y: y - f.titles[row] - f.legends[row] - f.heights[row]}, Max: vg.Point{X: x + f.width, Y: y}}}
+		bodies[i] = draw.Crop(parts[i], 0, 0, 0, -f.titles[row]-f.legends[row])
+		m := one.margins(bodies[i])
+		columns[column], rows[row] = columns[column].join(m), rows[row].join(m)
+	}
+	for i, one := range f.cells {
+		row, column, part := i/f.columns, i%f.columns, parts[i]
 		style := textStyle(textSize, black)
 		style.XAlign, style.YAlign = draw.XCenter, draw.YTop
 		for j, t := range wrap(one.title, textSize, f.width) {
 			part.FillText(style, vg.Point{X: (part.Min.X + part.Max.X) / 2, Y: part.Max.Y - titleRow*vg.Length(j)}, t)
 		}
 		legend(draw.Crop(part, 0, 0, 0, -f.titles[row]), one.lines)
-		one.draw(draw.Crop(part, 0, 0, 0, -f.titles[row]-f.legends[row]))
+		one.draw(bodies[i], margins{columns[column].left, columns[column].right, rows[row].bottom, rows[row].top})
 	}
 	style = textStyle(captionSize, grey)
 	style.YAlign = draw.YTop
 	for i, t := range f.texts {
 		c.FillText(style, vg.Point{X: c.Min.X + 1, Y: c.Min.Y + f.foot - 3 - captionRow*vg.Length(i)}, t)
 	}
+}
+
+// parts are the cells' places, titles and legends included.
+func (f *frame) parts(c draw.Canvas) []draw.Canvas {
+	y := c.Max.Y - f.head - f.shared
+	out := make([]draw.Canvas, len(f.cells))
+	for i := range f.cells {
+		row, column := i/f.columns, i%f.columns
+		if column == 0 && row > 0 {
+			y -= f.row(row - 1)
+		}
+		x := c.Min.X + vg.Length(column)*(f.width+between)
+		out[i] = draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{Min: vg.Point{X: x, Y: y - f.titles[row] - f.legends[row] - f.heights[row]}, Max: vg.Point{X: x + f.width, Y: y}}}
+	}
+	return out
 }
 
 // wrap breaks a text into lines of a width.
