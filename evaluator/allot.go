@@ -123,7 +123,7 @@ func (e *Engine) measure(ctx context.Context, split *Data) (c cost, each time.Du
 		var in model.Instance
 		var err error
 		if c.model, _, err = torch.Metered(func() error {
-			in, err = e.Net.On(e.Device, false)
+			in, err = e.instance()
 			return err
 		}); err != nil {
 			return err
@@ -214,7 +214,7 @@ func (e *Engine) speed(a allotment, split *Data) (float64, error) {
 	for w := range a.workers {
 		all.Go(func() {
 			errs[w] = torch.Worker(a.threads, false, func() error {
-				in, err := e.Net.On(e.Device, false)
+				in, err := e.instance()
 				if in != nil {
 					defer in.Free()
 				}

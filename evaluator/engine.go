@@ -26,10 +26,11 @@ type Value = sweep.Value
 
 // Engine evaluates weights of one network on one device, with several workers.
 type Engine struct {
-	Net     model.Network
-	Device  torch.Device
-	Workers int // on a CPU each has one thread; a GPU takes one
-	Threads int // per worker
+	Net       model.Network
+	Device    torch.Device
+	Precision torch.Precision
+	Workers   int // on a CPU each has one thread; a GPU takes one
+	Threads   int // per worker
 
 	Task    task.Task // nil is task.Classification
 	Batch   int       // examples at a time; 0 is the task's own
@@ -58,6 +59,11 @@ func NewEngine(net model.Network, device torch.Device, workers, cores int) *Engi
 		e.Workers = cores
 	}
 	return e
+}
+
+// instance is the network on the device.
+func (e *Engine) instance() (model.Instance, error) {
+	return e.Net.On(e.Device, model.Options{Precision: e.Precision})
 }
 
 // task is Task with its default, and batch is Batch with its.
@@ -139,7 +145,7 @@ func (e *Engine) Validate(ctx context.Context, weights []float32, data *Data) ([
 	for w := range workers {
 		g.Go(func() error {
 			return torch.Worker(e.Threads, false, func() error {
-				in, err := e.Net.On(e.Device, false)
+				in, err := e.instance()
 				if err != nil {
 					return err
 				}
@@ -162,7 +168,7 @@ func (e *Engine) Validate(ctx context.Context, weights []float32, data *Data) ([
 // BNBatch: the policy recompute.
 func (e *Engine) Recompute(ctx context.Context, tensors []checkpoint.Tensor, tied map[string]string, data []byte, from *Data) error {
 	return torch.Worker(e.Threads, false, func() error {
-		in, err := e.Net.On(e.Device, false)
+		in, err := e.instance()
 		if err != nil {
 			return err
 		}

@@ -79,7 +79,7 @@ func TestPretrained(t *testing.T) {
 		defer val.Free()
 		logits := make([]float32, 30*10)
 		err = torch.Worker(1, false, func() error {
-			in, err := net.On(torch.CPU, false)
+			in, err := net.On(torch.CPU, model.Options{})
 			if err != nil {
 				return err
 			}

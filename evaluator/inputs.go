@@ -13,11 +13,11 @@ import (
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
-// numeric names the arithmetic of this program's own networks: float32 throughout (TF32 is off), by this version of
-// libtorch, on this kind of device. Which of several equal GPUs it is does not matter. Kinds of processors differ by
-// rounding alone and are not told apart.
-func numeric(d torch.Device) string {
-	return fmt.Sprintf("float32, %s, libtorch %s", d.Kind(), torch.Version())
+// numeric names the arithmetic of this program's own networks: the precision, by this version of libtorch, on this kind of
+// device. Which of several equal GPUs it is does not matter. Kinds of processors differ by rounding alone and are not
+// told apart.
+func (e *Engine) numeric() string {
+	return fmt.Sprintf("%v, %s, libtorch %s", e.Precision, e.Device.Kind(), torch.Version())
 }
 
 // Inputs implements sweep.Backend.
@@ -42,7 +42,7 @@ func (e *Engine) Inputs(policy bn.Policy, split string) (sweep.Inputs, error) {
 
 func (e *Engine) inputs(policy bn.Policy, split dataset.Split) (sweep.Inputs, error) {
 	digest, err := split.Digest()
-	return sweep.Inputs{Format: sweep.InputsFormat, Task: e.task().Name(), Model: e.Net.Spec(), Policy: string(policy.Kind), Data: digest, Numeric: numeric(e.Device)}, err
+	return sweep.Inputs{Format: sweep.InputsFormat, Task: e.task().Name(), Model: e.Net.Spec(), Policy: string(policy.Kind), Data: digest, Numeric: e.numeric()}, err
 }
 
 // Metrics implements sweep.Backend.

@@ -166,7 +166,7 @@ func (s *slot) Close() error {
 func (s *slot) evaluate(ctx context.Context, group []*sweep.Unit) error {
 	e := s.engine
 	for len(s.instances) < len(group) {
-		in, err := e.Net.On(e.Device, false)
+		in, err := e.instance()
 		if err != nil {
 			return err
 		}

@@ -88,7 +88,7 @@ func TestLayersEqualPyTorch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := reference{t, r.w}
 			err := torch.Worker(1, true, func() error {
-				in, err := NewTree(name, product{c.layer}).On(torch.CPU, true)
+				in, err := NewTree(name, product{c.layer}).On(torch.CPU, Options{Trainable: true})
 				if err != nil {
 					return err
 				}
@@ -164,7 +164,7 @@ func TestObservingComputesWhatStatisticsNeed(t *testing.T) {
 	}, dataset.Field{Name: "inputs"}, dataset.Field{Name: "images"})
 	err := torch.Worker(1, false, func() error {
 		statistics := func(m Mode) []float32 {
-			in, err := net.On(torch.CPU, false)
+			in, err := net.On(torch.CPU, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -41,7 +41,7 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 		}
 		defer images.Free()
 		evaluate := func() error {
-			in, err := net.On(torch.CPU, false)
+			in, err := net.On(torch.CPU, Options{})
 			if err != nil {
 				return err
 			}

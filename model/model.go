@@ -19,6 +19,12 @@ type (
 	Device = torch.Device
 )
 
+// Precision is the arithmetic of a forward pass.
+type Precision = torch.Precision
+
+// ParsePrecision reads float32, tf32 or bfloat16.
+func ParsePrecision(text string) (Precision, error) { return torch.ParsePrecision(text) }
+
 // CPU is the host. A GPU is what ParseDevice reads; its method Open comes before all else.
 const CPU = torch.CPU
 
@@ -39,15 +45,21 @@ type Network interface {
 	Inputs() []dataset.Field
 	// Alias gives the other names by which checkpoints of the same network call an entry.
 	Alias(name string) []string
-	// On makes an instance with weights of zero. A trainable one has gradients.
-	On(d Device, trainable bool) (Instance, error)
+	// On makes an instance with weights of zero.
+	On(d Device, o Options) (Instance, error)
+}
+
+// Options say how an instance computes. The zero value evaluates in float32.
+type Options struct {
+	Trainable bool // with gradients
+	Precision Precision
 }
 
 // Instance is a network with weights on a device. It belongs to one goroutine at a time, which is in a Worker.
 type Instance interface {
 	Weights() *Weights
-	// Forward runs a batch through the network. Its output belongs to the scope, which keeps the first error, and is
-	// nil where the mode wants none.
+	// Forward runs a batch through the network. Its output is float32 and belongs to the scope, which keeps the first
+	// error; it is nil where the mode wants none.
 	Forward(s *Scope, in []*Tensor, m Mode) *Tensor
 	// Free releases the instance's memory.
 	Free()

@@ -73,7 +73,7 @@ func each(t *testing.T, f func(t *testing.T, r reference, in Instance, images *t
 				if err != nil {
 					return err
 				}
-				in, err := net.On(torch.CPU, true)
+				in, err := net.On(torch.CPU, Options{Trainable: true})
 				if err != nil {
 					return err
 				}

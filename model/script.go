@@ -132,15 +132,18 @@ func (n *script) Inputs() []dataset.Field { return n.inputs }
 func (n *script) Alias(string) []string { return nil }
 
 // On implements Network: the module's floating tensors are views of the instance's.
-func (n *script) On(d Device, trainable bool) (Instance, error) {
-	if trainable {
+func (n *script) On(d Device, o Options) (Instance, error) {
+	if o.Trainable {
 		return nil, errors.New("a TorchScript module can be evaluated, not trained")
+	}
+	if err := o.Precision.Check(d); err != nil {
+		return nil, err
 	}
 	w, err := newWeights(n.layout, d, false)
 	if err != nil {
 		return nil, err
 	}
-	in := &scriptInstance{weights: w}
+	in := &scriptInstance{weights: w, device: d, precision: o.Precision}
 	if err := in.bind(n.text, d); err != nil {
 		in.Free()
 		return nil, err
@@ -151,8 +154,10 @@ func (n *script) On(d Device, trainable bool) (Instance, error) {
 
 // scriptInstance is a module with weights.
 type scriptInstance struct {
-	weights *Weights
-	module  *torch.Module
+	weights   *Weights
+	module    *torch.Module
+	device    Device
+	precision Precision
 }
 
 func (in *scriptInstance) bind(text []byte, d Device) error {
@@ -185,9 +190,12 @@ func (in *scriptInstance) Free() {
 func (in *scriptInstance) Forward(s *Scope, inputs []*Tensor, m Mode) *Tensor {
 	switch m.kind {
 	case evaluating:
-		return s.Forward(in.module, inputs)
+		return s.In(in.precision, in.device, func() *Tensor { return s.Forward(in.module, inputs) })
 	case observing:
-		s.Observe(in.module, inputs, m.momentum)
+		s.In(in.precision, in.device, func() *Tensor {
+			s.Observe(in.module, inputs, m.momentum)
+			return nil
+		})
 		for i := range in.weights.counters {
 			in.weights.counters[i]++
 		}

@@ -52,8 +52,11 @@ func (t *Tree) Alias(name string) []string {
 }
 
 // On implements Network.
-func (t *Tree) On(d Device, trainable bool) (Instance, error) {
-	w, err := newWeights(t.layout, d, trainable)
+func (t *Tree) On(d Device, o Options) (Instance, error) {
+	if err := o.Precision.Check(d); err != nil {
+		return nil, err
+	}
+	w, err := newWeights(t.layout, d, o.Trainable)
 	if err != nil {
 		return nil, err
 	}
@@ -62,13 +65,15 @@ func (t *Tree) On(d Device, trainable bool) (Instance, error) {
 		w.free()
 		return nil, err
 	}
-	return &treeInstance{w, root}, nil
+	return &treeInstance{w, root, d, o.Precision}, nil
 }
 
 // treeInstance is a tree with weights.
 type treeInstance struct {
-	weights *Weights
-	root    Part
+	weights   *Weights
+	root      Part
+	device    Device
+	precision Precision
 }
 
 func (t *treeInstance) Weights() *Weights { return t.weights }
@@ -76,5 +81,5 @@ func (t *treeInstance) Weights() *Weights { return t.weights }
 func (t *treeInstance) Free() { t.weights.free() }
 
 func (t *treeInstance) Forward(s *Scope, in []*Tensor, m Mode) *Tensor {
-	return t.root.Last(Pass{s, m, m.kind != observing}, in...)
+	return s.In(t.precision, t.device, func() *Tensor { return t.root.Last(Pass{s, m, m.kind != observing}, in...) })
 }

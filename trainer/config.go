@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"github.com/lawa-replay/lawa-replay/evaluator/task"
+	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/optim"
 	"github.com/lawa-replay/lawa-replay/optim/schedule"
 	"github.com/lawa-replay/lawa-replay/trajectory"
@@ -30,7 +31,8 @@ type Config struct {
 	Schedule        string  `json:"schedule"`
 	Warmup          float64 `json:"warmup"` // epochs of linear warm-up
 	LabelSmoothing  float64 `json:"label_smoothing"`
-	CheckpointEvery int     `json:"checkpoint_every"` // steps; 0 means at the end of each epoch
+	CheckpointEvery int     `json:"checkpoint_every"`    // steps; 0 means at the end of each epoch
+	Precision       string  `json:"precision,omitempty"` // another than float32
 }
 
 // SetOptimizer takes the optimizer that a text names. SGD is kept as its settings, so that runs of one recipe are
@@ -45,6 +47,15 @@ func (c *Config) SetOptimizer(text string) error {
 		c.Momentum, c.Nesterov, c.WeightDecay, c.Optimizer = sgd.Momentum, sgd.Nesterov, sgd.WeightDecay, ""
 	}
 	return nil
+}
+
+// SetPrecision takes the precision of a name; float32 goes unsaid.
+func (c *Config) SetPrecision(text string) error {
+	p, err := model.ParsePrecision(text)
+	if c.Precision = ""; err == nil && p != 0 {
+		c.Precision = p.String()
+	}
+	return err
 }
 
 func (c Config) optimizer() (optim.Optimizer, error) {
@@ -65,6 +76,9 @@ func (c Config) Recipe() (Recipe, error) {
 		return r, fmt.Errorf("label smoothing %g: want a number from 0 to below 1", c.LabelSmoothing)
 	}
 	var err error
+	if r.Precision, err = model.ParsePrecision(c.Precision); err != nil {
+		return r, err
+	}
 	if r.Optimizer, err = c.optimizer(); err != nil {
 		return r, err
 	}

@@ -22,6 +22,7 @@ type Recipe struct {
 	Seed            int64
 	CheckpointEvery int // steps; 0 means at the end of each epoch
 	Device          model.Device
+	Precision       model.Precision
 	Threads         int // of a step; another number rounds otherwise
 }
 

@@ -38,7 +38,7 @@ func Run(ctx context.Context, recipe Recipe, rec *trajectory.Recorder, hooks Hoo
 		return err
 	}
 	return torch.Worker(recipe.Threads, true, func() error {
-		in, err := recipe.Network.On(recipe.Device, true)
+		in, err := recipe.Network.On(recipe.Device, model.Options{Trainable: true, Precision: recipe.Precision})
 		if err != nil {
 			return err
 		}

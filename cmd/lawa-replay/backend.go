@@ -88,7 +88,10 @@ func (o sweepOptions) open(ctx context.Context, cmd *cobra.Command, runs []strin
 
 // checkAll reads the flags as far as that goes without opening anything.
 func (o sweepOptions) checkAll() error {
-	_, err := torch.ParseDevice(o.device)
+	device, err := torch.ParseDevice(o.device)
+	if err == nil {
+		_, err = networkOptions{precision: o.precision}.arithmetic(trajectory.Meta{}, device)
+	}
 	if err == nil {
 		_, _, err = o.read()
 	}
@@ -97,8 +100,8 @@ func (o sweepOptions) checkAll() error {
 
 // checkWorker says which flags a worker makes no use of.
 func (o sweepOptions) checkWorker() error {
-	if o.model != "" && model.IsScript(o.model) || o.task != "" {
-		return errors.New("--worker takes its own network and task: --model and --task are for networks of this program")
+	if o.model != "" && model.IsScript(o.model) || o.task != "" || o.precision != "" {
+		return errors.New("--worker takes its own network, task and arithmetic: --model, --task and --precision are for networks of this program")
 	}
 	if o.splitHalf {
 		return errors.New("--split-half: a worker's splits are its own; let it announce two halves, and plot speedup --choose-on one of them")

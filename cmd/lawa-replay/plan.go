@@ -137,8 +137,11 @@ func (o *sweepOptions) elsewhere(cmd *cobra.Command) (here bool, err error) {
 	if err != nil {
 		return false, wrong(cmd, err)
 	}
+	if err := o.checkAll(); err != nil {
+		return false, wrong(cmd, err)
+	}
 	if here = device == torch.CPU || device.Kind() != "cuda"; !here && o.worker == "" {
-		o.device = torch.CPU.String()
+		o.device, o.precision = torch.CPU.String(), torch.Float32.String()
 	}
 	return here, nil
 }

@@ -86,6 +86,30 @@ func notePrefix(e *evaluator.Engine, t *trajectory.Trajectory) error {
 	return nil
 }
 
+// arithmetic is the precision that was asked for, or else that of the training; where the device does not have that, float32.
+func (o networkOptions) arithmetic(meta trajectory.Meta, on torch.Device) (torch.Precision, error) {
+	if o.precision != "" {
+		p, err := torch.ParsePrecision(o.precision)
+		if err == nil {
+			err = p.Check(on)
+		}
+		return p, err
+	}
+	var training struct{ Precision string }
+	if json.Unmarshal(meta.Training, &training) != nil { // of another program
+		return torch.Float32, nil
+	}
+	p, err := torch.ParsePrecision(training.Precision)
+	if err == nil {
+		err = p.Check(on)
+	}
+	if err != nil {
+		say("note: %s was trained in %s, and is evaluated in float32: %v", meta.Run, training.Precision, err)
+		return torch.Float32, nil
+	}
+	return p, nil
+}
+
 // engine opens the network and its data.
 func (o networkOptions) engine(cmd *cobra.Command, meta trajectory.Meta, device torch.Device, workers int) (*evaluator.Engine, error) {
 	spec, data := cmp.Or(o.model, meta.Model), cmp.Or(o.data, meta.Data)
@@ -108,6 +132,9 @@ func (o networkOptions) engine(cmd *cobra.Command, meta trajectory.Meta, device 
 		return nil, err
 	}
 	e := evaluator.NewEngine(net, device, workers, runtime.NumCPU())
+	if e.Precision, err = o.arithmetic(meta, device); err != nil {
+		return nil, wrong(cmd, inFlag("precision", err))
+	}
 	e.Set, e.Task, e.Batch, e.BNBatch = set, scored, o.batch, cmp.Or(o.bnBatch, meta.BatchSize)
 	switch {
 	case dataset.IsTensors(o.bnData):

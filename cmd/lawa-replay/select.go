@@ -54,9 +54,13 @@ func (o *dataOptions) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.skipBroken, "skip-broken", false, "leave out images of imagefolder and imagenet that cannot be decoded, and say how many")
 }
 
+// precisionUsage says what --precision takes.
+const precisionUsage = "arithmetic of the forward pass: float32, tf32 (of a GPU) or bfloat16 (autocast, with PyTorch's rules which operations stay float32)"
+
 // networkOptions say which network is run on what, and what becomes of batch-norm statistics.
 type networkOptions struct {
 	model, data, task, device string
+	precision                 string
 	files                     dataOptions
 	batch                     int
 	bn, bnData                string
@@ -72,6 +76,7 @@ func (o *networkOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.bnData, "bn-data", "train", "for recompute: a split, train or val, or tensors:FILE with the tensor inputs")
 	f.IntVar(&o.bnBatch, "bn-batch-size", 0, "batch size for recompute (default: that of training)")
 	f.StringVar(&o.device, "device", "cpu", "cpu, cuda or cuda:N")
+	f.StringVar(&o.precision, "precision", "", precisionUsage+" (default: that of training, if it is recorded, else float32)")
 }
 
 // parseSchemes reads --k and --scheme.

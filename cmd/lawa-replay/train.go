@@ -34,7 +34,7 @@ type trainOptions struct {
 
 func newTrain() *cobra.Command {
 	var o trainOptions
-	var optimizer string
+	var optimizer, precision string
 	c := &cobra.Command{
 		Use:   "train --out RUN",
 		Short: "Train a network and record its trajectory",
@@ -59,6 +59,9 @@ same bits as a run that was not interrupted.
 			if err := o.setOptimizer(cmd.Flags(), optimizer); err != nil {
 				return wrong(cmd, err)
 			}
+			if err := o.config.SetPrecision(precision); err != nil {
+				return wrong(cmd, inFlag("precision", err))
+			}
 			return runTrain(cmd.Context(), cmd, o)
 		},
 	}
@@ -81,6 +84,7 @@ same bits as a run that was not interrupted.
 	f.Float64Var(&o.config.WeightDecay, "weight-decay", 5e-4, "weight decay of sgd, on every parameter")
 	f.StringVar(&o.config.Schedule, "schedule", "cosine", "learning rate behind the warm-up, as in step:every=30,gamma=0.1 (in epochs)")
 	f.Float64Var(&o.config.Warmup, "warmup", 0, "epochs of linear warm-up")
+	f.StringVar(&precision, "precision", "float32", precisionUsage+"; weights and gradients stay float32")
 	f.Float64Var(&o.config.LabelSmoothing, "label-smoothing", 0, "label smoothing of the training loss")
 	f.IntVar(&o.config.CheckpointEvery, "checkpoint-every", 0, "record every so many steps instead of every epoch")
 	return c
@@ -124,7 +128,11 @@ func runTrain(ctx context.Context, cmd *cobra.Command, o trainOptions) error {
 		}
 		defer rec.Close()
 	}
-	if err := o.config.Check(); err != nil {
+	recipe, err := o.config.Recipe()
+	if err == nil {
+		err = recipe.Precision.Check(device)
+	}
+	if err != nil {
 		return wrong(cmd, err)
 	}
 	net, set, err := o.open(cmd)
@@ -142,7 +150,7 @@ func runTrain(ctx context.Context, cmd *cobra.Command, o trainOptions) error {
 
 // goOn opens the run in o.out, whose settings become the options'.
 func (o *trainOptions) goOn(cmd *cobra.Command) (*trajectory.Recorder, error) {
-	for _, flag := range []string{"model", "data", "epochs", "batch-size", "seed", "lr", "optimizer", "momentum", "nesterov", "weight-decay", "schedule", "warmup", "label-smoothing", "checkpoint-every", "run"} {
+	for _, flag := range []string{"model", "data", "epochs", "batch-size", "seed", "lr", "optimizer", "momentum", "nesterov", "weight-decay", "schedule", "warmup", "label-smoothing", "checkpoint-every", "precision", "run"} {
 		if cmd.Flags().Changed(flag) {
 			return nil, wrong(cmd, fmt.Errorf("--%s cannot be given with --resume: the run keeps its settings", flag))
 		}
@@ -199,7 +207,12 @@ func software() string { return fmt.Sprintf("lawa-replay %s, libtorch %s", Versi
 
 // train runs the trainer with a progress bar, and evaluates each checkpoint for the log.
 func train(ctx context.Context, o trainOptions, net model.Network, set *dataset.Set, on torch.Device, rec *trajectory.Recorder) error {
+	recipe, err := o.config.Recipe()
+	if err != nil {
+		return err
+	}
 	engine := evaluator.NewEngine(net, on, 0, runtime.NumCPU())
+	engine.Precision = recipe.Precision
 	room, err := device.Room(on)
 	if err != nil {
 		return err
@@ -209,10 +222,6 @@ func train(ctx context.Context, o trainOptions, net model.Network, set *dataset.
 		return err
 	}
 	defer val.Free()
-	recipe, err := o.config.Recipe()
-	if err != nil {
-		return err
-	}
 	recipe.Network, recipe.Data, recipe.Device, recipe.Threads = net, set.Train, on, o.threads
 	steps := int64(o.config.Epochs) * rec.Meta.StepsPerEpoch
 	say("training %s on %s: %d parameters, %d steps in %d epochs", rec.Meta.Model, rec.Meta.Data, net.Layout().Parameters(), steps, o.config.Epochs)

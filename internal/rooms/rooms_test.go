@@ -47,7 +47,7 @@ var may = map[string][]string{
 	"analysis":               {"internal/hint", "internal/spec", "results", "results/metric", "trajectory"},
 	"plots":                  {"analysis", "internal/atomicfile", "internal/hint", "internal/spec", "results", "trajectory"},
 	"bench/average_sweep":    {"averaging", "checkpoint/formats", "trajectory"},
-	"internal/torch":         {},
+	"internal/torch":         {"internal/spec"},
 	"internal/spec":          {},
 	"internal/hint":          {},
 	"results/metric":         {},

@@ -45,10 +45,9 @@ char *lr_open_cuda(void) {
   static void *handle = nullptr;
   if (handle == nullptr) handle = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL);
   if (handle == nullptr) return strdup(dlerror());
-  // float32 means float32: no TF32 in convolutions and products, and the same algorithms each time.
+  // float32 means float32: no TF32 in convolutions and products where nobody asks for it, and the same algorithms each time.
   return guarded([] {
-    at::globalContext().setAllowTF32CuDNN(false);
-    at::globalContext().setAllowTF32CuBLAS(false);
+    lr_allow_tf32(0);
     at::globalContext().setDeterministicCuDNN(true);
   });
 }

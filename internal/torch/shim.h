@@ -38,6 +38,10 @@ char *lr_clone(lr_tensor *out, lr_tensor x);
 char *lr_leaf(lr_tensor *out, lr_tensor flat, lr_tensor grad, int64_t offset, const int64_t *shape, int dims);
 char *lr_backward(lr_tensor loss);
 
+// precision.cpp
+char *lr_autocast(int device, int on);
+void lr_allow_tf32(int on);
+
 // optim.cpp
 char *lr_sgd(lr_tensor p, lr_tensor grad, lr_tensor momentum, double lr, double mu, double wd, int nesterov, int first);
 char *lr_adam(lr_tensor p, lr_tensor grad, lr_tensor m, lr_tensor v, double lr, double b1, double b2, double eps, double wd,
