@@ -22,7 +22,7 @@ CASES = {  # network: arguments of torchvision's, side of the images
     "wide_resnet50_2": (torchvision.models.wide_resnet50_2, {}, 64),
     "resnet50:groups=2,width-per-group=48": (torchvision.models.resnet50, {"groups": 2, "width_per_group": 48}, 64),
 }
-BATCH = 4
+BATCH = 8
 
 
 def units(name, n):
