@@ -55,17 +55,37 @@ func Match(net model.Network, tensors []checkpoint.Tensor, tied map[string]strin
 	if len(faults(net, tensors, tied)) == 0 || Prefix(net, tensors, tied) != "" {
 		return nil
 	}
+	p := nearest(net, tensors, tied)
+	bare, aliases := without(p, tensors, tied)
+	if err := sameClasses(net, p, named(bare, aliases)); err != nil {
+		return err
+	}
 	spec := net.Spec()
 	if head, digest, ok := strings.Cut(spec, ":"); ok && len(digest) == 64 {
 		spec = "this " + head + " module"
 	}
-	if p := nearest(net, tensors, tied); p != "" {
-		bare, aliases := without(p, tensors, tied)
+	if p != "" {
 		err := fmt.Errorf("the checkpoints' tensors are not those of %s; without %s before their names there remain: %s",
 			spec, p, strings.Join(faults(net, bare, aliases), "; "))
 		return hint.With(hint.With(err, "strip "+p, "takes it off"), "skip", "leaves tensors out")
 	}
 	return fmt.Errorf("the checkpoints' tensors are not those of %s; %s", spec, strings.Join(faults(net, tensors, tied), "; "))
+}
+
+// sameClasses says it where the checkpoints, by their names without a prefix, tell another number of classes apart than the
+// network.
+func sameClasses(net model.Network, prefix string, have map[string]checkpoint.Tensor) error {
+	n, ok := net.(interface{ Classifier() string })
+	if !ok {
+		return nil
+	}
+	t, ok := find(net, have, n.Classifier())
+	for _, e := range net.Layout().Entries {
+		if ok && e.Name == n.Classifier() && len(t.Shape) == len(e.Shape) && t.Shape[0] != e.Shape[0] {
+			return fmt.Errorf("the checkpoints are of %d classes (tensor %s), the data of %d: %s", t.Shape[0], prefix+t.Name, e.Shape[0], net.Spec())
+		}
+	}
+	return nil
 }
 
 // bareNamed finds tensors by the network's names.

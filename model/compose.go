@@ -1,12 +1,15 @@
 package model
 
+import "slices"
+
 // Child is a layer in another, by its name there.
 type Child struct {
 	Name string // of its tensors, before a dot; "" puts nothing before them
 	Layer
 }
 
-// Sequential is layers one behind the other.
+// Sequential is layers one behind the other. What one makes is freed once the next has computed with it, so a layer keeps
+// nothing of a pass.
 type Sequential []Child
 
 // Bind implements Layer.
@@ -24,12 +27,16 @@ func (l Sequential) Bind(b *Binder) Forward {
 		if !p.needed {
 			parts = parts[:end]
 		}
+		in := x
 		for i, part := range parts {
 			var y *Tensor
 			if i == len(parts)-1 {
 				y = part.Last(p, x...)
 			} else {
 				y = part.Forward(p, x...)
+			}
+			if i > 0 && x[0] != y && !slices.Contains(in, x[0]) {
+				p.Release(x[0])
 			}
 			x = []*Tensor{y}
 		}
@@ -88,6 +95,13 @@ func (l Residual) Bind(b *Binder) Forward {
 	body, last, shortcut := b.Part("", l.Body), l.Last.bind(b), b.Part("", l.Shortcut)
 	return func(p Pass, x ...*Tensor) *Tensor {
 		y := body.Forward(p, x...)
-		return last(p, y, shortcut.Last(p, x...), true)
+		rest := shortcut.Last(p, x...)
+		sum := last(p, y, rest, true)
+		for _, made := range []*Tensor{y, rest} {
+			if made != x[0] && made != sum {
+				p.Release(made)
+			}
+		}
+		return sum
 	}
 }

@@ -3,18 +3,24 @@ package model
 // Conv is a convolution of N×In×H×W with Out kernels of Kernel×Kernel.
 type Conv struct {
 	In, Out, Kernel, Stride, Padding int
+	Groups                           int // 0 is 1
 	Bias                             bool
+	Init                             Init // of the weight; nil is HeNormal
 }
 
 // Bind implements Layer.
 func (l Conv) Bind(b *Binder) Forward {
-	weight := b.Parameter("weight", HeNormal, shape(l.Out, l.In, l.Kernel, l.Kernel)...)
+	groups, init := max(1, l.Groups), l.Init
+	if init == nil {
+		init = HeNormal
+	}
+	weight := b.Parameter("weight", init, shape(l.Out, l.In/groups, l.Kernel, l.Kernel)...)
 	var bias *Tensor
 	if l.Bias {
 		bias = b.Parameter("bias", Zeros, int64(l.Out))
 	}
 	return func(p Pass, x ...*Tensor) *Tensor {
-		return p.Conv2d(x[0], weight, bias, int64(l.Stride), int64(l.Padding))
+		return p.Conv2d(x[0], weight, bias, int64(l.Stride), int64(l.Padding), int64(groups))
 	}
 }
 
@@ -39,9 +45,13 @@ func (l ConvNormAct) bind(b *Binder) func(p Pass, x, residual *Tensor, relu bool
 	return func(p Pass, x, residual *Tensor, relu bool) *Tensor {
 		y := conv.Forward(p, x)
 		if !p.needed {
-			return norm.apply(p, y, nil, false)
+			residual, relu = nil, false
 		}
-		return norm.apply(p, y, residual, relu)
+		z := norm.apply(p, y, residual, relu)
+		if z != y {
+			p.Release(y)
+		}
+		return z
 	}
 }
 

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/lawa-replay/lawa-replay/dataset"
@@ -18,7 +19,7 @@ type Family func(data []dataset.Field) (Network, error)
 type Kind = spec.Kind[Family]
 
 // Kinds lists the families of networks.
-func Kinds() []Kind { return []Kind{cifarResNets, torchScript} }
+func Kinds() []Kind { return []Kind{cifarResNets, imageNetResNets, torchScript} }
 
 // New reads a network's spec, such as resnet20 or resnet8:width=8,stem-stride=2, for data of the given fields, or opens a
 // TorchScript file.
@@ -41,12 +42,11 @@ func orScript(err error) error {
 	return hint.With(err, "model net.ts", "takes any other network as a TorchScript module")
 }
 
-// otherResNet refuses residual networks that are not CIFAR's, without a nearest one: who says resnet50 does not mean
-// resnet56.
+// otherResNet refuses residual networks of other depths, without a nearest one: who says resnet26 does not mean resnet56.
 func otherResNet(text string) error {
 	name, _, _ := strings.Cut(text, ":")
-	if name = strings.TrimSpace(name); !regexp.MustCompile(`^resnet-?\d+$`).MatchString(name) || isCIFARResNet(name) {
+	if name = strings.TrimSpace(name); !regexp.MustCompile(`^resnet-?\d+$`).MatchString(name) || slices.Contains(slices.Concat(cifarResNets.Names, imageNetResNets.Names), name) {
 		return nil
 	}
-	return fmt.Errorf("network %q: there are %s, the residual networks for CIFAR", name, strings.Join(cifarResNets.Names, ", "))
+	return fmt.Errorf("network %q: there are %s, the residual networks for CIFAR, and torchvision's %s", name, strings.Join(cifarResNets.Names, ", "), strings.Join(imageNetResNets.Names, ", "))
 }

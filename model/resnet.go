@@ -1,9 +1,7 @@
 package model
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -13,7 +11,7 @@ import (
 )
 
 // cifarResNets are the residual networks for CIFAR: those of the paper and two smaller ones. Other N, though there may be
-// an n with 6n+2 = N, are the names of other networks.
+// an n with 6n+2 = N, are the names of other networks (imageNetResNets).
 var cifarResNets = spec.Kind[Family]{
 	Name: "resnetN", Names: []string{"resnet8", "resnet14", "resnet20", "resnet32", "resnet44", "resnet56", "resnet110", "resnet1202"},
 	About:    "residual network for small images, of N layers",
@@ -29,29 +27,20 @@ var cifarResNets = spec.Kind[Family]{
 	Parse: func(s *spec.Spec) Family {
 		r := resNet{width: s.Int("width", 16, 1), stemStride: s.Int("stem-stride", 1, 1), shortcut: s.Choice("shortcut", "A", "A", "B")}
 		r.depth, _ = strconv.Atoi(strings.TrimPrefix(s.Name, "resnet")) // one of Names
-		inChannels, ofClasses := s.Int("in-channels", 0, 1), s.Int("classes", 0, 2)
+		said := fields(s)
 		return func(data []dataset.Field) (Network, error) {
 			r := r
-			channels, classes := dims(data)
-			r.channels, r.classes = cmp.Or(inChannels, channels), cmp.Or(ofClasses, classes)
-			if r.channels < 1 || r.classes < 2 {
-				return nil, fmt.Errorf("network %s: images of %d channels in %d classes; in-channels and classes may be said", s.Name, r.channels, r.classes)
+			var err error
+			if r.channels, r.classes, err = said.with(data); err != nil {
+				return nil, fmt.Errorf("network %s: %w", s.Name, err)
 			}
 			return r.network(), nil
 		}
 	},
 }
 
-// dims are the channels of the data's inputs, if these are images, and the classes of their targets; 0 where there are none.
-func dims(data []dataset.Field) (channels, classes int) {
-	if f, ok := dataset.Find(data, dataset.Inputs); ok && len(f.Shape) == 3 {
-		channels = int(f.Shape[0])
-	}
-	f, _ := dataset.Find(data, dataset.Targets)
-	return channels, f.Classes
-}
-
-func isCIFARResNet(name string) bool { return slices.Contains(cifarResNets.Names, name) }
+// resNetAliases are names of github.com/akamaster/pytorch_resnet_cifar10 and github.com/kuangliu/pytorch-cifar.
+var resNetAliases = [][2]string{{"fc.", "linear."}, {".downsample.", ".shortcut."}}
 
 // resNet is one of He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), §4.2: a 3×3
 // convolution, three stages of n blocks with width, 2·width and 4·width channels (16, 32, 64 in the paper), global average
@@ -72,30 +61,34 @@ func (r resNet) network() Network {
 			if stage > 0 && i == 0 {
 				stride = 2
 			}
-			net = append(net, Child{fmt.Sprintf("layer%d.%d", stage+1, i), basicBlock(in, out, stride, r.shortcut)})
+			var shortcut Layer = Identity{}
+			switch {
+			case stride > 1 && r.shortcut == "B":
+				shortcut = projection(in, out, stride, HeNormal)
+			case stride > 1:
+				shortcut = PadChannels{stride, out}
+			}
+			net = append(net, Child{fmt.Sprintf("layer%d.%d", stage+1, i), basicBlock(in, out, stride, shortcut, HeNormal)})
 			in = out
 		}
 	}
 	net = append(net, Child{"", GlobalAvgPool{}}, Child{"fc", Linear{In: in, Out: r.classes}})
 	canonical := fmt.Sprintf("resnet%d:width=%d,stem-stride=%d,shortcut=%s,in-channels=%d,classes=%d", r.depth, r.width, r.stemStride, r.shortcut, r.channels, r.classes)
 	tree := NewTree(canonical, net, dataset.Field{Name: "inputs", DType: checkpoint.F32, Shape: []int64{int64(r.channels), -1, -1}})
-	// github.com/akamaster/pytorch_resnet_cifar10 and github.com/kuangliu/pytorch-cifar
-	tree.aliases = [][2]string{{"fc.", "linear."}, {".downsample.", ".shortcut."}}
+	tree.aliases, tree.classifier = resNetAliases, "fc"
 	return tree
 }
 
 // basicBlock is two 3×3 convolutions with batch norm, and a shortcut around them.
-func basicBlock(in, out, stride int, shortcut string) Residual {
-	b := Residual{
-		Body:     ConvNormAct{Conv{In: in, Out: out, Kernel: 3, Stride: stride, Padding: 1}, "conv1", "bn1", true},
-		Last:     ConvNormAct{Conv: Conv{In: out, Out: out, Kernel: 3, Stride: 1, Padding: 1}, ConvName: "conv2", NormName: "bn2"},
-		Shortcut: Identity{},
+func basicBlock(in, out, stride int, shortcut Layer, init Init) Residual {
+	return Residual{
+		Body:     ConvNormAct{Conv{In: in, Out: out, Kernel: 3, Stride: stride, Padding: 1, Init: init}, "conv1", "bn1", true},
+		Last:     ConvNormAct{Conv: Conv{In: out, Out: out, Kernel: 3, Stride: 1, Padding: 1, Init: init}, ConvName: "conv2", NormName: "bn2"},
+		Shortcut: shortcut,
 	}
-	switch {
-	case stride > 1 && shortcut == "B":
-		b.Shortcut = ConvNormAct{Conv: Conv{In: in, Out: out, Kernel: 1, Stride: stride}, ConvName: "downsample.0", NormName: "downsample.1"}
-	case stride > 1:
-		b.Shortcut = PadChannels{stride, out}
-	}
-	return b
+}
+
+// projection is a shortcut to another size: a 1×1 convolution with batch norm.
+func projection(in, out, stride int, init Init) Layer {
+	return ConvNormAct{Conv: Conv{In: in, Out: out, Kernel: 1, Stride: stride, Init: init}, ConvName: "downsample.0", NormName: "downsample.1"}
 }

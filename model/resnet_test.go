@@ -45,20 +45,25 @@ func TestResNetNamesAndSizes(t *testing.T) {
 			t.Errorf("no tensor %s", want)
 		}
 	}
-	again, err := New(n.Spec(), images(3, 100)...) // what a spec says wins over the data
+	again, err := New(n.Spec(), dataset.Field{Name: dataset.Inputs}) // data that do not say
 	if err != nil || again.Spec() != n.Spec() {
 		t.Errorf("%s read again is %v, %v", n.Spec(), again, err)
+	}
+	for want, fields := range map[string][]dataset.Field{"10 classes, and the data have 100": images(1, 100), "1 channels, and the data have 3": images(3, 10)} {
+		if _, err := New(n.Spec(), fields...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("expected %q: %v", want, err)
+		}
 	}
 }
 
 func TestResNetRefuses(t *testing.T) {
 	// These are the names of other networks, to everyone.
-	for _, spec := range []string{"resnet50", "resnet152", "resnet38", "resnet18", "resnet26", "resnet34", "resnet101"} {
+	for _, spec := range []string{"resnet38", "resnet26", "resnet200"} {
 		if n, err := New(spec, images(3, 10)...); err == nil || !strings.Contains(err.Error(), "there are resnet8, ") || len(hint.All(err)) != 1 || strings.Contains(err.Error(), "mean") {
-			t.Errorf("%s: made %v, %v", spec, n, err)
+			t.Errorf("%s: made %T, %v", spec, n, err)
 		}
 	}
-	for _, spec := range []string{"resnet9", "resnet", "resnet8:width=0", "resnet8:wdith=8", "vgg16", "resnet8:shortcut=C", "resnet-4", "resnet8:width=8,width=9"} {
+	for _, spec := range []string{"resnet9", "resnet", "resnet8:width=0", "resnet8:wdith=8", "vgg16", "resnet8:shortcut=C", "resnet-4", "resnet8:width=8,width=9", "resnet34:groups=2", "resnet18:width-per-group=128", "resnet50:stem=imagnet", "resnet50:groups=0"} {
 		if n, err := New(spec, images(3, 10)...); err == nil {
 			t.Errorf("%s: made %s", spec, n.Spec())
 		}

@@ -15,6 +15,8 @@ type Tree struct {
 	layout *Layout
 	// aliases are parts of names, and what others call them
 	aliases [][2]string
+	// classifier is the layer whose outputs are the classes; "" where there is none
+	classifier string
 }
 
 // NewTree makes a network of its outermost layer, which gets the inputs. It panics if two tensors have one name.
@@ -49,6 +51,14 @@ func (t *Tree) Alias(name string) []string {
 		}
 	}
 	return out
+}
+
+// Classifier names the weight of the layer whose outputs are the classes; "" where none is known.
+func (t *Tree) Classifier() string {
+	if t.classifier == "" {
+		return ""
+	}
+	return t.classifier + ".weight"
 }
 
 // On implements Network.

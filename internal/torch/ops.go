@@ -20,10 +20,10 @@ func (s *Scope) Normalize(images *Tensor, from, to int64, mean, std []float32) *
 	})
 }
 
-// Conv2d convolves x (N×C×H×W) with w (out×C×k×k), and adds b (out) if it is not nil.
-func (s *Scope) Conv2d(x, w, b *Tensor, stride, padding int64) *Tensor {
+// Conv2d convolves x (N×C×H×W) with w (out×C/groups×k×k), and adds b (out) if it is not nil.
+func (s *Scope) Conv2d(x, w, b *Tensor, stride, padding, groups int64) *Tensor {
 	return s.shim(func(out *C.lr_tensor) *C.char {
-		return C.lr_conv2d(out, x.ptr(), w.ptr(), b.ptr(), C.int64_t(stride), C.int64_t(padding))
+		return C.lr_conv2d(out, x.ptr(), w.ptr(), b.ptr(), C.int64_t(stride), C.int64_t(padding), C.int64_t(groups))
 	})
 }
 
@@ -79,6 +79,14 @@ func (s *Scope) MeanOfPixels(x *Tensor) *Tensor {
 	return s.gotch(func(out *lib.Ctensor) {
 		const drop, float32 = 0, 6
 		lib.AtgMeanDim(out, x.c, []int64{2, 3}, 2, drop, float32)
+	})
+}
+
+// MaxPool2d is the largest value of each window of kernel×kernel pixels of x (N×C×H×W).
+func (s *Scope) MaxPool2d(x *Tensor, kernel, stride, padding int64) *Tensor {
+	return s.gotch(func(out *lib.Ctensor) {
+		square := func(n int64) []int64 { return []int64{n, n} }
+		lib.AtgMaxPool2d(out, x.c, square(kernel), 2, square(stride), 2, square(padding), 2, square(1), 2, 0)
 	})
 }
 

@@ -8,6 +8,7 @@ import "C"
 
 import (
 	"runtime"
+	"slices"
 	"unsafe"
 
 	lib "github.com/sugarme/gotch/libtch"
@@ -26,6 +27,17 @@ func (s *Scope) Close() {
 		t.Free()
 	}
 	s.made, s.err = s.made[:0], nil
+}
+
+// Release frees t before the scope is closed, if the scope made it.
+func (s *Scope) Release(t *Tensor) {
+	for i := len(s.made) - 1; i >= 0; i-- {
+		if s.made[i] == t {
+			t.Free()
+			s.made = slices.Delete(s.made, i, i+1)
+			return
+		}
+	}
 }
 
 // Err returns the first error since the scope was made or closed.

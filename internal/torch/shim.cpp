@@ -163,18 +163,18 @@ char *lr_normalize(lr_tensor *out, lr_tensor images, int64_t from, int64_t to, c
   });
 }
 
-char *lr_conv2d(lr_tensor *out, lr_tensor x_, lr_tensor w_, lr_tensor b_, int64_t stride, int64_t padding) {
+char *lr_conv2d(lr_tensor *out, lr_tensor x_, lr_tensor w_, lr_tensor b_, int64_t stride, int64_t padding, int64_t groups) {
   return guarded([&] {
     auto &x = of(x_), &w = of(w_);
     const auto b = b_ == nullptr ? torch::Tensor() : of(b_);
-    if (x.is_cpu() && w.size(2) == 1 && w.size(3) == 1 && padding == 0) {
+    if (x.is_cpu() && w.size(2) == 1 && w.size(3) == 1 && padding == 0 && groups == 1) {
       // As a matrix product: the gradient of oneDNN's 1×1 convolution writes past its buffer where channels
       // last are not a multiple of 8 (jit_avx2_1x1_convolution_bwd_weights_t, seen in libtorch 2.11.0).
       auto pixels = every(x, stride).permute({0, 2, 3, 1});
       *out = new torch::Tensor(at::linear(pixels, w.flatten(1), b).permute({0, 3, 1, 2}));
       return;
     }
-    *out = new torch::Tensor(at::conv2d(x, w, b, {stride, stride}, {padding, padding}));
+    *out = new torch::Tensor(at::conv2d(x, w, b, {stride, stride}, {padding, padding}, {1, 1}, groups));
   });
 }
 

@@ -27,7 +27,7 @@ char *lr_read(lr_tensor t, int64_t offset, void *data, int64_t n);
 char *lr_describe(lr_tensor t, int64_t *shape, int *dims, int *dtype, int *device);
 
 char *lr_normalize(lr_tensor *out, lr_tensor images, int64_t from, int64_t to, const float *mean, const float *std);
-char *lr_conv2d(lr_tensor *out, lr_tensor x, lr_tensor w, lr_tensor b, int64_t stride, int64_t padding);
+char *lr_conv2d(lr_tensor *out, lr_tensor x, lr_tensor w, lr_tensor b, int64_t stride, int64_t padding, int64_t groups);
 char *lr_bn_act(lr_tensor x, lr_tensor gamma, lr_tensor beta, lr_tensor mean, lr_tensor var, double eps,
                 double momentum, lr_tensor residual, int relu);
 char *lr_bn_act_train(lr_tensor *out, lr_tensor x, lr_tensor gamma, lr_tensor beta, lr_tensor mean, lr_tensor var,

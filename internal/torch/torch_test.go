@@ -40,7 +40,7 @@ func TestErrorsAreReturned(t *testing.T) {
 		var s Scope
 		defer s.Close()
 		// Through the shim, then through gotch: both must bring libtorch's own words and no stack trace.
-		s.Conv2d(x, x, nil, 1, 0)
+		s.Conv2d(x, x, nil, 1, 0, 1)
 		first := s.Err()
 		if first == nil || strings.Contains(first.Error(), "frame #") {
 			t.Errorf("a convolution of matrices: %v", first)

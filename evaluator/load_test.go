@@ -1,0 +1,56 @@
+package evaluator
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/model"
+)
+
+// torchvisionTensors are those of a network of so many classes, under a prefix.
+func torchvisionTensors(t *testing.T, prefix, spec, classes string) []checkpoint.Tensor {
+	t.Helper()
+	net, err := model.New(spec + "in-channels=3,classes=" + classes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []checkpoint.Tensor
+	for _, e := range net.Layout().Entries {
+		dtype := checkpoint.F32
+		if e.Role == model.Counter {
+			dtype = checkpoint.I64
+		}
+		out = append(out, checkpoint.Tensor{Name: prefix + e.Name, DType: dtype, Shape: e.Shape})
+	}
+	return out
+}
+
+// Checkpoints of another number of classes are told so, not in terms of tensors; those of the network's, whatever it is called
+// by, match.
+func TestMatchClasses(t *testing.T) {
+	net, err := model.New("resnext50_32x4d:in-channels=3,classes=10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := torchvisionTensors(t, "module.", "resnet50:groups=32,width-per-group=4,", "10")
+	if err := Match(net, same, nil); err != nil {
+		t.Error(err)
+	}
+	for i := range same { // as github.com/kuangliu/pytorch-cifar calls them
+		same[i].Name = strings.NewReplacer("fc.", "linear.", ".downsample.", ".shortcut.").Replace(same[i].Name)
+	}
+	if err := Match(net, same, nil); err != nil {
+		t.Error(err)
+	}
+	for _, prefix := range []string{"", "module."} {
+		err := Match(net, torchvisionTensors(t, prefix, "resnet50:groups=32,width-per-group=4,", "1000"), nil)
+		if want := "the checkpoints are of 1000 classes (tensor " + prefix + "fc.weight), the data of 10"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("expected %q: %v", want, err)
+		}
+	}
+	err = Match(net, torchvisionTensors(t, "", "resnet50:", "10"), nil)
+	if err == nil || !strings.Contains(err.Error(), "layer1.0.conv2.weight is F32[64 64 3 3], expected F32[128 4 3 3]") {
+		t.Error(err)
+	}
+}
