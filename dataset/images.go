@@ -2,12 +2,12 @@ package dataset
 
 import (
 	"encoding/binary"
-	"fmt"
+	"image"
 	"math/rand/v2"
-	"slices"
 	"sync"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/dataset/picture"
 )
 
 // images are pictures of one size with their classes: bytes in memory, or mapped.
@@ -50,7 +50,14 @@ func (s *images) Read(b *Batch, indices []int, draw *rand.Rand) error {
 				copy(dst, src)
 				continue
 			}
-			s.augment.apply(dst, src, height, width, draw)
+			if len(src) != 3*height*width { // grey: no part of it is resized
+				s.augment.apply(dst, src, height, width, s.fields[0].Normalize, draw)
+				continue
+			}
+			p := &picture.Picture{Width: width, Height: height, Pix: src}
+			if err := s.augment.image(dst, p, image.Rect(0, 0, width, height), height, width, s.fields[0].Normalize, draw); err != nil {
+				return err
+			}
 		}
 		return nil
 	}
@@ -58,40 +65,4 @@ func (s *images) Read(b *Batch, indices []int, draw *rand.Rand) error {
 		return gather()
 	}
 	return checkpoint.Guard(s.file, gather)
-}
-
-// Augment is what random changes training images undergo.
-type Augment struct {
-	Shift int  // up to so many pixels in each direction, black moving in
-	Flip  bool // left to right, every other time
-}
-
-// check says whether the images are large enough.
-func (a Augment) check(f Field) error {
-	if h, w := f.Shape[1], f.Shape[2]; int64(a.Shift) >= min(h, w) {
-		return fmt.Errorf("shift=%d on images of %d×%d", a.Shift, h, w)
-	}
-	return nil
-}
-
-// apply draws the changes of one image: rows, columns, mirror, in this order.
-func (a Augment) apply(dst, src []uint8, height, width int, rng *rand.Rand) {
-	dy, dx, flip := 0, 0, false
-	if a.Shift > 0 {
-		dy, dx = rng.IntN(2*a.Shift+1)-a.Shift, rng.IntN(2*a.Shift+1)-a.Shift
-	}
-	if a.Flip {
-		flip = rng.IntN(2) == 1
-	}
-	clear(dst)
-	for at := 0; at < len(src); at += height * width {
-		for y := max(0, dy); y < min(height, height+dy); y++ {
-			to := dst[at+y*width : at+(y+1)*width]
-			from := src[at+(y-dy)*width : at+(y-dy+1)*width]
-			copy(to[max(0, dx):], from[max(0, -dx):width-max(0, dx)])
-			if flip {
-				slices.Reverse(to)
-			}
-		}
-	}
 }

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lawa-replay/lawa-replay/internal/spec"
@@ -23,8 +24,6 @@ type normNamed struct {
 var imageOptions = []spec.Option{
 	{Name: "train", About: "the first N training examples alone"},
 	{Name: "val", About: "the first N validation examples alone"},
-	{Name: "shift", Default: "0", About: "training images are shifted by up to N pixels each way, black moving in"},
-	{Name: "flip", Default: "false", About: "training images are mirrored, every other time"},
 }
 
 // imageKind completes a data set of images: its options, and its normalisations, of which the first is the usual one.
@@ -36,7 +35,7 @@ func imageKind(k spec.Kind[Source], norms []normNamed, read func(dir string, nor
 	if len(norms) > 1 {
 		k.Options = append(k.Options, spec.Option{Name: "norm", Default: names[0], About: "statistics that the images are normalised by: " + strings.Join(names, " or ")})
 	}
-	k.Options = append(k.Options, imageOptions...)
+	k.Options = slices.Concat(k.Options, imageOptions, augmentOptions)
 	k.Parse = func(s *spec.Spec) Source {
 		o := options{norm: norms[0]}
 		if len(norms) > 1 {
@@ -48,7 +47,7 @@ func imageKind(k spec.Kind[Source], norms []normNamed, read func(dir string, nor
 			}
 		}
 		o.train, o.val = s.Int("train", 0, 1), s.Int("val", 0, 1)
-		o.augment = Augment{s.Int("shift", 0, 0), s.Bool("flip", false)}
+		o.augment = parseAugment(s)
 		return Source{Spec: o.spec(k.Name, names[0]), open: func(at Opening) (*Set, error) {
 			found, err := read(at.Dir, o.norm.Norm)
 			if err != nil {
@@ -79,12 +78,7 @@ func (o options) spec(name, usual string) string {
 	if o.val > 0 {
 		parts = append(parts, fmt.Sprintf("val=%d", o.val))
 	}
-	if o.augment.Shift > 0 {
-		parts = append(parts, fmt.Sprintf("shift=%d", o.augment.Shift))
-	}
-	if o.augment.Flip {
-		parts = append(parts, "flip=true")
-	}
+	parts = append(parts, o.augment.spec()...)
 	if len(parts) == 0 {
 		return name
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"image"
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
@@ -130,7 +131,9 @@ func (s *photos) Read(b *Batch, indices []int, draw *rand.Rand) error {
 				return err
 			}
 			binary.LittleEndian.PutUint64(labels[8*j:], uint64(found.labels[i]))
-			s.put(pixels[j*size:(j+1)*size], &picture.Picture{Width: e.width, Height: e.height, Pix: pix}, draw)
+			if err := s.put(pixels[j*size:(j+1)*size], &picture.Picture{Width: e.width, Height: e.height, Pix: pix}, draw); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -138,17 +141,20 @@ func (s *photos) Read(b *Batch, indices []int, draw *rand.Rand) error {
 
 // put makes an example, 3 × crop × crop, of what is stored: its centre as it is, or with the changes of training. Where
 // the stored image is not its centre alone, a change may take another part of it.
-func (s *photos) put(dst []uint8, stored *picture.Picture, draw *rand.Rand) {
+func (s *photos) put(dst []uint8, stored *picture.Picture, draw *rand.Rand) error {
 	crop := s.how.crop
-	centre := stored
+	centre := image.Rect(0, 0, crop, crop)
 	if stored.Width != crop || stored.Height != crop {
-		centre = stored.Crop(picture.Centre(stored.Width, stored.Height, crop, crop))
+		centre = picture.Centre(stored.Width, stored.Height, crop, crop)
 	}
-	if draw == nil || s.augment == (Augment{}) {
-		copy(dst, centre.Pix)
-		return
+	if draw != nil && s.augment != (Augment{}) {
+		return s.augment.image(dst, stored, centre, crop, crop, s.fields[0].Normalize, draw)
 	}
-	s.augment.apply(dst, centre.Pix, crop, crop, draw)
+	if centre.Dx() != stored.Width || centre.Dy() != stored.Height {
+		stored = stored.Crop(centre)
+	}
+	copy(dst, stored.Pix)
+	return nil
 }
 
 // remembered gives the digest of a view, or of the split itself: kept beside the images, since making it takes a pass
