@@ -3,7 +3,7 @@
 usage: reference.py OUT. In each file: uint8 images and labels; the network before (before.NAME); its logits
 in evaluation mode; the statistics after update_bn over batches of 16 and the logits then (renewed.NAME,
 renewed_logits); the weights and losses after five SGD steps on batches of 16 (trained.NAME, losses).
-optim.safetensors: weights, the gradients of seven steps, and the weights after each by several optimizers.
+optim.safetensors: weights, the gradients of fifty steps, and the weights after each by several optimizers.
 layers.safetensors: layers on their own: inputs x, tensors NAME.weight and NAME.bias, outputs NAME.y, and the gradients of
 the sum of y·g.
 """
@@ -78,28 +78,37 @@ def write(path, net, channels, size):
 
 
 def optimizers(path):
-    """Lookahead is written as Zhang et al. 2019, Algorithm 1, have it."""
+    """Lookahead is written as Zhang et al. 2019, Algorithm 1, have it. The last 20 weights are those of a vector."""
     g = torch.Generator().manual_seed(11)
-    weights, grads = torch.randn(203, generator=g), torch.randn(7, 203, generator=g)
+    weights, grads = torch.randn(61, generator=g), torch.randn(50, 61, generator=g)
     out = {"weights": weights, "gradients": grads}
+    groups = lambda p, decay: [{"params": p[:1], "weight_decay": decay}, {"params": p[1:], "weight_decay": 0}]
     made = {
         "sgd": lambda p: torch.optim.SGD(p, momentum=0.9, nesterov=True, weight_decay=0.01),
         "plain": lambda p: torch.optim.SGD(p),
         "adam": lambda p: torch.optim.Adam(p, betas=(0.9, 0.99), weight_decay=0.01),
         "adamw": lambda p: torch.optim.AdamW(p, betas=(0.8, 0.999), weight_decay=0.1),
         "lookahead": lambda p: torch.optim.SGD(p, momentum=0.9, weight_decay=0.01),
+        "clipped": lambda p: torch.optim.SGD(p, momentum=0.9, weight_decay=0.01),
+        "sgd-groups": lambda p: torch.optim.SGD(groups(p, 0.05), momentum=0.9),
+        "adam-groups": lambda p: torch.optim.Adam(groups(p, 0.05)),
+        "adamw-groups": lambda p: torch.optim.AdamW(groups(p, 0.2)),
     }
     for name, make in made.items():
-        p = weights.clone().requires_grad_()
-        opt, slow, steps = make([p]), weights.clone(), []
+        p = [weights[:41].clone().requires_grad_(), weights[41:].clone().requires_grad_()]
+        opt, slow, steps = make(p), [x.detach().clone() for x in p], []
         for step, grad in enumerate(grads):
-            opt.param_groups[0]["lr"] = 0.1 / (step + 1)
-            p.grad = grad.clone()
+            for group in opt.param_groups:
+                group["lr"] = 0.1 / (step + 1) ** 0.5
+            p[0].grad, p[1].grad = grad[:41].clone(), grad[41:].clone()
+            if name == "clipped":
+                torch.nn.utils.clip_grad_norm_(p, 7.5)
             opt.step()
             if name == "lookahead" and (step + 1) % 3 == 0:
-                slow += 0.4 * (p.detach() - slow)
-                p.data.copy_(slow)
-            steps.append(p.detach().clone())
+                for fast, s in zip(p, slow):
+                    s += 0.4 * (fast.detach() - s)
+                    fast.data.copy_(s)
+            steps.append(torch.cat(p).detach().clone())
         out[name] = torch.stack(steps)
     save_file(out, path)
 

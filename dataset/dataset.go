@@ -9,6 +9,7 @@ package dataset
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -34,14 +35,20 @@ type Set struct {
 	Train, Val Split  // Train may be nil
 	Notes      []string
 
-	mu     sync.Mutex
-	halves map[string]Split // that were asked for
+	mu    sync.Mutex
+	parts map[string]Split // that were asked for
 }
 
-// Split returns a split by its name, or a half of one: val-half1, val-half2.
+// Split returns a split by its name, a half of one (val-half1, val-half2), or so many of its examples, always the same ones
+// (train-10000).
 func (s *Set) Split(name string) (Split, error) {
 	if whole, n, ok := strings.Cut(name, half); ok && (n == "1" || n == "2") {
 		return s.half(whole, name)
+	}
+	if whole, n, ok := strings.Cut(name, "-"); ok {
+		if count, err := strconv.Atoi(n); err == nil && count > 0 && strconv.Itoa(count) == n {
+			return s.sample(whole, name, count)
+		}
 	}
 	switch {
 	case name == "train" && s.Train != nil:
@@ -54,7 +61,7 @@ func (s *Set) Split(name string) (Split, error) {
 	return nil, spec.Unknown("split", name, []string{"train", "val"})
 }
 
-// half finds a half, which stays the same one: its digest takes a while.
+// half finds a half. Parts stay the same ones: their digests take a while.
 func (s *Set) half(whole, name string) (Split, error) {
 	split, err := s.Split(whole)
 	if err != nil {
@@ -63,14 +70,33 @@ func (s *Set) half(whole, name string) (Split, error) {
 	if n := split.Len(); n < 2 {
 		return nil, fmt.Errorf("split %s holds %d examples: it has no halves", whole, n)
 	}
+	return s.part(name, func() {
+		first, second := Halves(split)
+		s.parts[first.Name()], s.parts[second.Name()] = first, second
+	}), nil
+}
+
+// sample finds some examples of a split.
+func (s *Set) sample(whole, name string, n int) (Split, error) {
+	split, err := s.Split(whole)
+	if err != nil {
+		return nil, err
+	}
+	if have := split.Len(); n > have {
+		return nil, fmt.Errorf("split %s: the split %s holds %d examples", name, whole, have)
+	}
+	return s.part(name, func() { s.parts[name] = Sample(split, n) }), nil
+}
+
+// part is one that was asked for before, or is made now.
+func (s *Set) part(name string, create func()) Split {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.halves == nil {
-		s.halves = map[string]Split{}
+	if s.parts == nil {
+		s.parts = map[string]Split{}
 	}
-	if s.halves[name] == nil {
-		first, second := Halves(split)
-		s.halves[first.Name()], s.halves[second.Name()] = first, second
+	if s.parts[name] == nil {
+		create()
 	}
-	return s.halves[name], nil
+	return s.parts[name]
 }

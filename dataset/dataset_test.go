@@ -245,7 +245,30 @@ func TestHalves(t *testing.T) {
 	if n != 31 || first.Len() != 16 || digest(t, first) == digest(t, Head(set.Train, 16)) {
 		t.Errorf("%d examples, %d of them in the first half", n, first.Len())
 	}
-	for _, name := range []string{"val-half3", "test-half1", "val-half"} {
+	// Parts are nested, and the whole is the split.
+	some := map[string]bool{}
+	for _, name := range []string{"train-7", "train-20", "train-31"} {
+		part, err := set.Split(name)
+		if err != nil || part.Name() != name {
+			t.Fatalf("%s: %v, %v", name, part, err)
+		}
+		b := read(t, part)
+		size := int(b.Arrays[0].Bytes())
+		now := map[string]bool{}
+		for i := range b.N {
+			now[string(b.Arrays[0].Data[i*size:(i+1)*size])] = true
+		}
+		for image := range some {
+			if !now[image] {
+				t.Errorf("%s lacks an image of a smaller part", name)
+			}
+		}
+		some = now
+	}
+	if all, _ := set.Split("train-31"); digest(t, all) != digest(t, set.Train) {
+		t.Error("all examples are another split")
+	}
+	for _, name := range []string{"val-half3", "test-half1", "val-half", "train-32", "train-0", "train-07", "train--1", "train-1-2"} {
 		if s, err := set.Split(name); err == nil {
 			t.Errorf("%s is %s", name, s.Name())
 		}

@@ -1,7 +1,9 @@
 package dataset
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 )
 
@@ -31,6 +33,14 @@ func Head(s Split, n int) Split {
 // Shuffled is n examples drawn without repetition by a generator seeded with seed.
 func Shuffled(s Split, seed uint64, n int) Split {
 	return newView(s, s.Name(), rand.New(rand.NewPCG(seed, 0)).Perm(s.Len())[:n], n)
+}
+
+// Sample is n examples of a split, drawn once and for all and in the split's order: those of a smaller n are among those of a
+// larger one. Its name is train-10000.
+func Sample(s Split, n int) Split {
+	at := rand.New(rand.NewPCG(1, 0)).Perm(s.Len())[:n]
+	slices.Sort(at)
+	return newView(s, fmt.Sprintf("%s-%d", s.Name(), n), at, n)
 }
 
 // half is what the names of halves have behind that of their split: val-half1, val-half2.

@@ -22,7 +22,7 @@ var adamWKind = spec.Kind[Optimizer]{
 	About:    "Adam whose weight decay is apart from the gradients",
 	Source:   "torch.optim.AdamW; Loshchilov and Hutter 2019, arXiv 1711.05101, Algorithm 2",
 	Examples: []string{"adamw", "adamw:beta2=0.95,weight-decay=0.1"},
-	Options:  adamOptions("0.01", "share of the weights, times the learning rate, that a step takes off; on every parameter"),
+	Options:  adamOptions("0.01", "share of the weights, times the learning rate, that a step takes off"),
 	Parse:    func(s *spec.Spec) Optimizer { return parseAdam(s, true, 0.01) },
 }
 
@@ -32,12 +32,13 @@ func adamOptions(decay, about string) []spec.Option {
 		{Name: "beta2", Default: "0.999", About: "decay of the mean of their squares"},
 		{Name: "eps", Default: "1e-08", About: "added to the root of the mean of squares"},
 		{Name: "weight-decay", Default: decay, About: about},
+		decayVectors,
 	}
 }
 
 func parseAdam(s *spec.Spec, decoupled bool, decay float64) Optimizer {
 	o := Adam{s.Float("beta1", 0.9, 0, 1), s.Float("beta2", 0.999, 0, 1), s.Within("eps", 1e-8, 0, math.Inf(1)),
-		s.Float("weight-decay", decay, 0, math.MaxFloat64), decoupled}
+		s.Float("weight-decay", decay, 0, math.MaxFloat64), decoupled, !s.Bool("decay-vectors", true)}
 	if o.Beta1 == 1 || o.Beta2 == 1 {
 		s.Fail("beta1=%g, beta2=%g: want numbers from 0 to below 1", o.Beta1, o.Beta2)
 	}
@@ -50,7 +51,11 @@ func parseAdam(s *spec.Spec, decoupled bool, decay float64) Optimizer {
 type Adam struct {
 	Beta1, Beta2, Eps, WeightDecay float64
 	Decoupled                      bool
+	Spare                          bool // tensors of at most one dimension do not decay
 }
+
+// SparesVectors implements Selective.
+func (o Adam) SparesVectors() bool { return o.Spare }
 
 // Spec implements Optimizer.
 func (o Adam) Spec() string {
@@ -58,7 +63,7 @@ func (o Adam) Spec() string {
 	if o.Decoupled {
 		name = "adamw"
 	}
-	return fmt.Sprintf("%s:beta1=%g,beta2=%g,eps=%g,weight-decay=%g", name, o.Beta1, o.Beta2, o.Eps, o.WeightDecay)
+	return fmt.Sprintf("%s:beta1=%g,beta2=%g,eps=%g,weight-decay=%g%s", name, o.Beta1, o.Beta2, o.Eps, o.WeightDecay, spared(o.Spare))
 }
 
 // Slots implements Optimizer: by torch's names.
@@ -66,5 +71,15 @@ func (o Adam) Slots() []string { return []string{"exp_avg", "exp_avg_sq"} }
 
 // Step implements Optimizer.
 func (o Adam) Step(v Values, step int64, lr float64) error {
+	if o.Spare {
+		to, scale := v.Gradients, o.WeightDecay
+		if o.Decoupled {
+			to, scale = v.Weights, -lr*o.WeightDecay
+		}
+		if err := v.decay(to, scale); err != nil {
+			return err
+		}
+		o.WeightDecay = 0
+	}
 	return torch.Adam(v.Weights, v.Gradients, v.Slots[0], v.Slots[1], lr, o.Beta1, o.Beta2, o.Eps, o.WeightDecay, o.Decoupled, step+1)
 }

@@ -53,6 +53,9 @@ type Lookahead struct {
 	Alpha float64
 }
 
+// SparesVectors implements Selective.
+func (o Lookahead) SparesVectors() bool { return SparesVectors(o.Fast) }
+
 // Spec implements Optimizer.
 func (o Lookahead) Spec() string {
 	name, options, _ := strings.Cut(o.Fast.Spec(), ":")

@@ -6,6 +6,8 @@
 package optim
 
 import (
+	"errors"
+
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
@@ -27,6 +29,39 @@ type Optimizer interface {
 type Values struct {
 	Weights, Gradients *Tensor
 	Slots              []*Tensor // in the optimizer's order
+	Decays             *Tensor   // 1 for weights that decay, 0 for others; nil: all do
+}
+
+// Selective is an optimizer that can leave weights out of its weight decay.
+type Selective interface {
+	// SparesVectors says that tensors of at most one dimension (biases, the scales and shifts of norms) do not decay. A step
+	// then needs Values.Decays.
+	SparesVectors() bool
+}
+
+// SparesVectors says whether o leaves tensors of at most one dimension out of its weight decay.
+func SparesVectors(o Optimizer) bool {
+	s, ok := o.(Selective)
+	return ok && s.SparesVectors()
+}
+
+// decayVectors is the option of Selective.
+var decayVectors = spec.Option{Name: "decay-vectors", Default: "true", About: "false: biases and the scales and shifts of norms do not decay (tensors of one dimension, as in timm)"}
+
+// spared is that option's text, which goes unsaid where it is as usual.
+func spared(s bool) string {
+	if s {
+		return ",decay-vectors=false"
+	}
+	return ""
+}
+
+// decay adds the weight decay to the gradients of those that decay, or takes it off the weights: scale·Decays·weights.
+func (v Values) decay(to *Tensor, scale float64) error {
+	if v.Decays == nil {
+		return errors.New("nothing says which weights decay")
+	}
+	return to.AddProduct(v.Weights, v.Decays, scale)
 }
 
 // Kind says what an optimizer is, with its options and examples, and reads its text.

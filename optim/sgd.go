@@ -13,14 +13,15 @@ var sgdKind = spec.Kind[Optimizer]{
 	Name:     "sgd",
 	About:    "stochastic gradient descent with momentum",
 	Source:   "torch.optim.SGD; Sutskever, Martens, Dahl, Hinton 2013",
-	Examples: []string{"sgd", "sgd:momentum=0.9,nesterov=true,weight-decay=0.0005"},
+	Examples: []string{"sgd", "sgd:momentum=0.9,nesterov=true,weight-decay=0.0005", "sgd:decay-vectors=false"},
 	Options: []spec.Option{
 		{Name: "momentum", Default: "0.9", About: "share of the last update that goes into the next"},
 		{Name: "nesterov", Default: "false", About: "looks ahead along the momentum"},
-		{Name: "weight-decay", Default: "0.0005", About: "added to the gradients, times the weights; on every parameter"},
+		{Name: "weight-decay", Default: "0.0005", About: "added to the gradients, times the weights"},
+		decayVectors,
 	},
 	Parse: func(s *spec.Spec) Optimizer {
-		o := SGD{s.Float("momentum", 0.9, 0, 1), s.Float("weight-decay", 5e-4, 0, math.MaxFloat64), s.Bool("nesterov", false)}
+		o := SGD{s.Float("momentum", 0.9, 0, 1), s.Float("weight-decay", 5e-4, 0, math.MaxFloat64), s.Bool("nesterov", false), !s.Bool("decay-vectors", true)}
 		if err := o.Check(); err != nil {
 			s.Fail("%v", err)
 		}
@@ -33,7 +34,11 @@ var sgdKind = spec.Kind[Optimizer]{
 type SGD struct {
 	Momentum, WeightDecay float64
 	Nesterov              bool
+	Spare                 bool // tensors of at most one dimension do not decay
 }
+
+// SparesVectors implements Selective.
+func (o SGD) SparesVectors() bool { return o.Spare }
 
 // Check says what is wrong with the settings.
 func (o SGD) Check() error {
@@ -50,7 +55,7 @@ func (o SGD) Check() error {
 
 // Spec implements Optimizer.
 func (o SGD) Spec() string {
-	return fmt.Sprintf("sgd:momentum=%g,nesterov=%t,weight-decay=%g", o.Momentum, o.Nesterov, o.WeightDecay)
+	return fmt.Sprintf("sgd:momentum=%g,nesterov=%t,weight-decay=%g%s", o.Momentum, o.Nesterov, o.WeightDecay, spared(o.Spare))
 }
 
 // Slots implements Optimizer.
@@ -58,5 +63,11 @@ func (o SGD) Slots() []string { return []string{"momentum"} }
 
 // Step implements Optimizer.
 func (o SGD) Step(v Values, step int64, lr float64) error {
+	if o.Spare {
+		if err := v.decay(v.Gradients, o.WeightDecay); err != nil {
+			return err
+		}
+		o.WeightDecay = 0
+	}
 	return torch.SGD(v.Weights, v.Gradients, v.Slots[0], lr, o.Momentum, o.WeightDecay, o.Nesterov, step == 0)
 }

@@ -9,6 +9,7 @@ package trainer
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/lawa-replay/lawa-replay/evaluator/task"
 	"github.com/lawa-replay/lawa-replay/model"
@@ -29,10 +30,15 @@ type Config struct {
 	WeightDecay     float64 `json:"weight_decay"`        // of SGD
 	Optimizer       string  `json:"optimizer,omitempty"` // another than SGD; its text
 	Schedule        string  `json:"schedule"`
-	Warmup          float64 `json:"warmup"` // epochs of linear warm-up
+	Warmup          float64 `json:"warmup"`                 // epochs of linear warm-up
+	DecayEpochs     float64 `json:"decay_epochs,omitempty"` // at which the schedule is at its end, another than Epochs
 	LabelSmoothing  float64 `json:"label_smoothing"`
-	CheckpointEvery int     `json:"checkpoint_every"`    // steps; 0 means at the end of each epoch
-	Precision       string  `json:"precision,omitempty"` // another than float32
+	CheckpointEvery int     `json:"checkpoint_every"`     // steps; 0 means at the end of each epoch
+	Precision       string  `json:"precision,omitempty"`  // another than float32
+	ClipNorm        float64 `json:"clip_norm,omitempty"`  // of the gradients, at most
+	Accumulate      int     `json:"accumulate,omitempty"` // parts in which a step's batch is computed, more than one
+	Mixup           float64 `json:"mixup,omitempty"`      // of Beta(Mixup, Mixup)
+	LogTrain        int     `json:"log_train,omitempty"`  // training examples on which each checkpoint is evaluated
 }
 
 // SetOptimizer takes the optimizer that a text names. SGD is kept as its settings, so that runs of one recipe are
@@ -43,7 +49,7 @@ func (c *Config) SetOptimizer(text string) error {
 		return err
 	}
 	c.Momentum, c.Nesterov, c.WeightDecay, c.Optimizer = 0, false, 0, o.Spec()
-	if sgd, ok := o.(optim.SGD); ok {
+	if sgd, ok := o.(optim.SGD); ok && !sgd.Spare {
 		c.Momentum, c.Nesterov, c.WeightDecay, c.Optimizer = sgd.Momentum, sgd.Nesterov, sgd.WeightDecay, ""
 	}
 	return nil
@@ -69,11 +75,14 @@ func (c Config) optimizer() (optim.Optimizer, error) {
 // Recipe makes the parts of a run of what the texts name. The network, the data and the devices are for the caller to
 // add.
 func (c Config) Recipe() (Recipe, error) {
-	r := Recipe{BatchSize: c.BatchSize, Seed: c.Seed, CheckpointEvery: c.CheckpointEvery}
-	r.Rates = schedule.Rates{Peak: c.LR, Warmup: c.Warmup, Epochs: c.Epochs}
+	r := Recipe{BatchSize: c.BatchSize, Seed: c.Seed, CheckpointEvery: c.CheckpointEvery, ClipNorm: c.ClipNorm, Accumulate: c.Accumulate, Mixup: c.Mixup}
+	r.Rates = schedule.Rates{Peak: c.LR, Warmup: c.Warmup, Epochs: c.Epochs, Decay: c.DecayEpochs}
 	r.Task = task.Classification{Smoothing: c.LabelSmoothing}
 	if !(c.LabelSmoothing >= 0 && c.LabelSmoothing < 1) {
 		return r, fmt.Errorf("label smoothing %g: want a number from 0 to below 1", c.LabelSmoothing)
+	}
+	if c.LogTrain < 0 {
+		return r, fmt.Errorf("%d training examples to evaluate on", c.LogTrain)
 	}
 	var err error
 	if r.Precision, err = model.ParsePrecision(c.Precision); err != nil {
@@ -92,6 +101,43 @@ func (c Config) Recipe() (Recipe, error) {
 func (c Config) Check() error {
 	_, err := c.Recipe()
 	return err
+}
+
+// Differences says, setting by setting, what c has and what was asked for instead.
+func (c Config) Differences(asked Config) []string {
+	have, want := c.settings(), asked.settings()
+	text := func(m map[string]any, key string) string {
+		if v, ok := m[key]; ok {
+			return fmt.Sprint(v)
+		}
+		return "none"
+	}
+	var out []string
+	for key := range have {
+		if have[key] != want[key] {
+			out = append(out, fmt.Sprintf("%s %s, asked for %s", key, text(have, key), text(want, key)))
+		}
+	}
+	for key := range want {
+		if _, ok := have[key]; !ok {
+			out = append(out, fmt.Sprintf("%s none, asked for %s", key, text(want, key)))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// settings are the configuration's, by the names under which they are recorded.
+func (c Config) settings() map[string]any {
+	var m map[string]any
+	text, err := json.Marshal(c)
+	if err == nil {
+		err = json.Unmarshal(text, &m)
+	}
+	if err != nil {
+		panic(err) // a struct of numbers and texts
+	}
+	return m
 }
 
 // MarshalJSON leaves SGD's settings out where another optimizer is used.

@@ -2,7 +2,6 @@ package trainer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -19,7 +18,7 @@ import (
 // Hooks are what a run tells, and asks, on its way. Each may be nil.
 type Hooks struct {
 	// Step is called after every step.
-	Step func(step, total int64, loss float64)
+	Step func(step, total int64)
 	// Checkpoint is called when the weights of c are stored and before c is recorded; values are the
 	// network's floats, in its flat order. It may add metrics and evaluations to c.
 	Checkpoint func(c *trajectory.Checkpoint, values []float32) error
@@ -43,12 +42,11 @@ func Run(ctx context.Context, recipe Recipe, rec *trajectory.Recorder, hooks Hoo
 			return err
 		}
 		defer in.Free()
-		state, err := optim.NewState(recipe.Optimizer, recipe.Device, in.Weights().Parameters())
-		if err != nil {
+		r := &run{Recipe: recipe, net: in, weights: in.Weights(), inputs: inputs, fields: fields, rec: rec, hooks: hooks, tensors: files(in.Weights().Layout)}
+		defer r.free()
+		if err := r.prepare(); err != nil {
 			return err
 		}
-		defer state.Free()
-		r := &run{Recipe: recipe, net: in, weights: in.Weights(), state: state, inputs: inputs, fields: fields, rec: rec, hooks: hooks, tensors: files(in.Weights().Layout)}
 		return r.train(ctx)
 	})
 }
@@ -58,6 +56,8 @@ type run struct {
 	net     model.Instance
 	weights *model.Weights
 	state   *optim.State
+	decays  *torch.Tensor // which weights do, where not all of them
+	losses  *losses
 	inputs  []string      // the fields that the network takes
 	fields  []string      // these, and what the task needs
 	batch   dataset.Batch // whose memory is used again
@@ -66,12 +66,48 @@ type run struct {
 	tensors []checkpoint.Tensor
 }
 
+// prepare makes what lies on the device beside the weights.
+func (r *run) prepare() error {
+	var err error
+	if r.state, err = optim.NewState(r.Optimizer, r.Device, r.weights.Parameters()); err != nil {
+		return err
+	}
+	if r.losses, err = newLosses(r.Device); err != nil {
+		return err
+	}
+	if optim.SparesVectors(r.Optimizer) {
+		mask := make([]float32, r.weights.Parameters())
+		for _, e := range r.weights.Entries {
+			if e.Role == model.Parameter && len(e.Shape) > 1 {
+				at := mask[e.Offset : e.Offset+e.Elements()]
+				for i := range at {
+					at[i] = 1
+				}
+			}
+		}
+		r.decays, err = torch.From(r.Device, mask, int64(len(mask)))
+	}
+	return err
+}
+
+func (r *run) free() {
+	if r.state != nil {
+		r.state.Free()
+	}
+	if r.losses != nil {
+		r.losses.free()
+	}
+	r.decays.Free()
+}
+
 // place is how far a run has come.
 type place struct {
 	step    int64
 	seconds float64
 	losses  float64 // sum of the steps' losses since the last checkpoint
 	steps   int64   // that the sum is over
+
+	examples, since float64 // trained on since the last checkpoint of this process, and the seconds of that
 }
 
 // stream is one of the seed's generators: an order of the examples for each epoch, an augmentation for each step. Those
@@ -81,6 +117,7 @@ type stream uint64
 const (
 	orders        stream = 1 << 32
 	augmentations stream = 2 << 32
+	mixtures      stream = 3 << 32
 )
 
 func (s stream) generator(seed, number int64) *rand.Rand {
@@ -106,22 +143,29 @@ func (r *run) train(ctx context.Context) error {
 			order = orders.generator(r.Seed, epoch).Perm(r.Data.Len())
 		}
 		from := int(at.step%perEpoch) * r.BatchSize
-		loss, err := r.step(at.step, order[from:min(from+r.BatchSize, len(order))])
-		if err != nil {
+		indices := order[from:min(from+r.BatchSize, len(order))]
+		if err := r.step(at.step, indices); err != nil {
 			return fmt.Errorf("step %d: %w", at.step+1, err)
 		}
 		at.step++
-		at.steps++
-		at.losses += loss
-		at.seconds += time.Since(began).Seconds()
-		if r.hooks.Step != nil {
-			r.hooks.Step(at.step, total, loss)
-		}
 		due := at.step%perEpoch == 0
 		if r.CheckpointEvery > 0 {
 			due = at.step%int64(r.CheckpointEvery) == 0
 		}
-		if due || at.step == total {
+		due = due || at.step == total
+		if due || r.losses.full() {
+			if err := r.losses.flush(&at); err != nil {
+				return err
+			}
+		}
+		took := time.Since(began).Seconds()
+		at.seconds += took
+		at.since += took
+		at.examples += float64(len(indices))
+		if r.hooks.Step != nil {
+			r.hooks.Step(at.step, total)
+		}
+		if due {
 			if err := r.record(&at); err != nil {
 				return err
 			}
@@ -130,40 +174,66 @@ func (r *run) train(ctx context.Context) error {
 	return nil
 }
 
-// step runs one optimizer step (from 0) on the examples of the given indices, and returns its loss.
-func (r *run) step(step int64, indices []int) (float64, error) {
+// step runs one optimizer step (from 0) on the examples of the given indices.
+func (r *run) step(step int64, indices []int) error {
 	// What libtorch may draw follows from the seed and the step too.
 	if err := torch.Seed(r.Seed<<32 + step); err != nil {
-		return 0, err
+		return err
 	}
-	if err := r.Data.Read(&r.batch, indices, augmentations.generator(r.Seed, step)); err != nil {
-		return 0, err
+	draw, mix := augmentations.generator(r.Seed, step), mixtures.generator(r.Seed, step)
+	parts := min(max(1, r.Accumulate), len(indices))
+	for i := range parts {
+		part := indices[i*len(indices)/parts : (i+1)*len(indices)/parts]
+		if err := r.gradients(part, float64(len(part))/float64(len(indices)), draw, mix); err != nil {
+			return err
+		}
 	}
-	if r.batch.N != len(indices) {
-		return 0, fmt.Errorf("split %s: a batch of %d examples where %d were asked for", r.Data.Name(), r.batch.N, len(indices))
+	if r.ClipNorm > 0 {
+		if err := r.weights.Gradients().ClipNorm(r.ClipNorm); err != nil {
+			return err
+		}
+	}
+	r.losses.next()
+	return r.Optimizer.Step(optim.Values{Weights: r.weights.Flat(), Gradients: r.weights.Gradients(), Slots: r.state.Slots, Decays: r.decays}, step, r.Rates.At(step))
+}
+
+// gradients adds those of a part of a step's batch, which is the given share of it, and its loss.
+func (r *run) gradients(part []int, share float64, draw, mix *rand.Rand) error {
+	if err := r.Data.Read(&r.batch, part, draw); err != nil {
+		return err
+	}
+	if r.batch.N != len(part) {
+		return fmt.Errorf("split %s: a batch of %d examples where %d were asked for", r.Data.Name(), r.batch.N, len(part))
 	}
 	var s torch.Scope
 	defer s.Close()
 	b := device.Place(&s, r.Device, &r.batch, r.fields)
-	out := r.net.Forward(&s, b.Inputs(r.inputs), model.Train)
-	if err := s.Err(); err != nil {
-		return 0, err
+	loss := r.loss(&s, b, mix)
+	if share != 1 {
+		loss = s.Times(loss, share)
 	}
-	loss := r.Task.Loss(&s, out, b)
 	s.Backward(loss)
 	if err := s.Err(); err != nil {
-		return 0, err
+		return err
 	}
-	err := r.Optimizer.Step(optim.Values{Weights: r.weights.Flat(), Gradients: r.weights.Gradients(), Slots: r.state.Slots}, step, r.Rates.At(step))
-	if err != nil {
-		return 0, err
+	return r.losses.add(loss)
+}
+
+// loss is that of a batch, or of its blend with itself in another order.
+func (r *run) loss(s *torch.Scope, b *device.Batch, mix *rand.Rand) *torch.Tensor {
+	inputs := b.Inputs(r.inputs)
+	if r.Mixup == 0 {
+		return r.Task.Loss(s, r.forward(s, inputs), b)
 	}
-	var value [1]float32
-	if err := torch.Read(value[:], loss, 0); err != nil {
-		return 0, err
+	order, share := b.Shuffle(s, r.Device, mix), beta(mix, r.Mixup)
+	for i := range inputs {
+		inputs[i] = s.Mix(inputs[i], order, share)
 	}
-	if value[0] != value[0] {
-		return 0, errors.New("the loss is NaN: training diverged (a lower learning rate, or a warm-up, may help)")
-	}
-	return float64(value[0]), nil
+	out := r.forward(s, inputs)
+	return s.Add(s.Times(r.Task.Loss(s, out, b), share), s.Times(r.Task.Loss(s, out, b.In(s, order)), 1-share))
+}
+
+// forward is nil where the scope has an error: tasks need not look.
+func (r *run) forward(s *torch.Scope, inputs []*torch.Tensor) *torch.Tensor {
+	return r.net.Forward(s, inputs, model.Train)
 }

@@ -24,6 +24,9 @@ func (r *run) record(at *place) error {
 		LR:      new(r.Rates.At(at.step - 1)),
 		Metrics: map[string]trajectory.Number{"train/loss": trajectory.Number(at.losses / float64(at.steps))},
 	}
+	if at.since > 0 {
+		c.ExamplesPerSecond = new(at.examples / at.since)
+	}
 	c, err = r.rec.Write(c, r.tensors, encode(r.weights.Counters(), values))
 	if err != nil {
 		return err
@@ -39,7 +42,7 @@ func (r *run) record(at *place) error {
 	if err := r.rec.Commit(c); err != nil {
 		return err
 	}
-	at.losses, at.steps = 0, 0
+	at.losses, at.steps, at.examples, at.since = 0, 0, 0, 0
 	return r.rec.DropStates(c.Index)
 }
 

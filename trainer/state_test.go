@@ -57,7 +57,7 @@ func follow(t *testing.T, dir string, r Recipe, stops ...int64) (*trajectory.Tra
 	for _, stop := range stops {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		hooks := Hooks{Step: func(step, _ int64, _ float64) {
+		hooks := Hooks{Step: func(step, _ int64) {
 			if step == stop {
 				cancel()
 			}
@@ -89,6 +89,59 @@ func TestEveryOptimizerResumes(t *testing.T) {
 				t.Errorf("example %d, %s: weights differ:\n%v\n%v", i+1, text, a, b)
 			}
 		}
+	}
+}
+
+// A batch in parts has the gradients of the whole, but for rounding: these networks have no batch norm.
+func TestPartsAddUp(t *testing.T) {
+	ends := func(parts int, clip float64) []float32 {
+		r := line(t, optim.SGD{Momentum: 0.9})
+		r.Accumulate, r.ClipNorm, r.BatchSize = parts, clip, 16 // the last batch of an epoch has 8
+		run, err := follow(t, filepath.Join(t.TempDir(), "run"), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := run.Map(len(run.Checkpoints)-1, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		return append(decode(w.Data), float32(run.Checkpoints[0].Metrics["train/loss"]))
+	}
+	whole := ends(0, 0)
+	for _, parts := range []int{1, 3, 16} {
+		for i, v := range ends(parts, 0) {
+			if d := math.Abs(float64(v - whole[i])); d > 1e-6 {
+				t.Errorf("%d parts: value %d is %v, of the whole %v", parts, i, v, whole[i])
+			}
+		}
+	}
+	// The norm is that of all parts together.
+	for i, v := range ends(3, 0.05) {
+		if d := math.Abs(float64(v - ends(0, 0.05)[i])); d > 1e-6 || i == 0 && v == whole[0] {
+			t.Errorf("clipped: value %d is off by %v", i, d)
+		}
+	}
+}
+
+// Every seed blends otherwise.
+func TestMixup(t *testing.T) {
+	r := line(t, optim.SGD{})
+	r.Mixup = 1
+	one, err := follow(t, filepath.Join(t.TempDir(), "one"), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := r
+	plain.Mixup = 0
+	other, err := follow(t, filepath.Join(t.TempDir(), "other"), plain)
+	if err != nil || slices.Equal(digests(one), digests(other)) {
+		t.Errorf("nothing was blended: %v, %v", digests(one), err)
+	}
+	words := words(t, 8, "tokens")
+	words.Mixup = 0.2
+	if _, err := runRecipe(t, words); err == nil || !strings.Contains(err.Error(), "mixup: tokens are I64, which cannot be blended") {
+		t.Errorf("blended tokens: %v", err)
 	}
 }
 

@@ -41,7 +41,7 @@ func train(t *testing.T, dir string, cfg Config, stop int64) (*trajectory.Trajec
 	defer rec.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	hooks := Hooks{Step: func(step, _ int64, _ float64) {
+	hooks := Hooks{Step: func(step, _ int64) {
 		if step == stop {
 			cancel()
 		}
@@ -63,10 +63,14 @@ func digests(t *trajectory.Trajectory) (out []string) {
 
 // A run that was interrupted and resumed has the same bits as one that was not.
 func TestResumeIsBitEqual(t *testing.T) {
-	for name, every := range map[string]int{"by epochs": 0, "by steps": 3} {
+	for name, every := range map[string]int{"by epochs": 0, "by steps": 3, "with all there is": 3} {
 		t.Run(name, func(t *testing.T) {
 			cfg := config
 			cfg.CheckpointEvery = every
+			if name == "with all there is" {
+				cfg.ClipNorm, cfg.Accumulate, cfg.Mixup, cfg.LabelSmoothing, cfg.Warmup, cfg.DecayEpochs = 0.5, 3, 0.4, 0.1, 0.5, 5
+				cfg.Optimizer = "lookahead:k=2,optimizer=adamw,decay-vectors=false"
+			}
 			whole, err := train(t, filepath.Join(t.TempDir(), "whole"), cfg, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -142,6 +146,17 @@ func TestDivergenceIsAnError(t *testing.T) {
 	}
 }
 
+func TestDifferencesAreNamed(t *testing.T) {
+	asked := config
+	asked.LR, asked.ClipNorm = 0.2, 1
+	if got := strings.Join(config.Differences(asked), "; "); got != "clip_norm none, asked for 1; lr 0.1, asked for 0.2" {
+		t.Error(got)
+	}
+	if got := asked.Differences(asked); got != nil {
+		t.Error(got)
+	}
+}
+
 func TestConfigIsChecked(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"epochs":    func(c *Config) { c.Epochs = 0 },
@@ -155,6 +170,11 @@ func TestConfigIsChecked(t *testing.T) {
 		"schedule":  func(c *Config) { c.Schedule = "cosin" },
 		"gamma":     func(c *Config) { c.Schedule = "step:gamma=2" },
 		"every":     func(c *Config) { c.CheckpointEvery = -1 },
+		"clip":      func(c *Config) { c.ClipNorm = -1 },
+		"parts":     func(c *Config) { c.Accumulate = 65 },
+		"mixup":     func(c *Config) { c.Mixup = math.NaN() },
+		"no decay":  func(c *Config) { c.Warmup, c.DecayEpochs = 1, 1 },
+		"log-train": func(c *Config) { c.LogTrain = -1 },
 	} {
 		c := config
 		change(&c)

@@ -60,19 +60,21 @@ type Meta struct {
 
 // Checkpoint is one line of checkpoints.jsonl.
 type Checkpoint struct {
-	Index   int                `json:"index"`          // 1, 2, 3, … without gaps
-	Epoch   float64            `json:"epoch"`          // epochs completed at its end: 8 is the end of the eighth
-	Step    int64              `json:"step"`           // optimizer steps completed
-	File    string             `json:"file"`           // path below the trajectory's folder
-	Bytes   int64              `json:"bytes"`          // size of the file
-	SHA256  string             `json:"sha256"`         // of the file, in hexadecimal
-	XXH3    string             `json:"xxh3,omitempty"` // of the file, 128 bits, in hexadecimal: a faster digest against accidents; see digest
-	Seconds *float64           `json:"seconds"`        // spent training up to here, evaluation not counted; nil where not known
-	LR      *float64           `json:"lr"`             // learning rate of its last step; nil where not known
-	Metrics map[string]Number  `json:"metrics,omitempty"`
-	Source  string             `json:"source,omitempty"`      // the file or folder it was imported from
-	Link    *Link              `json:"link,omitempty"`        // where the weights are, if they were not copied
-	Known   map[string]RawJSON `json:"evaluations,omitempty"` // evaluations already made, by their key
+	Index   int      `json:"index"`          // 1, 2, 3, … without gaps
+	Epoch   float64  `json:"epoch"`          // epochs completed at its end: 8 is the end of the eighth
+	Step    int64    `json:"step"`           // optimizer steps completed
+	File    string   `json:"file"`           // path below the trajectory's folder
+	Bytes   int64    `json:"bytes"`          // size of the file
+	SHA256  string   `json:"sha256"`         // of the file, in hexadecimal
+	XXH3    string   `json:"xxh3,omitempty"` // of the file, 128 bits, in hexadecimal: a faster digest against accidents; see digest
+	Seconds *float64 `json:"seconds"`        // spent training up to here, evaluation not counted; nil where not known
+	LR      *float64 `json:"lr"`             // learning rate of its last step; nil where not known
+	// ExamplesPerSecond were trained on since the checkpoint before, or since training went on; nil where not known.
+	ExamplesPerSecond *float64           `json:"examples_per_second,omitempty"`
+	Metrics           map[string]Number  `json:"metrics,omitempty"`
+	Source            string             `json:"source,omitempty"`      // the file or folder it was imported from
+	Link              *Link              `json:"link,omitempty"`        // where the weights are, if they were not copied
+	Known             map[string]RawJSON `json:"evaluations,omitempty"` // evaluations already made, by their key
 }
 
 // Link refers to a checkpoint of another program. SHA256 is then that of the safetensors file which importing

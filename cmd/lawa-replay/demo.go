@@ -15,10 +15,8 @@ import (
 	"github.com/lawa-replay/lawa-replay/analysis"
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
-	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/evaluator"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
-	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/plots"
 	"github.com/lawa-replay/lawa-replay/sweep"
 	"github.com/lawa-replay/lawa-replay/trainer"
@@ -71,7 +69,7 @@ func runDemo(ctx context.Context, cmd *cobra.Command, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := demoTrain(ctx, cmd, training, net, set); err != nil {
+	if err := training.ensure(ctx, net, set, torch.CPU); err != nil {
 		return err
 	}
 	t, err := trajectory.Open(run, formats.Files{})
@@ -110,30 +108,4 @@ func runDemo(ctx context.Context, cmd *cobra.Command, dir string) error {
 	}
 	printSummary(cmd.OutOrStdout(), summary)
 	return nil
-}
-
-// demoTrain trains, or goes on with, or finds the finished run.
-func demoTrain(ctx context.Context, cmd *cobra.Command, o trainOptions, net model.Network, set *dataset.Set) error {
-	if !trajectory.Exists(o.out) {
-		rec, err := o.create(net, set, torch.CPU)
-		if err != nil {
-			return err
-		}
-		defer rec.Close()
-		return train(ctx, o, net, set, torch.CPU, rec)
-	}
-	asked := o.config
-	rec, err := o.goOn(cmd)
-	if err != nil {
-		return err
-	}
-	defer rec.Close()
-	if o.config != asked || rec.Meta.Model != net.Spec() || rec.Meta.Data != set.Spec {
-		return fmt.Errorf("%s holds another run than the demo's: choose another --out", o.out)
-	}
-	if n := len(rec.Checkpoints); n > 0 && rec.Checkpoints[n-1].Epoch == float64(asked.Epochs) {
-		say("found the finished run in %s", o.out)
-		return nil
-	}
-	return train(ctx, o, net, set, torch.CPU, rec)
 }

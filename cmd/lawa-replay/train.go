@@ -7,8 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,6 +20,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/dataset/device"
 	"github.com/lawa-replay/lawa-replay/evaluator"
+	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/trainer"
@@ -28,6 +32,7 @@ type trainOptions struct {
 	model, data, device, out, name string
 	files                          dataOptions
 	resume                         bool
+	seeds                          string // several, each a run of its own
 	threads                        int
 	config                         trainer.Config
 }
@@ -44,6 +49,10 @@ The run is evaluated on the validation split after each epoch, by its own
 batch-norm statistics: the baseline. Ctrl-C, or a kill, loses nothing that was
 recorded; --resume goes on from the newest checkpoint, and on a CPU ends with the
 same bits as a run that was not interrupted.
+
+--seeds 0,1,2 trains a run for each into RUN/seed-0, RUN/seed-1 and RUN/seed-2; the
+same command again goes on where it stopped. sweep RUN/seed-* then evaluates them
+together, and figures show their mean and spread.
 
 ` + shortly(networkList()) + `
 
@@ -77,15 +86,21 @@ same bits as a run that was not interrupted.
 	f.IntVar(&o.config.Epochs, "epochs", 20, "epochs to train")
 	f.IntVar(&o.config.BatchSize, "batch-size", 128, "examples per step")
 	f.Int64Var(&o.config.Seed, "seed", 1, "seed of the weights, the data order and the augmentation")
+	f.StringVar(&o.seeds, "seeds", "", "several seeds, as in 0,1,2 or 1-5: a run for each, in folders of their own below --out")
 	f.Float64Var(&o.config.LR, "lr", 0.1, "peak learning rate")
 	f.StringVar(&optimizer, "optimizer", "sgd", "optimizer, as in sgd:momentum=0.9,nesterov=true or adamw:weight-decay=0.1")
 	f.Float64Var(&o.config.Momentum, "momentum", 0.9, "momentum of sgd")
 	f.BoolVar(&o.config.Nesterov, "nesterov", false, "Nesterov momentum of sgd")
-	f.Float64Var(&o.config.WeightDecay, "weight-decay", 5e-4, "weight decay of sgd, on every parameter")
+	f.Float64Var(&o.config.WeightDecay, "weight-decay", 5e-4, "weight decay of sgd, on every parameter (--optimizer sgd:decay-vectors=false: not on biases and norms)")
 	f.StringVar(&o.config.Schedule, "schedule", "cosine", "learning rate behind the warm-up, as in step:every=30,gamma=0.1 (in epochs)")
 	f.Float64Var(&o.config.Warmup, "warmup", 0, "epochs of linear warm-up")
+	f.Float64Var(&o.config.DecayEpochs, "decay-epochs", 0, "epoch, warm-up counted, at which the schedule is at its end, where it stays; later than the last one, and the run ends on the way (default: --epochs)")
 	f.StringVar(&precision, "precision", "float32", precisionUsage+"; weights and gradients stay float32")
 	f.Float64Var(&o.config.LabelSmoothing, "label-smoothing", 0, "label smoothing of the training loss")
+	f.Float64Var(&o.config.Mixup, "mixup", 0, "train on blends of two examples each, in shares drawn from Beta(MIXUP, MIXUP) for every batch (0: off; usual 0.2)")
+	f.Float64Var(&o.config.ClipNorm, "clip-norm", 0, "clip the gradients to this norm, of all weights together (0: off; usual 1)")
+	f.IntVar(&o.config.Accumulate, "accumulate", 0, "compute each batch in so many parts, one after another, which takes less memory; --batch-size stays what a step sees, and batch norm sees each part alone")
+	f.IntVar(&o.config.LogTrain, "log-train", 0, "evaluate each checkpoint on so many training examples too, not augmented, as the split train-N (sweep --split val,train-N evaluates averages on it)")
 	f.IntVar(&o.config.CheckpointEvery, "checkpoint-every", 0, "record every so many steps instead of every epoch")
 	return c
 }
@@ -103,13 +118,13 @@ func (o *trainOptions) setOptimizer(f *pflag.FlagSet, text string) error {
 	if err := o.config.SetOptimizer(text); err != nil {
 		return inFlag("optimizer", err)
 	}
-	if o.config.Optimizer != "" && !f.Changed("lr") {
+	if name, _, _ := strings.Cut(o.config.Optimizer, ":"); name != "" && name != "sgd" && !f.Changed("lr") {
 		return fmt.Errorf("--lr is missing: the usual %g is for sgd, not for %s", o.config.LR, text)
 	}
 	return nil
 }
 
-// runTrain trains a new run, or goes on with one.
+// runTrain trains a new run, goes on with one, or does so for several seeds.
 func runTrain(ctx context.Context, cmd *cobra.Command, o trainOptions) error {
 	if o.out == "" {
 		return wrong(cmd, errors.New("--out is missing: the folder of the trajectory"))
@@ -121,40 +136,137 @@ func runTrain(ctx context.Context, cmd *cobra.Command, o trainOptions) error {
 	if err := device.Open(); err != nil {
 		return err
 	}
-	var rec *trajectory.Recorder
 	if o.resume {
-		if rec, err = o.goOn(cmd); err != nil {
+		for _, flag := range trainingFlags {
+			if cmd.Flags().Changed(flag) {
+				return wrong(cmd, fmt.Errorf("--%s cannot be given with --resume: the run keeps its settings", flag))
+			}
+		}
+		rec, err := o.goOn()
+		if err != nil {
 			return err
 		}
 		defer rec.Close()
+		net, set, err := o.prepare(cmd, device)
+		if err != nil {
+			return err
+		}
+		return train(ctx, o, net, set, device, rec)
 	}
+	runs, err := o.each(cmd)
+	if err != nil {
+		return wrong(cmd, err)
+	}
+	net, set, err := o.prepare(cmd, device)
+	if err != nil {
+		return err
+	}
+	if o.seeds != "" {
+		for _, one := range runs {
+			if err := one.ensure(ctx, net, set, device); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	rec, err := o.create(net, set, device)
+	if err != nil {
+		return err
+	}
+	defer rec.Close()
+	return train(ctx, o, net, set, device, rec)
+}
+
+// trainingFlags are those that say what a run is: one that goes on keeps its own.
+var trainingFlags = []string{"model", "data", "epochs", "batch-size", "seed", "seeds", "lr", "optimizer", "momentum", "nesterov", "weight-decay", "schedule", "warmup", "decay-epochs",
+	"label-smoothing", "mixup", "clip-norm", "accumulate", "log-train", "checkpoint-every", "precision", "run"}
+
+// each are the runs that --seeds asks for, or the one.
+func (o trainOptions) each(cmd *cobra.Command) ([]trainOptions, error) {
+	if o.seeds == "" {
+		return []trainOptions{o}, nil
+	}
+	if cmd.Flags().Changed("seed") {
+		return nil, errors.New("--seed and --seeds: give one of them")
+	}
+	if trajectory.Exists(o.out) {
+		return nil, fmt.Errorf("--seeds: %s holds a run; those of the seeds go into folders below another --out", o.out)
+	}
+	seeds, err := spec.Ranges(o.seeds, 0, math.MaxInt32)
+	if err != nil {
+		return nil, inFlag("seeds", err)
+	}
+	if o.name == "" {
+		o.name = filepath.Base(filepath.Clean(o.out))
+	}
+	var out []trainOptions
+	for _, seed := range seeds {
+		one := o
+		one.config.Seed = int64(seed)
+		one.out = filepath.Join(o.out, fmt.Sprintf("seed-%d", seed))
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// prepare checks the settings, and opens the data and the network.
+func (o trainOptions) prepare(cmd *cobra.Command, device torch.Device) (model.Network, *dataset.Set, error) {
 	recipe, err := o.config.Recipe()
 	if err == nil {
 		err = recipe.Precision.Check(device)
 	}
 	if err != nil {
-		return wrong(cmd, err)
+		return nil, nil, wrong(cmd, err)
 	}
 	net, set, err := o.open(cmd)
-	if err != nil {
-		return err
+	if err == nil && o.config.LogTrain > 0 {
+		if _, err = o.logged(set); err != nil {
+			err = wrong(cmd, inFlag("log-train", err))
+		}
 	}
-	if !o.resume {
-		if rec, err = o.create(net, set, device); err != nil {
+	return net, set, err
+}
+
+// logged is the part of the training split that --log-train asks for.
+func (o trainOptions) logged(set *dataset.Set) (dataset.Split, error) {
+	return set.Split(fmt.Sprintf("train-%d", o.config.LogTrain))
+}
+
+// ensure trains a run, goes on with what stands there of it, or finds it finished. What is another run is an error.
+func (o trainOptions) ensure(ctx context.Context, net model.Network, set *dataset.Set, device torch.Device) error {
+	if !trajectory.Exists(o.out) {
+		rec, err := o.create(net, set, device)
+		if err != nil {
 			return err
 		}
 		defer rec.Close()
+		return train(ctx, o, net, set, device, rec)
+	}
+	asked := o.config
+	rec, err := o.goOn()
+	if err != nil {
+		return err
+	}
+	defer rec.Close()
+	differs := o.config.Differences(asked)
+	for what, of := range map[string][2]string{"model": {rec.Meta.Model, net.Spec()}, "data": {rec.Meta.Data, set.Spec}} {
+		if of[0] != of[1] {
+			differs = append(differs, fmt.Sprintf("%s %s, asked for %s", what, of[0], of[1]))
+		}
+	}
+	if len(differs) > 0 {
+		slices.Sort(differs)
+		return fmt.Errorf("%s was trained with other settings: %s; choose another --out", o.out, strings.Join(differs, "; "))
+	}
+	if n := len(rec.Checkpoints); n > 0 && rec.Checkpoints[n-1].Step == int64(asked.Epochs)*rec.Meta.StepsPerEpoch {
+		say("found the finished run in %s", o.out)
+		return nil
 	}
 	return train(ctx, o, net, set, device, rec)
 }
 
 // goOn opens the run in o.out, whose settings become the options'.
-func (o *trainOptions) goOn(cmd *cobra.Command) (*trajectory.Recorder, error) {
-	for _, flag := range []string{"model", "data", "epochs", "batch-size", "seed", "lr", "optimizer", "momentum", "nesterov", "weight-decay", "schedule", "warmup", "label-smoothing", "checkpoint-every", "precision", "run"} {
-		if cmd.Flags().Changed(flag) {
-			return nil, wrong(cmd, fmt.Errorf("--%s cannot be given with --resume: the run keeps its settings", flag))
-		}
-	}
+func (o *trainOptions) goOn() (*trajectory.Recorder, error) {
 	rec, err := trajectory.Append(o.out, formats.Files{})
 	if err != nil {
 		return nil, err
@@ -222,17 +334,32 @@ func train(ctx context.Context, o trainOptions, net model.Network, set *dataset.
 		return err
 	}
 	defer val.Free()
+	watched := []*evaluator.Data{val}
+	if o.config.LogTrain > 0 {
+		split, err := o.logged(set)
+		if err != nil {
+			return err
+		}
+		data, err := engine.Load(split, room)
+		if err != nil {
+			return err
+		}
+		defer data.Free()
+		watched = append(watched, data)
+	}
 	recipe.Network, recipe.Data, recipe.Device, recipe.Threads = net, set.Train, on, o.threads
 	steps := int64(o.config.Epochs) * rec.Meta.StepsPerEpoch
-	say("training %s on %s: %d parameters, %d steps in %d epochs", rec.Meta.Model, rec.Meta.Data, net.Layout().Parameters(), steps, o.config.Epochs)
+	say("training %s on %s, seed %d: %d parameters, %d steps in %d epochs", rec.Meta.Model, rec.Meta.Data, o.config.Seed, net.Layout().Parameters(), steps, o.config.Epochs)
 	bar := newProgress(ctx, "train", int(steps))
 	defer bar.close()
 	hooks := trainer.Hooks{
-		Step: func(step, _ int64, _ float64) { bar.set(int(step)) },
+		Step: func(step, _ int64) { bar.set(int(step)) },
 		Checkpoint: func(c *trajectory.Checkpoint, values []float32) error {
 			// Even when interrupted: a checkpoint whose weights are stored is worth its line.
-			if err := engine.Record(context.WithoutCancel(ctx), c, values, val); err != nil {
-				return err
+			for _, data := range watched {
+				if err := engine.Record(context.WithoutCancel(ctx), c, values, data); err != nil {
+					return err
+				}
 			}
 			bar.describe(fmt.Sprintf("train: epoch %s, top-1 %.2f %%", trajectory.EpochName(c.Epoch), float64(c.Metrics["val/top1"])))
 			return nil
@@ -242,7 +369,11 @@ func train(ctx context.Context, o trainOptions, net model.Network, set *dataset.
 	bar.close()
 	n := len(rec.Checkpoints)
 	if errors.Is(err, context.Canceled) {
-		say("interrupted: %d checkpoints are recorded in %s; go on with: lawa-replay train --out %s --resume", n, o.out, o.out)
+		again := "lawa-replay train --out " + o.out + " --resume"
+		if o.seeds != "" {
+			again = "the same command"
+		}
+		say("interrupted: %d checkpoints are recorded in %s; go on with: %s", n, o.out, again)
 		return err
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ package device
 
 import (
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/dataset"
@@ -35,6 +36,29 @@ func (b *Batch) Inputs(names []string) []*torch.Tensor {
 	out := make([]*torch.Tensor, len(names))
 	for i, name := range names {
 		out[i] = b.Tensor(name)
+	}
+	return out
+}
+
+// Shuffle draws an order of the batch's examples, int64 on the device d.
+func (b *Batch) Shuffle(s *torch.Scope, d torch.Device, draw *rand.Rand) *torch.Tensor {
+	order := make([]int64, b.N)
+	for i, j := range draw.Perm(b.N) {
+		order[i] = int64(j)
+	}
+	t, err := torch.From(d, order, int64(b.N))
+	if s.Fail(err); err != nil {
+		return nil
+	}
+	s.Own(t)
+	return t
+}
+
+// In is the batch with its examples in another order.
+func (b *Batch) In(s *torch.Scope, order *torch.Tensor) *Batch {
+	out := &Batch{N: b.N, Fields: b.Fields}
+	for _, t := range b.Tensors {
+		out.Tensors = append(out.Tensors, s.Take(t, order))
 	}
 	return out
 }

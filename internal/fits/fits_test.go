@@ -216,7 +216,7 @@ func train(ctx context.Context, t *testing.T, dir string, set *dataset.Set) *tra
 	defer val.Free()
 	begun, cancel := context.WithCancel(ctx)
 	hooks := trainer.Hooks{
-		Step: func(step, _ int64, _ float64) {
+		Step: func(step, _ int64) {
 			if step == 23 {
 				cancel()
 			}

@@ -82,6 +82,48 @@ char *lr_add_scaled(lr_tensor t, lr_tensor x, double scale) {
   });
 }
 
+// t += scale·x·y
+char *lr_add_product(lr_tensor t, lr_tensor x, lr_tensor y, double scale) {
+  return guarded([&] {
+    torch::NoGradGuard guard;
+    of(t).addcmul_(of(x), of(y), scale);
+  });
+}
+
+// torch.nn.utils.clip_grad_norm_ over a flat tensor. The host does not wait for the norm.
+char *lr_clip_norm(lr_tensor t, double most) {
+  return guarded([&] {
+    torch::NoGradGuard guard;
+    of(t).mul_((most / (of(t).norm() + 1e-6)).clamp_max_(1));
+  });
+}
+
+// x·scale, differentiable
+char *lr_times(lr_tensor *out, lr_tensor x, double scale) {
+  return guarded([&] { *out = new torch::Tensor(of(x).mul(scale)); });
+}
+
+// x[order]
+char *lr_take(lr_tensor *out, lr_tensor x, lr_tensor order) {
+  return guarded([&] { *out = new torch::Tensor(of(x).index_select(0, of(order))); });
+}
+
+// x·share + x[order]·(1 − share)
+char *lr_mix(lr_tensor *out, lr_tensor x, lr_tensor order, double share) {
+  return guarded([&] {
+    torch::NoGradGuard guard;
+    *out = new torch::Tensor(of(x).mul(share).add_(of(x).index_select(0, of(order)), 1 - share));
+  });
+}
+
+// t[i] += x, a tensor of one element
+char *lr_add_at(lr_tensor t, int64_t i, lr_tensor x) {
+  return guarded([&] {
+    torch::NoGradGuard guard;
+    of(t).narrow(0, i, 1).add_(of(x).view({1}));
+  });
+}
+
 // t += share·(x − t)
 char *lr_lerp(lr_tensor t, lr_tensor x, double share) {
   return guarded([&] {

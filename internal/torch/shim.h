@@ -48,6 +48,12 @@ char *lr_sgd(lr_tensor p, lr_tensor grad, lr_tensor momentum, double lr, double 
 char *lr_adam(lr_tensor p, lr_tensor grad, lr_tensor m, lr_tensor v, double lr, double b1, double b2, double eps, double wd,
               int decoupled, int64_t step);
 char *lr_add_scaled(lr_tensor t, lr_tensor x, double scale);
+char *lr_add_product(lr_tensor t, lr_tensor x, lr_tensor y, double scale);
+char *lr_clip_norm(lr_tensor t, double most);
+char *lr_add_at(lr_tensor t, int64_t i, lr_tensor x);
+char *lr_times(lr_tensor *out, lr_tensor x, double scale);
+char *lr_take(lr_tensor *out, lr_tensor x, lr_tensor order);
+char *lr_mix(lr_tensor *out, lr_tensor x, lr_tensor order, double share);
 char *lr_lerp(lr_tensor t, lr_tensor x, double share);
 char *lr_copy(lr_tensor t, lr_tensor x);
 char *lr_zero(lr_tensor t);

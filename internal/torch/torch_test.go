@@ -152,3 +152,41 @@ func TestValues(t *testing.T) {
 		return nil
 	})
 }
+
+func TestBlends(t *testing.T) {
+	within(t, func() error {
+		var s Scope
+		defer s.Close()
+		x, err := From(CPU, []float32{1, 2, 3, 4, 5, 6}, 3, 2)
+		if err != nil {
+			return err
+		}
+		defer x.Free()
+		order, err := From(CPU, []int64{2, 0, 1}, 3)
+		if err != nil {
+			return err
+		}
+		defer order.Free()
+		for what, c := range map[string]struct {
+			have *Tensor
+			want []float32
+		}{
+			"mix":   {s.Mix(x, order, 0.75), []float32{2, 3, 2.5, 3.5, 4.5, 5.5}},
+			"take":  {s.Take(x, order), []float32{5, 6, 1, 2, 3, 4}},
+			"times": {s.Times(x, 0.5), []float32{0.5, 1, 1.5, 2, 2.5, 3}},
+		} {
+			if s.Err() != nil {
+				return s.Err()
+			}
+			got := make([]float32, 6)
+			if err := Read(got, c.have, 0); err != nil || !slices.Equal(got, c.want) {
+				t.Errorf("%s: %v, %v", what, got, err)
+			}
+		}
+		s.Mix(x, x, 0.5)
+		if s.Err() == nil {
+			t.Error("an order of floats is no error")
+		}
+		return nil
+	})
+}
