@@ -30,7 +30,7 @@ var photoOptions = []spec.Option{
 	{Name: "exif", Default: "ignore", About: "turn: a JPEG is turned as its EXIF says, which Pillow does not by itself"},
 	{Name: "mean", Default: "0.485/0.456/0.406", About: "of red, green and blue, by which images are normalised"},
 	{Name: "std", Default: "0.229/0.224/0.225", About: "their standard deviations"},
-	{Name: "store", Default: "crop", About: "what is kept of decoded training images: crop, the centre alone; whole, the resized image"},
+	{Name: "store", Default: "crop", About: "what is kept of decoded training images: crop, the centre alone; whole, the resized image, which is usual with resized-crop"},
 	{Name: "skip-broken", Default: "false", About: "images that cannot be decoded are left out and counted"},
 }
 
@@ -47,7 +47,7 @@ type photoSpec struct {
 func photoKind(k spec.Kind[Source], open func(photoSpec, Opening) (*Set, error)) spec.Kind[Source] {
 	k.Options = slices.Concat(photoOptions, k.Options, imageOptions)
 	k.Parse = func(s *spec.Spec) Source {
-		p := photoSpec{dir: s.OptionalWord(), options: options{train: s.Int("train", 0, 1), val: s.Int("val", 0, 1), augment: Augment{s.Int("shift", 0, 0), s.Bool("flip", false)}}}
+		p := photoSpec{dir: s.OptionalWord(), options: options{train: s.Int("train", 0, 1), val: s.Int("val", 0, 1), augment: parseAugment(s)}}
 		p.parse(s)
 		if k.Name == imageNetName {
 			p.labels = p.text(s, "labels", "")
@@ -112,8 +112,12 @@ func (p *photoSpec) parse(s *spec.Spec) {
 	if slices.ContainsFunc(p.norm.Std, func(v float32) bool { return v <= 0 }) {
 		s.Fail("std is above 0")
 	}
-	p.store = s.Choice("store", "crop", "crop", "whole")
-	p.note("store", p.store, "crop")
+	store := "crop"
+	if p.augment.Scale != [2]float64{} { // parts of the whole image are wanted
+		store = "whole"
+	}
+	p.store = s.Choice("store", store, "crop", "whole")
+	p.note("store", p.store, store)
 	p.skip = s.Bool("skip-broken", false)
 	p.note("skip-broken", strconv.FormatBool(p.skip), "false")
 }

@@ -21,12 +21,10 @@ type normNamed struct {
 }
 
 // imageOptions are those that all sets of images take.
-var imageOptions = []spec.Option{
+var imageOptions = append([]spec.Option{
 	{Name: "train", About: "the first N training examples alone"},
 	{Name: "val", About: "the first N validation examples alone"},
-	{Name: "shift", Default: "0", About: "training images are shifted by up to N pixels each way, black moving in"},
-	{Name: "flip", Default: "false", About: "training images are mirrored, every other time"},
-}
+}, augmentOptions...)
 
 // imageOpening is what a reader of a data set of images is asked for.
 type imageOpening struct {
@@ -65,7 +63,7 @@ func imageKind(k spec.Kind[Source], norms []normNamed, labels []string, read fun
 			}
 		}
 		o.train, o.val = s.Int("train", 0, 1), s.Int("val", 0, 1)
-		o.augment = Augment{s.Int("shift", 0, 0), s.Bool("flip", false)}
+		o.augment = parseAugment(s)
 		return Source{Spec: o.spec(k.Name, names[0]), open: func(at Opening) (*Set, error) {
 			found, err := read(imageOpening{at.Dir, o.norm.Norm, o.labels})
 			if err != nil {
@@ -98,12 +96,7 @@ func (o options) spec(name, usual string) string {
 	if o.val > 0 {
 		parts = append(parts, fmt.Sprintf("val=%d", o.val))
 	}
-	if o.augment.Shift > 0 {
-		parts = append(parts, fmt.Sprintf("shift=%d", o.augment.Shift))
-	}
-	if o.augment.Flip {
-		parts = append(parts, "flip=true")
-	}
+	parts = append(parts, o.augment.texts()...)
 	if len(parts) == 0 {
 		return name
 	}
