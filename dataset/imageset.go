@@ -21,13 +21,21 @@ type normNamed struct {
 }
 
 // imageOptions are those that all sets of images take.
-var imageOptions = []spec.Option{
+var imageOptions = append([]spec.Option{
 	{Name: "train", About: "the first N training examples alone"},
 	{Name: "val", About: "the first N validation examples alone"},
+}, augmentOptions...)
+
+// imageOpening is what a reader of a data set of images is asked for.
+type imageOpening struct {
+	dir    string
+	norm   Norm
+	labels string // of those that there is a choice of
 }
 
-// imageKind completes a data set of images: its options, and its normalisations, of which the first is the usual one.
-func imageKind(k spec.Kind[Source], norms []normNamed, read func(dir string, norm Norm) (imageSet, error)) spec.Kind[Source] {
+// imageKind completes a data set of images: its options, its normalisations and, where there is a choice, its labels, of
+// which the first are the usual ones.
+func imageKind(k spec.Kind[Source], norms []normNamed, labels []string, read func(imageOpening) (imageSet, error)) spec.Kind[Source] {
 	var names []string
 	for _, n := range norms {
 		names = append(names, n.name)
@@ -35,7 +43,10 @@ func imageKind(k spec.Kind[Source], norms []normNamed, read func(dir string, nor
 	if len(norms) > 1 {
 		k.Options = append(k.Options, spec.Option{Name: "norm", Default: names[0], About: "statistics that the images are normalised by: " + strings.Join(names, " or ")})
 	}
-	k.Options = slices.Concat(k.Options, imageOptions, augmentOptions)
+	if len(labels) > 0 {
+		k.Options = append(k.Options, spec.Option{Name: "labels", Default: labels[0], About: strings.Join(labels, " or ")})
+	}
+	k.Options = append(k.Options, imageOptions...)
 	k.Parse = func(s *spec.Spec) Source {
 		o := options{norm: norms[0]}
 		if len(norms) > 1 {
@@ -46,10 +57,15 @@ func imageKind(k spec.Kind[Source], norms []normNamed, read func(dir string, nor
 				}
 			}
 		}
+		if len(labels) > 0 {
+			if o.labels = s.Choice("labels", labels[0], labels...); o.labels != labels[0] {
+				o.extra = append(o.extra, "labels="+o.labels)
+			}
+		}
 		o.train, o.val = s.Int("train", 0, 1), s.Int("val", 0, 1)
 		o.augment = parseAugment(s)
 		return Source{Spec: o.spec(k.Name, names[0]), open: func(at Opening) (*Set, error) {
-			found, err := read(at.Dir, o.norm.Norm)
+			found, err := read(imageOpening{at.Dir, o.norm.Norm, o.labels})
 			if err != nil {
 				return nil, err
 			}
@@ -62,13 +78,15 @@ func imageKind(k spec.Kind[Source], norms []normNamed, read func(dir string, nor
 // options are what the text of a set of images says beside its name.
 type options struct {
 	norm       normNamed
-	train, val int // the first examples; 0 for all
+	labels     string   // chosen; "" where there is no choice
+	extra      []string // key=value of what only some sets have
+	train, val int      // the first examples; 0 for all
 	augment    Augment
 }
 
 // spec is the canonical text: what is as usual is left out.
 func (o options) spec(name, usual string) string {
-	var parts []string
+	parts := slices.Clone(o.extra)
 	if o.norm.name != usual {
 		parts = append(parts, "norm="+o.norm.name)
 	}
@@ -78,7 +96,7 @@ func (o options) spec(name, usual string) string {
 	if o.val > 0 {
 		parts = append(parts, fmt.Sprintf("val=%d", o.val))
 	}
-	parts = append(parts, o.augment.spec()...)
+	parts = append(parts, o.augment.texts()...)
 	if len(parts) == 0 {
 		return name
 	}

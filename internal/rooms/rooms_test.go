@@ -39,7 +39,7 @@ var may = map[string][]string{
 	"results":                {"internal/atomicfile", "internal/input", "results/metric"},
 	"evaluator/worker":       {"bn", "checkpoint", "internal/atomicfile", "internal/input", "results/metric", "sweep", "trajectory"},
 	"model":                  {"bn", "checkpoint", "dataset", "internal/hint", "internal/input", "internal/spec", "internal/torch"},
-	"dataset":                {"checkpoint", "checkpoint/safetensors", "dataset/picture", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec"},
+	"dataset":                {"checkpoint", "checkpoint/pickle", "checkpoint/rebuild", "checkpoint/safetensors", "dataset/picture", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec"},
 	"optim":                  {"internal/spec", "internal/torch"},
 	"optim/schedule":         {"internal/spec"},
 	"trainer":                {"checkpoint", "dataset", "dataset/device", "evaluator/task", "internal/torch", "model", "optim", "optim/schedule", "trajectory"},
