@@ -1,7 +1,7 @@
 """A training step (forward, loss, backward, SGD) of three networks by lawa-replay and by PyTorch on the same shapes, in turns, each
 at its best: whatever else the machine does makes either slower. PyTorch in the memory format that is faster for it.
 
-usage: step.py [THREADS [ROUNDS]]    (in bench/, with the settings of scripts/env.sh; torch and torchvision)
+usage: step.py [THREADS [ROUNDS [NETWORK…]]]    (in bench/, with the settings of scripts/env.sh; torch and torchvision)
 """
 import os
 import re
@@ -61,7 +61,8 @@ def ours(name, steps):
 subprocess.run(["go", "test", "-c", "-o", os.environ.setdefault("STEP_TEST", "/tmp/model.test"), "../model"], check=True)
 processor = re.search(r"model name\s*: (.*)", open("/proc/cpuinfo").read())[1]
 print(f"{processor}, {threads} thread{'s' * (threads > 1)}, PyTorch {torch.__version__}, batches of {BATCH}")
-for name, (make, shape, steps) in NETWORKS.items():
+for name in sys.argv[3:] or NETWORKS:
+    make, shape, steps = NETWORKS[name]
     a, b, c = [], [], []
     for _ in range(rounds):
         a.append(ours(name, steps))
