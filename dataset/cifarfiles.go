@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -98,8 +99,8 @@ func (p jpegFiles) undecoded() []undecoded {
 	return out
 }
 
-// fromArchive reads a .tar.gz, which is not unpacked again once its images are decoded.
-func fromArchive(name string) (decodedSet, error) {
+// fromArchive reads a .tar.gz, which is not unpacked again once its images are in the cache.
+func (c cifarFiles) fromArchive(name string, labels cifarLabels) (decodedSet, error) {
 	f, _, err := input.Open(name, maxCIFARFile)
 	if err != nil {
 		return decodedSet{}, err
@@ -109,36 +110,109 @@ func fromArchive(name string) (decodedSet, error) {
 	if _, err := io.Copy(h, f); err != nil {
 		return decodedSet{}, err
 	}
-	return decodedOnce("cifar10", hex.EncodeToString(h.Sum(nil)), cifarShape, func() ([]undecoded, error) {
+	kind := c.name
+	if labels.name != "" {
+		kind += "-" + labels.name
+	}
+	var notes []string
+	set, err := decodedOnce(kind, hex.EncodeToString(h.Sum(nil)), cifarShape, func() ([]undecoded, error) {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return nil, err
 		}
-		p, err := unpack(f)
-		return p.undecoded(), err
-	})
-}
-
-// unpack reads the JPEG files of a .tar.gz.
-func unpack(r io.Reader) (jpegFiles, error) {
-	z, err := gzip.NewReader(r)
-	if err != nil {
-		return nil, err
-	}
-	t := tar.NewReader(z)
-	p := jpegFiles{}
-	for {
-		h, err := t.Next()
-		if err == io.EOF {
-			p.sort()
-			return p, nil
-		}
-		if err == nil && h.Typeflag == tar.TypeReg {
-			err = p.add(h.Name, func() (io.Reader, error) { return t, nil })
-		}
+		u := unpacking{cifarFiles: c, chosen: labels, jpegs: jpegFiles{}, batches: cifarBatches{}}
+		err := u.unpack(f)
 		if err != nil {
 			return nil, err
 		}
+		splits, said, err := u.splits()
+		notes = said
+		return splits, err
+	})
+	set.notes = append(set.notes, notes...)
+	return set, err
+}
+
+// unpacking is what was found in an archive.
+type unpacking struct {
+	cifarFiles
+	chosen  cifarLabels
+	jpegs   jpegFiles
+	batches cifarBatches
+}
+
+// unpack reads a .tar.gz from its beginning to its end.
+func (u *unpacking) unpack(r io.Reader) error {
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		return err
 	}
+	t := tar.NewReader(z)
+	for {
+		h, err := t.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil && h.Typeflag == tar.TypeReg {
+			err = u.take(h, t)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// take reads one of the published files, or a JPEG; others are passed over.
+func (u *unpacking) take(h *tar.Header, r io.Reader) error {
+	name := path.Base(path.Clean(h.Name))
+	for _, f := range u.forms {
+		for _, file := range f.files() {
+			if file.name != name {
+				continue
+			}
+			if u.batches[name] != nil {
+				return fmt.Errorf("%s: a second file of this name", h.Name)
+			}
+			if h.Size > maxCIFARBatch {
+				return fmt.Errorf("%s: %d bytes, at most %d are read", h.Name, h.Size, maxCIFARBatch)
+			}
+			b, err := f.batch(r, h.Size, file, u.chosen)
+			if err != nil {
+				return fmt.Errorf("%s: %w", h.Name, err)
+			}
+			u.batches[name] = b
+			return nil
+		}
+	}
+	if !u.jpeg {
+		return nil
+	}
+	return u.jpegs.add(h.Name, func() (io.Reader, error) { return r, nil })
+}
+
+// splits are those of the first form of which the archive has the test images.
+func (u *unpacking) splits() ([]undecoded, []string, error) {
+	for _, f := range u.forms {
+		if u.batches[f.test.name] == nil {
+			continue
+		}
+		var out []undecoded
+		for _, s := range []struct {
+			name  string
+			files []cifarFile
+		}{{"train", f.train}, {"test", []cifarFile{f.test}}} {
+			d := u.batches.join(s.files)
+			out = append(out, undecoded{name: s.name, labels: d.labels, decode: func(i int, pixels []byte) error {
+				copy(pixels, d.pixels[i*cifarBytes:])
+				return nil
+			}})
+		}
+		return out, f.notes(u.batches), nil
+	}
+	u.jpegs.sort()
+	if len(u.jpegs["test"]) == 0 { // before an empty cache is written
+		return nil, nil, errors.New("no test images in it; " + u.wanted())
+	}
+	return u.jpegs.undecoded(), nil, nil
 }
 
 // fromFolders reads train/CLASS and test/CLASS.

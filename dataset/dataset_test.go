@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lawa-replay/lawa-replay/dataset/picture"
 	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
 
@@ -108,7 +109,7 @@ func TestOpenFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if set.Train.Len() != 12 || set.Val.Len() != 7 || set.Train.Fields()[0].Shape[1] != 4 || set.Train.(*images).augment != (Augment{1, true}) || set.Spec != "fashion-mnist:val=7,shift=1,flip=true" {
+	if set.Train.Len() != 12 || set.Val.Len() != 7 || set.Train.Fields()[0].Shape[1] != 4 || set.Train.(*images).augment != (Augment{Shift: 1, Flip: true}) || set.Spec != "fashion-mnist:val=7,shift=1,flip=true" {
 		t.Errorf("%+v", set)
 	}
 	if digest(t, set.Train) == digest(t, set.Val) || digest(t, set.Val) != digest(t, Head(set.Train, 7)) {
@@ -159,7 +160,10 @@ func TestAugment(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
 		dst := make([]uint8, 12)
-		Augment{1, true}.apply(dst, src, 3, 4, rng)
+		c := Augment{Shift: 1, Flip: true}.draw(rng, 4, 3, 4, 3)
+		if err := c.apply(pixels{dst, 4, 3}, pixels{src, 4, 3}, picture.Filters()[0], nil); err != nil {
+			t.Fatal(err)
+		}
 		seen[string(dst)] = true
 	}
 	for name, want := range map[string][]uint8{

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lawa-replay/lawa-replay/internal/spec"
@@ -20,21 +21,30 @@ type normNamed struct {
 }
 
 // imageOptions are those that all sets of images take.
-var imageOptions = []spec.Option{
+var imageOptions = append([]spec.Option{
 	{Name: "train", About: "the first N training examples alone"},
 	{Name: "val", About: "the first N validation examples alone"},
-	{Name: "shift", Default: "0", About: "training images are shifted by up to N pixels each way, black moving in"},
-	{Name: "flip", Default: "false", About: "training images are mirrored, every other time"},
+}, augmentOptions...)
+
+// imageOpening is what a reader of a data set of images is asked for.
+type imageOpening struct {
+	dir    string
+	norm   Norm
+	labels string // of those that there is a choice of
 }
 
-// imageKind completes a data set of images: its options, and its normalisations, of which the first is the usual one.
-func imageKind(k spec.Kind[Source], norms []normNamed, read func(dir string, norm Norm) (imageSet, error)) spec.Kind[Source] {
+// imageKind completes a data set of images: its options, its normalisations and, where there is a choice, its labels, of
+// which the first are the usual ones.
+func imageKind(k spec.Kind[Source], norms []normNamed, labels []string, read func(imageOpening) (imageSet, error)) spec.Kind[Source] {
 	var names []string
 	for _, n := range norms {
 		names = append(names, n.name)
 	}
 	if len(norms) > 1 {
 		k.Options = append(k.Options, spec.Option{Name: "norm", Default: names[0], About: "statistics that the images are normalised by: " + strings.Join(names, " or ")})
+	}
+	if len(labels) > 0 {
+		k.Options = append(k.Options, spec.Option{Name: "labels", Default: labels[0], About: strings.Join(labels, " or ")})
 	}
 	k.Options = append(k.Options, imageOptions...)
 	k.Parse = func(s *spec.Spec) Source {
@@ -47,10 +57,15 @@ func imageKind(k spec.Kind[Source], norms []normNamed, read func(dir string, nor
 				}
 			}
 		}
+		if len(labels) > 0 {
+			if o.labels = s.Choice("labels", labels[0], labels...); o.labels != labels[0] {
+				o.extra = append(o.extra, "labels="+o.labels)
+			}
+		}
 		o.train, o.val = s.Int("train", 0, 1), s.Int("val", 0, 1)
-		o.augment = Augment{s.Int("shift", 0, 0), s.Bool("flip", false)}
+		o.augment = parseAugment(s)
 		return Source{Spec: o.spec(k.Name, names[0]), open: func(at Opening) (*Set, error) {
-			found, err := read(at.Dir, o.norm.Norm)
+			found, err := read(imageOpening{at.Dir, o.norm.Norm, o.labels})
 			if err != nil {
 				return nil, err
 			}
@@ -63,13 +78,15 @@ func imageKind(k spec.Kind[Source], norms []normNamed, read func(dir string, nor
 // options are what the text of a set of images says beside its name.
 type options struct {
 	norm       normNamed
-	train, val int // the first examples; 0 for all
+	labels     string   // chosen; "" where there is no choice
+	extra      []string // key=value of what only some sets have
+	train, val int      // the first examples; 0 for all
 	augment    Augment
 }
 
 // spec is the canonical text: what is as usual is left out.
 func (o options) spec(name, usual string) string {
-	var parts []string
+	parts := slices.Clone(o.extra)
 	if o.norm.name != usual {
 		parts = append(parts, "norm="+o.norm.name)
 	}
@@ -79,12 +96,7 @@ func (o options) spec(name, usual string) string {
 	if o.val > 0 {
 		parts = append(parts, fmt.Sprintf("val=%d", o.val))
 	}
-	if o.augment.Shift > 0 {
-		parts = append(parts, fmt.Sprintf("shift=%d", o.augment.Shift))
-	}
-	if o.augment.Flip {
-		parts = append(parts, "flip=true")
-	}
+	parts = append(parts, o.augment.texts()...)
 	if len(parts) == 0 {
 		return name
 	}

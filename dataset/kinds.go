@@ -33,7 +33,7 @@ type Kind = spec.Kind[Source]
 
 // Kinds are the data sets that Parse knows.
 func Kinds() []Kind {
-	return []Kind{mnist, fashionMNIST, cifar10, imageFolder, imageNet, tensors}
+	return []Kind{mnist, fashionMNIST, cifar10, cifar100, imageFolder, imageNet, tensors}
 }
 
 // Parse reads the text that names a data set, such as mnist:train=6000,shift=2.

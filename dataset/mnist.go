@@ -23,7 +23,8 @@ var mnist = imageKind(spec.Kind[Source]{
 	Name: "mnist", About: "28×28 handwritten digits, found by themselves or in a folder of IDX files",
 	Source:   `LeCun, Cortes, Burges, "The MNIST database of handwritten digits" (1998)`,
 	Examples: []string{"mnist", "mnist:train=6000,shift=2"},
-}, []normNamed{{"mnist", Norm{[]float32{0.1307}, []float32{0.3081}}}}, func(dir string, norm Norm) (imageSet, error) {
+}, []normNamed{{"mnist", Norm{[]float32{0.1307}, []float32{0.3081}}}}, nil, func(at imageOpening) (imageSet, error) {
+	dir, norm := at.dir, at.norm
 	if dir == "" {
 		var err error
 		if dir, err = moduleData(); err != nil {
@@ -38,7 +39,8 @@ var fashionMNIST = imageKind(spec.Kind[Source]{
 	Name: "fashion-mnist", About: "28×28 pictures of clothes, in a folder of IDX files",
 	Source:   "Xiao, Rasul, Vollgraf (arXiv 1708.07747)",
 	Examples: []string{"fashion-mnist:flip=true"},
-}, []normNamed{{"fashion-mnist", Norm{[]float32{0.2860}, []float32{0.3530}}}}, func(dir string, norm Norm) (imageSet, error) {
+}, []normNamed{{"fashion-mnist", Norm{[]float32{0.2860}, []float32{0.3530}}}}, nil, func(at imageOpening) (imageSet, error) {
+	dir, norm := at.dir, at.norm
 	if dir == "" {
 		return imageSet{}, hint.With(errors.New("its folder is missing"), "data-dir", "names the folder with its four IDX files, train-images-idx3-ubyte.gz, …")
 	}

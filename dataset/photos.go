@@ -118,37 +118,46 @@ func (s *photos) Read(b *Batch, indices []int, draw *rand.Rand) error {
 		return err
 	}
 	b.Reset(len(indices), s.fields...)
-	pixels, labels := b.Arrays[0].Data, b.Arrays[1].Data
-	size := int(s.fields[0].Bytes())
-	return checkpoint.Guard(found.path, func() error {
-		for j, i := range indices {
-			if found.at != nil {
-				i = found.at[i]
-			}
-			pix, e, err := found.image(i)
-			if err != nil {
-				return err
-			}
-			binary.LittleEndian.PutUint64(labels[8*j:], uint64(found.labels[i]))
-			s.put(pixels[j*size:(j+1)*size], &picture.Picture{Width: e.width, Height: e.height, Pix: pix}, draw)
+	data, labels := b.Arrays[0].Data, b.Arrays[1].Data
+	size, crop := int(s.fields[0].Bytes()), s.how.crop
+	at := func(i int) int {
+		if found.at != nil {
+			return found.at[i]
 		}
-		return nil
+		return i
+	}
+	for j, i := range indices {
+		binary.LittleEndian.PutUint64(labels[8*j:], uint64(found.labels[at(i)]))
+	}
+	changes := s.augment.drawAll(draw, indices, func(i int) (int, int) {
+		e := found.index[at(i)]
+		return e.width, e.height
+	}, crop, crop)
+	return spread(len(indices), changes != nil && s.augment.costly(), found.path, func(j int) error {
+		pix, e, err := found.image(at(indices[j]))
+		if err != nil {
+			return err
+		}
+		stored := &picture.Picture{Width: e.width, Height: e.height, Pix: pix}
+		dst := pixels{data[j*size : (j+1)*size], crop, crop}
+		if changes == nil {
+			copy(dst.pix, s.centre(stored).Pix)
+			return nil
+		}
+		if changes[j].part.Empty() {
+			stored = s.centre(stored)
+		}
+		return changes[j].apply(dst, pixels{stored.Pix, stored.Width, stored.Height}, s.how.filter, s.fields[0].Normalize.black())
 	})
 }
 
-// put makes an example, 3 × crop × crop, of what is stored: its centre as it is, or with the changes of training. Where
-// the stored image is not its centre alone, a change may take another part of it.
-func (s *photos) put(dst []uint8, stored *picture.Picture, draw *rand.Rand) {
+// centre is what is seen of a stored image without changes.
+func (s *photos) centre(stored *picture.Picture) *picture.Picture {
 	crop := s.how.crop
-	centre := stored
-	if stored.Width != crop || stored.Height != crop {
-		centre = stored.Crop(picture.Centre(stored.Width, stored.Height, crop, crop))
+	if stored.Width == crop && stored.Height == crop {
+		return stored
 	}
-	if draw == nil || s.augment == (Augment{}) {
-		copy(dst, centre.Pix)
-		return
-	}
-	s.augment.apply(dst, centre.Pix, crop, crop, draw)
+	return stored.Crop(picture.Centre(stored.Width, stored.Height, crop, crop))
 }
 
 // remembered gives the digest of a view, or of the split itself: kept beside the images, since making it takes a pass
