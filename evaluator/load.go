@@ -82,7 +82,7 @@ func sameClasses(net model.Network, prefix string, have map[string]checkpoint.Te
 	t, ok := find(net, have, n.Classifier())
 	for _, e := range net.Layout().Entries {
 		if ok && e.Name == n.Classifier() && len(t.Shape) == len(e.Shape) && t.Shape[0] != e.Shape[0] {
-			return fmt.Errorf("the checkpoints are of %d classes (tensor %s), the data of %d: %s", t.Shape[0], prefix+t.Name, e.Shape[0], net.Spec())
+			return fmt.Errorf("the checkpoints are of %d classes (tensor %s), the network is of %d, as its text or the data say: %s", t.Shape[0], prefix+t.Name, e.Shape[0], net.Spec())
 		}
 	}
 	return nil

@@ -45,7 +45,7 @@ func TestMatchClasses(t *testing.T) {
 	}
 	for _, prefix := range []string{"", "module."} {
 		err := Match(net, torchvisionTensors(t, prefix, "resnet50:groups=32,width-per-group=4,", "1000"), nil)
-		if want := "the checkpoints are of 1000 classes (tensor " + prefix + "fc.weight), the data of 10"; err == nil || !strings.Contains(err.Error(), want) {
+		if want := "the checkpoints are of 1000 classes (tensor " + prefix + "fc.weight), the network is of 10"; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("expected %q: %v", want, err)
 		}
 	}

@@ -13,6 +13,17 @@ type dims struct{ channels, classes int }
 // fields are those that a network's text says.
 func fields(s *spec.Spec) dims { return dims{s.Int("in-channels", 0, 1), s.Int("classes", 0, 2)} }
 
+// String says what there is.
+func (d dims) String() string {
+	known := func(n int, what string) string {
+		if n == 0 {
+			return "an unknown number of " + what
+		}
+		return fmt.Sprintf("%d %s", n, what)
+	}
+	return known(d.channels, "channels") + " and " + known(d.classes, "classes")
+}
+
 // with gives those that were said, or else the data's. That the two differ is an error.
 func (said dims) with(data []dataset.Field) (channels, classes int, err error) {
 	var have dims
@@ -28,7 +39,7 @@ func (said dims) with(data []dataset.Field) (channels, classes int, err error) {
 		case said > 0 && known > 0 && said != known:
 			err = fmt.Errorf("%d %s, and the data have %d", said, what, known)
 		case max(said, known) < least:
-			err = fmt.Errorf("images of %d channels in %d classes; in-channels and classes may be said", have.channels, have.classes)
+			err = fmt.Errorf("the data are of %s; in-channels=… and classes=… say it", have)
 		}
 		return max(said, known)
 	}

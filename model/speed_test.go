@@ -2,7 +2,10 @@ package model
 
 import (
 	"fmt"
+	"math"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
@@ -56,6 +59,69 @@ func BenchmarkFormats(b *testing.B) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// A training step, by as many threads as -cpu says: what bench/step.py compares with PyTorch's.
+func BenchmarkStep(b *testing.B) {
+	for _, n := range []struct {
+		spec              string
+		channels, side, n int64
+	}{{"resnet8:width=8,stem-stride=2", 1, 28, 128}, {"resnet20", 3, 32, 128}, {"resnet18:stem=cifar", 3, 32, 128}} {
+		for _, f := range []MemoryFormat{torch.ChannelsLast, torch.Contiguous} {
+			b.Run(fmt.Sprintf("%s/%v", n.spec, f), func(b *testing.B) {
+				err := torch.Worker(runtime.GOMAXPROCS(0), true, func() error {
+					net, err := New(n.spec, images(n.channels, 10)...)
+					if err != nil {
+						return err
+					}
+					in, err := net.On(torch.CPU, Options{Trainable: true, Format: f})
+					if err != nil {
+						return err
+					}
+					defer in.Free()
+					if err := in.Weights().Initialize(1); err != nil {
+						return err
+					}
+					x, err := torch.New[uint8](torch.CPU, n.n, n.channels, n.side, n.side)
+					if err != nil {
+						return err
+					}
+					y, err := torch.New[int64](torch.CPU, n.n)
+					if err != nil {
+						return err
+					}
+					m, err := torch.New[float32](torch.CPU, in.Weights().Parameters())
+					if err != nil {
+						return err
+					}
+					one := make([]float32, n.channels)
+					for i := range one {
+						one[i] = 1
+					}
+					var s torch.Scope
+					run := func() {
+						s.Backward(s.ClassLoss(in.Forward(&s, []*Tensor{s.Normalize(x, 0, n.n, one, one)}, Train), y, false, 0))
+						if err = s.Err(); err == nil {
+							err = torch.SGD(in.Weights().Flat(), in.Weights().Gradients(), m, 0.1, 0.9, 5e-4, false, false)
+						}
+						s.Close()
+					}
+					run()
+					best := math.Inf(1)
+					for b.Loop() {
+						began := time.Now()
+						run()
+						best = min(best, time.Since(began).Seconds())
+					}
+					b.ReportMetric(best*1000, "ms-best")
+					return err
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			})
 		}
 	}
 }
