@@ -34,7 +34,7 @@ func blend(pix []uint8, degenerate func(i int) uint8, factor float64) {
 	f := float32(factor)
 	for i, v := range pix {
 		from := degenerate(i)
-		pix[i] = uint8(max(0, min(255, float32(from)+f*float32(int(v)-int(from)))))
+		pix[i] = uint8(max(0, min(255, float32(from)+float32(f*float32(int(v)-int(from))))))
 	}
 }
 
