@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,8 +31,11 @@ var photoOptions = []spec.Option{
 	{Name: "exif", Default: "ignore", About: "turn: a JPEG is turned as its EXIF says, which Pillow does not by itself"},
 	{Name: "mean", Default: "0.485/0.456/0.406", About: "of red, green and blue, by which images are normalised"},
 	{Name: "std", Default: "0.229/0.224/0.225", About: "their standard deviations"},
-	{Name: "store", Default: "crop", About: "what is kept of decoded training images: crop, the centre alone; whole, the resized image, which is usual with resized-crop"},
+	{Name: "store", Default: "crop", About: "what is kept of decoded training images: crop, the centre alone; whole, the resized image"},
 	{Name: "skip-broken", Default: "false", About: "images that cannot be decoded are left out and counted"},
+	{Name: "holdout", About: "of a folder with one split alone, N images drawn once and for all are the validation split, and the others are trained on"},
+	{Name: "train", About: "N training images alone, drawn once and for all"},
+	{Name: "val", About: "N validation images alone, drawn once and for all"},
 }
 
 // photoSpec is what the text of a set of image files says.
@@ -40,12 +44,13 @@ type photoSpec struct {
 	dir, labels, store string
 	how                decoding
 	skip               bool
+	holdout            int      // 0: none
 	given              []string // canonical key=value of the options of photos
 }
 
 // photoKind completes a data set of image files.
 func photoKind(k spec.Kind[Source], open func(photoSpec, Opening) (*Set, error)) spec.Kind[Source] {
-	k.Options = slices.Concat(photoOptions, k.Options, imageOptions)
+	k.Options = slices.Concat(photoOptions, k.Options, augmentOptions)
 	k.Parse = func(s *spec.Spec) Source {
 		p := photoSpec{dir: s.OptionalWord(), options: options{train: s.Int("train", 0, 1), val: s.Int("val", 0, 1), augment: parseAugment(s)}}
 		p.parse(s)
@@ -113,30 +118,41 @@ func (p *photoSpec) parse(s *spec.Spec) {
 		s.Fail("std is above 0")
 	}
 	store := "crop"
-	if p.augment.Scale != [2]float64{} { // parts of the whole image are wanted
+	if p.augment.Resized > 0 { // parts of the whole image are wanted
 		store = "whole"
 	}
 	p.store = s.Choice("store", store, "crop", "whole")
 	p.note("store", p.store, store)
 	p.skip = s.Bool("skip-broken", false)
 	p.note("skip-broken", strconv.FormatBool(p.skip), "false")
+	p.holdout = s.Int("holdout", 0, 1)
+	p.note("holdout", strconv.Itoa(p.holdout), "0")
 }
 
 // three reads a number for each channel.
 func (p *photoSpec) three(s *spec.Spec, key, usual string) []float32 {
-	text := p.text(s, key, usual)
-	var out []float32
-	for _, part := range strings.Split(text, "/") {
-		v, err := strconv.ParseFloat(part, 32)
-		if err != nil || v != v || v > 1e6 || v < -1e6 {
-			s.Fail("%s=%s: three numbers are wanted, as in %s", key, text, usual)
-			return []float32{1, 1, 1}
-		}
-		out = append(out, float32(v))
+	out := make([]float32, 3)
+	for i, v := range numbers(s, key, p.text(s, key, usual), usual) {
+		out[i] = float32(v)
 	}
-	if len(out) != 3 {
-		s.Fail("%s=%s: three numbers are wanted, as in %s", key, text, usual)
-		return []float32{1, 1, 1}
+	return out
+}
+
+// numbers reads as many as usual has, with strokes between them.
+func numbers(s *spec.Spec, key, text, usual string) []float64 {
+	n := strings.Count(usual, "/") + 1
+	var out []float64
+	for _, part := range strings.Split(text, "/") {
+		v, err := strconv.ParseFloat(part, 64)
+		if err != nil || v != v || v > 1e6 || v < -1e6 {
+			out = nil
+			break
+		}
+		out = append(out, v)
+	}
+	if len(out) != n {
+		s.Fail("%s=%s: %d numbers are wanted, as in %s", key, text, n, usual)
+		return slices.Repeat([]float64{1}, n)
 	}
 	return out
 }
@@ -221,7 +237,7 @@ func (p photoSpec) trainList(there bool, classes []string, val string) (*imageLi
 // set makes the data set of the lists; train may be nil.
 func (p photoSpec) set(train *imageList, val imageList, classes int, notes []string, o Opening) (*Set, error) {
 	set := &Set{Notes: notes}
-	split := func(name string, list imageList, whole bool, n int, augment Augment) (Split, error) {
+	split := func(name string, list imageList, whole bool, augment Augment) (Split, error) {
 		how := p.how
 		how.list, how.whole = list, whole
 		s, notes, err := newPhotos(name, how, classes, p.norm.Norm, p.skip, o)
@@ -233,20 +249,54 @@ func (p photoSpec) set(train *imageList, val imageList, classes int, notes []str
 		}
 		s.augment = augment
 		set.Notes = append(set.Notes, notes...)
-		return first(s, n)
+		return s, nil
 	}
 	var err error
-	if set.Val, err = split("val", val, false, p.val, Augment{}); err != nil {
-		return nil, err
-	}
-	if train == nil {
-		if p.train > 0 {
-			return nil, fmt.Errorf("train=%d, but there is no training split", p.train)
+	switch {
+	case p.holdout > 0 && train != nil:
+		return nil, fmt.Errorf("holdout=%d, but there is a training split already", p.holdout)
+	case p.holdout > 0:
+		all, err := split("val", val, p.store == "whole", p.augment)
+		if err != nil {
+			return nil, err
 		}
-		return set, nil
+		if n := all.Len(); p.holdout >= n {
+			return nil, fmt.Errorf("holdout=%d, there are %d images", p.holdout, n)
+		}
+		set.Val, set.Train = holdOut(all, p.holdout)
+	default:
+		if set.Val, err = split("val", val, false, Augment{}); err == nil && train != nil {
+			set.Train, err = split("train", *train, p.store == "whole", p.augment)
+		}
 	}
-	set.Train, err = split("train", *train, p.store == "whole", p.train, p.augment)
+	if err == nil {
+		set.Val, err = some(set.Val, p.val)
+	}
+	switch {
+	case err != nil:
+	case set.Train != nil:
+		set.Train, err = some(set.Train, p.train)
+	case p.train > 0:
+		err = fmt.Errorf("train=%d, but there is no training split (holdout=N makes one)", p.train)
+	}
 	return set, err
+}
+
+// holdOut draws n examples of a split for validation; the others are those to train on.
+func holdOut(s Split, n int) (val, train Split) {
+	order := rand.New(rand.NewPCG(1, 0)).Perm(s.Len())
+	return newView(s, "val", order[:n], n), newView(s, "train", order[n:], len(order)-n)
+}
+
+// some draws n examples of a split whose own order is that of its classes; 0 is all of them.
+func some(s Split, n int) (Split, error) {
+	switch {
+	case n > s.Len():
+		return nil, fmt.Errorf("%s=%d, the split holds %d examples", s.Name(), n, s.Len())
+	case n == 0 || n == s.Len():
+		return s, nil
+	}
+	return Shuffled(s, 1, n), nil
 }
 
 // isFolder says whether there is a folder.

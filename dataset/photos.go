@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"image"
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
@@ -126,38 +127,41 @@ func (s *photos) Read(b *Batch, indices []int, draw *rand.Rand) error {
 		}
 		return i
 	}
-	for j, i := range indices {
-		binary.LittleEndian.PutUint64(labels[8*j:], uint64(found.labels[at(i)]))
-	}
 	changes := s.augment.drawAll(draw, indices, func(i int) (int, int) {
 		e := found.index[at(i)]
 		return e.width, e.height
 	}, crop, crop)
 	return spread(len(indices), changes != nil && s.augment.costly(), found.path, func(j int) error {
-		pix, e, err := found.image(at(indices[j]))
+		i := at(indices[j])
+		pix, e, err := found.image(i)
 		if err != nil {
 			return err
 		}
-		stored := &picture.Picture{Width: e.width, Height: e.height, Pix: pix}
-		dst := pixels{data[j*size : (j+1)*size], crop, crop}
-		if changes == nil {
-			copy(dst.pix, s.centre(stored).Pix)
-			return nil
+		binary.LittleEndian.PutUint64(labels[8*j:], uint64(found.labels[i]))
+		var c *change
+		if changes != nil {
+			c = &changes[j]
 		}
-		if changes[j].part.Empty() {
-			stored = s.centre(stored)
-		}
-		return changes[j].apply(dst, pixels{stored.Pix, stored.Width, stored.Height}, s.how.filter, s.fields[0].Normalize.black())
+		return s.put(data[j*size:(j+1)*size], &picture.Picture{Width: e.width, Height: e.height, Pix: pix}, c)
 	})
 }
 
-// centre is what is seen of a stored image without changes.
-func (s *photos) centre(stored *picture.Picture) *picture.Picture {
+// put makes an example, 3 × crop × crop, of what is stored: its centre as it is, or with the changes of training. Where
+// the stored image is not its centre alone, a change may take another part of it.
+func (s *photos) put(dst []uint8, stored *picture.Picture, c *change) error {
 	crop := s.how.crop
-	if stored.Width == crop && stored.Height == crop {
-		return stored
+	centre := image.Rect(0, 0, crop, crop)
+	if stored.Width != crop || stored.Height != crop {
+		centre = picture.Centre(stored.Width, stored.Height, crop, crop)
 	}
-	return stored.Crop(picture.Centre(stored.Width, stored.Height, crop, crop))
+	if c != nil {
+		return c.image(dst, stored, centre, crop, crop, s.fields[0].Normalize)
+	}
+	if centre.Dx() != stored.Width || centre.Dy() != stored.Height {
+		stored = stored.Crop(centre)
+	}
+	copy(dst, stored.Pix)
+	return nil
 }
 
 // remembered gives the digest of a view, or of the split itself: kept beside the images, since making it takes a pass

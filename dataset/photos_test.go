@@ -241,7 +241,7 @@ func TestWrongFolders(t *testing.T) {
 			return ""
 		},
 		"crop=300 is larger than resize=256": func(string) string { return ",crop=300" },
-		"three numbers are wanted":           func(string) string { return ",mean=0.5" },
+		"3 numbers are wanted":               func(string) string { return ",mean=0.5" },
 	} {
 		dir := photoFolder(t)
 		if _, err := Open("imagefolder:"+dir+change(dir), ""); err == nil || !strings.Contains(err.Error(), want) {
@@ -307,4 +307,38 @@ func FuzzStore(f *testing.F) {
 			_, _, _ = s.image(0)
 		}
 	})
+}
+
+// A folder without a training split can be divided, and parts of splits are of all classes, though files stand in the order of theirs.
+func TestHoldOut(t *testing.T) {
+	dir, cache := filepath.Join(photoFolder(t), "val"), t.TempDir()
+	set := openPhotosAt(t, "imagefolder:"+dir+",resize=40,crop=32,holdout=2,flip=true", cache)
+	if set.Val.Len() != 2 || set.Train.Len() != 3 || set.Val.Name() != "val" || set.Train.Name() != "train" {
+		t.Fatalf("%d and %d examples", set.Val.Len(), set.Train.Len())
+	}
+	whole := openPhotosAt(t, "imagefolder:"+dir+",resize=40,crop=32", cache)
+	count := map[string]int{}
+	for _, s := range []Split{whole.Val, set.Val, set.Train} {
+		b := read(t, s)
+		for i := range b.N {
+			count[string(b.Arrays[0].Data[i*3072:(i+1)*3072])]++
+		}
+	}
+	for _, n := range count {
+		if n != 2 || len(count) != 5 {
+			t.Fatalf("%d different images, one of them %d times", len(count), n)
+		}
+	}
+	again := openPhotosAt(t, "imagefolder:"+dir+",resize=40,crop=32,holdout=2", t.TempDir())
+	if digest(t, again.Val) != digest(t, set.Val) || digest(t, again.Train) != digest(t, set.Train) {
+		t.Error("the second time it is divided otherwise")
+	}
+	if some := openPhotosAt(t, "imagefolder:"+filepath.Dir(dir)+",resize=40,crop=32,train=3", cache); some.Train.Len() != 3 || digest(t, some.Train) == digest(t, Head(whole.Val, 3)) {
+		t.Error("three examples are the first three")
+	}
+	for text, want := range map[string]string{dir + ",holdout=5": "there are 5 images", filepath.Dir(dir) + ",holdout=2": "there is a training split already", dir + ",train=2": "holdout=N makes one"} {
+		if _, err := Open("imagefolder:"+text, ""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 }

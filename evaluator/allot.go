@@ -14,8 +14,8 @@ import (
 	"github.com/lawa-replay/lawa-replay/sweep"
 )
 
-// allotment is how an engine computes on a CPU. Neither changes what is computed, beyond the rounding of batches of
-// fewer than some 25 examples. The memory format does change the last bits, so it is not chosen: channels last, always.
+// allotment is how an engine computes on a CPU. None of it changes what is computed, beyond the rounding of batches of
+// fewer than some 25 examples. The memory format does change the last bits, so it is not chosen here: MemoryFormat.For.
 type allotment struct {
 	workers, threads int // side by side, and of each
 	group            int // models that share a pass over the data, for each worker
@@ -77,6 +77,7 @@ func (a allotment) within(memory int64, c cost, bnBatch, cores int) allotment {
 // reduces what does not fit into the memory. It returns the bytes that are then needed.
 func (e *Engine) fit(ctx context.Context, job sweep.Job, l *loaded) (int64, error) {
 	split := l.splits[job.Splits[0]]
+	e.chosen = allotment{e.Workers, e.Threads, groupSize, e.batch()}.String()
 	if e.Device != torch.CPU || split.feed.Len() == 0 {
 		return 0, nil
 	}
@@ -113,6 +114,7 @@ func (e *Engine) fit(ctx context.Context, job sweep.Job, l *loaded) (int64, erro
 		}
 	}
 	e.Workers, e.Threads, e.group, e.Batch = a.workers, a.threads, a.group, a.batch
+	e.chosen = a.String()
 	return c.bytes(a, bnBatch), nil
 }
 

@@ -22,6 +22,9 @@ type (
 // Precision is the arithmetic of a forward pass.
 type Precision = torch.Precision
 
+// MemoryFormat is the order of images and activations in memory.
+type MemoryFormat = torch.MemoryFormat
+
 // ParsePrecision reads float32, tf32 or bfloat16.
 func ParsePrecision(text string) (Precision, error) { return torch.ParsePrecision(text) }
 
@@ -53,6 +56,7 @@ type Network interface {
 type Options struct {
 	Trainable bool // with gradients
 	Precision Precision
+	Format    MemoryFormat // of images and activations
 }
 
 // Instance is a network with weights on a device. It belongs to one goroutine at a time, which is in a Worker.

@@ -102,7 +102,7 @@ func outputs(spec string, trainable bool, p Precision) (map[string][]float32, er
 	for i, u := range units("images", int64(len(pixels))) {
 		pixels[i] = uint8((u + 1) * 128)
 	}
-	return out, torch.Worker(2, trainable, func() error {
+	return out, torch.Worker(1, trainable, func() error {
 		in, err := net.On(torch.CPU, Options{Trainable: trainable, Precision: p})
 		if err != nil {
 			return err
@@ -177,7 +177,7 @@ func TestResNetsEqualTorchvision(t *testing.T) {
 // float32 is the measure: two computations that lose so much independently are √2 times as far from one another.
 func TestBFloat16EqualsAutocast(t *testing.T) {
 	r := open(t, "torchvision.safetensors")
-	for _, spec := range referenceNetworks {
+	for _, spec := range []string{"resnet18", "resnet34:stem=cifar", "resnet50", "resnext50_32x4d"} {
 		have, err := outputs(spec, true, torch.BFloat16)
 		if err != nil {
 			t.Fatal(err)

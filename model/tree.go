@@ -75,7 +75,7 @@ func (t *Tree) On(d Device, o Options) (Instance, error) {
 		w.free()
 		return nil, err
 	}
-	return &treeInstance{w, root, d, o.Precision}, nil
+	return &treeInstance{w, root, d, o.Precision, o.Format.For(d, o.Precision)}, nil
 }
 
 // treeInstance is a tree with weights.
@@ -84,6 +84,7 @@ type treeInstance struct {
 	root      Part
 	device    Device
 	precision Precision
+	format    MemoryFormat
 }
 
 func (t *treeInstance) Weights() *Weights { return t.weights }
@@ -91,5 +92,11 @@ func (t *treeInstance) Weights() *Weights { return t.weights }
 func (t *treeInstance) Free() { t.weights.free() }
 
 func (t *treeInstance) Forward(s *Scope, in []*Tensor, m Mode) *Tensor {
-	return s.In(t.precision, t.device, func() *Tensor { return t.root.Last(Pass{s, m, m.kind != observing}, in...) })
+	return s.In(t.precision, t.device, func() *Tensor {
+		x := make([]*Tensor, len(in))
+		for i := range in {
+			x[i] = s.Format(in[i], t.format)
+		}
+		return t.root.Last(Pass{s, m, m.kind != observing}, x...)
+	})
 }

@@ -48,6 +48,10 @@ type Meta struct {
 	Software      string          `json:"software"`        // what wrote it
 	Training      json.RawMessage `json:"training"`        // the trainer's own settings, for resuming
 
+	// Recipe is what the run was made by, where that was one: its text, and what was changed of it. It explains the run and
+	// decides nothing.
+	Recipe json.RawMessage `json:"recipe,omitempty"`
+
 	// Nulls says that what is not known is null. Without it, as in trajectories of the first version, the zeros of
 	// an imported run stand for what is not known.
 	Nulls bool `json:"unknown_is_null,omitempty"`

@@ -9,7 +9,7 @@ import (
 )
 
 // torchVerbs is empty here: see quick.c.
-var torchVerbs map[string]func() *cobra.Command
+func torchVerbs() map[string]func() *cobra.Command { return nil }
 
 func (o averageOptions) prepareRecompute(*cobra.Command, *export.Export, []string) (func(), error) {
 	return nil, withoutTorch("--bn recompute")

@@ -34,12 +34,13 @@ type trainOptions struct {
 	resume                         bool
 	seeds                          string // several, each a run of its own
 	threads                        int
+	optimizer, precision           string
+	recipe                         json.RawMessage // that the run is of; nil for none
 	config                         trainer.Config
 }
 
 func newTrain() *cobra.Command {
 	var o trainOptions
-	var optimizer, precision string
 	c := &cobra.Command{
 		Use:   "train --out RUN",
 		Short: "Train a network and record its trajectory",
@@ -65,16 +66,17 @@ together, and figures show their mean and spread.
   lawa-replay train --out run --resume`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.setOptimizer(cmd.Flags(), optimizer); err != nil {
+			if err := o.complete(cmd.Flags()); err != nil {
 				return wrong(cmd, err)
-			}
-			if err := o.config.SetPrecision(precision); err != nil {
-				return wrong(cmd, inFlag("precision", err))
 			}
 			return runTrain(cmd.Context(), cmd, o)
 		},
 	}
-	f := c.Flags()
+	o.flags(c.Flags())
+	return c
+}
+
+func (o *trainOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.out, "out", "", "folder of the trajectory")
 	f.StringVar(&o.model, "model", "resnet20", "network")
 	f.StringVar(&o.data, "data", "mnist", "data set")
@@ -88,21 +90,28 @@ together, and figures show their mean and spread.
 	f.Int64Var(&o.config.Seed, "seed", 1, "seed of the weights, the data order and the augmentation")
 	f.StringVar(&o.seeds, "seeds", "", "several seeds, as in 0,1,2 or 1-5: a run for each, in folders of their own below --out")
 	f.Float64Var(&o.config.LR, "lr", 0.1, "peak learning rate")
-	f.StringVar(&optimizer, "optimizer", "sgd", "optimizer, as in sgd:momentum=0.9,nesterov=true or adamw:weight-decay=0.1")
+	f.StringVar(&o.optimizer, "optimizer", "sgd", "optimizer, as in sgd:momentum=0.9,nesterov=true or adamw:weight-decay=0.1")
 	f.Float64Var(&o.config.Momentum, "momentum", 0.9, "momentum of sgd")
 	f.BoolVar(&o.config.Nesterov, "nesterov", false, "Nesterov momentum of sgd")
 	f.Float64Var(&o.config.WeightDecay, "weight-decay", 5e-4, "weight decay of sgd, on every parameter (--optimizer sgd:decay-vectors=false: not on biases and norms)")
 	f.StringVar(&o.config.Schedule, "schedule", "cosine", "learning rate behind the warm-up, as in step:every=30,gamma=0.1 (in epochs)")
 	f.Float64Var(&o.config.Warmup, "warmup", 0, "epochs of linear warm-up")
 	f.Float64Var(&o.config.DecayEpochs, "decay-epochs", 0, "epoch, warm-up counted, at which the schedule is at its end, where it stays; later than the last one, and the run ends on the way (default: --epochs)")
-	f.StringVar(&precision, "precision", "float32", precisionUsage+"; weights and gradients stay float32")
+	f.StringVar(&o.precision, "precision", "float32", precisionUsage+"; weights and gradients stay float32")
 	f.Float64Var(&o.config.LabelSmoothing, "label-smoothing", 0, "label smoothing of the training loss")
 	f.Float64Var(&o.config.Mixup, "mixup", 0, "train on blends of two examples each, in shares drawn from Beta(MIXUP, MIXUP) for every batch (0: off; usual 0.2)")
 	f.Float64Var(&o.config.ClipNorm, "clip-norm", 0, "clip the gradients to this norm, of all weights together (0: off; usual 1)")
 	f.IntVar(&o.config.Accumulate, "accumulate", 0, "compute each batch in so many parts, one after another, which takes less memory; --batch-size stays what a step sees, and batch norm sees each part alone")
 	f.IntVar(&o.config.LogTrain, "log-train", 0, "evaluate each checkpoint on so many training examples too, not augmented, as the split train-N (sweep --split val,train-N evaluates averages on it)")
 	f.IntVar(&o.config.CheckpointEvery, "checkpoint-every", 0, "record every so many steps instead of every epoch")
-	return c
+}
+
+// complete takes what stands in texts of its own.
+func (o *trainOptions) complete(f *pflag.FlagSet) error {
+	if err := o.setOptimizer(f, o.optimizer); err != nil {
+		return err
+	}
+	return inFlag("precision", o.config.SetPrecision(o.precision))
 }
 
 // setOptimizer takes --optimizer, for which the flags of sgd's settings are shorthands.
@@ -153,7 +162,7 @@ func runTrain(ctx context.Context, cmd *cobra.Command, o trainOptions) error {
 		}
 		return train(ctx, o, net, set, device, rec)
 	}
-	runs, err := o.each(cmd)
+	runs, err := o.each(cmd.Flags())
 	if err != nil {
 		return wrong(cmd, err)
 	}
@@ -161,8 +170,9 @@ func runTrain(ctx context.Context, cmd *cobra.Command, o trainOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.seeds != "" {
+	if recipe := recordOf(ctx); o.seeds != "" || recipe != nil {
 		for _, one := range runs {
+			one.recipe = recipe
 			if err := one.ensure(ctx, net, set, device); err != nil {
 				return err
 			}
@@ -182,11 +192,11 @@ var trainingFlags = []string{"model", "data", "epochs", "batch-size", "seed", "s
 	"label-smoothing", "mixup", "clip-norm", "accumulate", "log-train", "checkpoint-every", "precision", "run"}
 
 // each are the runs that --seeds asks for, or the one.
-func (o trainOptions) each(cmd *cobra.Command) ([]trainOptions, error) {
+func (o trainOptions) each(f *pflag.FlagSet) ([]trainOptions, error) {
 	if o.seeds == "" {
 		return []trainOptions{o}, nil
 	}
-	if cmd.Flags().Changed("seed") {
+	if f.Changed("seed") {
 		return nil, errors.New("--seed and --seeds: give one of them")
 	}
 	if trajectory.Exists(o.out) {
@@ -310,7 +320,7 @@ func (o trainOptions) create(net model.Network, set *dataset.Set, device torch.D
 	return trajectory.Create(o.out, formats.Files{}, trajectory.Meta{
 		Run: o.name, Model: net.Spec(), Data: set.Spec, Seed: new(o.config.Seed), BatchSize: o.config.BatchSize,
 		StepsPerEpoch: trainer.StepsPerEpoch(set.Train.Len(), o.config.BatchSize), Devices: []string{device.String()},
-		Software: software(), Training: training,
+		Software: software(), Training: training, Recipe: o.recipe,
 	})
 }
 
@@ -370,7 +380,7 @@ func train(ctx context.Context, o trainOptions, net model.Network, set *dataset.
 	n := len(rec.Checkpoints)
 	if errors.Is(err, context.Canceled) {
 		again := "lawa-replay train --out " + o.out + " --resume"
-		if o.seeds != "" {
+		if o.seeds != "" || o.recipe != nil {
 			again = "the same command"
 		}
 		say("interrupted: %d checkpoints are recorded in %s; go on with: %s", n, o.out, again)

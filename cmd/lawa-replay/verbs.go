@@ -18,6 +18,7 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		{"demo", nil},
+		{"recipe", nil},
 		{"train", nil},
 		{"import", newImport},
 		{"sweep", nil},
@@ -42,8 +43,8 @@ func commands() []*cobra.Command {
 		switch {
 		case v.make != nil:
 			out = append(out, v.make())
-		case torchVerbs[v.name] != nil:
-			out = append(out, torchVerbs[v.name]())
+		case torchVerbs()[v.name] != nil:
+			out = append(out, torchVerbs()[v.name]())
 		default:
 			out = append(out, &cobra.Command{Use: v.name, Hidden: true, DisableFlagParsing: true, Args: cobra.ArbitraryArgs,
 				RunE: func(*cobra.Command, []string) error { return withoutTorch(v.name) }})

@@ -30,7 +30,7 @@ func TestVerbs(t *testing.T) {
 		if c.Name() != v.name || c.Hidden || c.Short == "" {
 			t.Errorf("the verb %s is %q in the list, hidden %v", c.Name(), v.name, c.Hidden)
 		}
-		if (v.make == nil) != (torchVerbs[v.name] != nil) {
+		if (v.make == nil) != (torchVerbs()[v.name] != nil) {
 			t.Errorf("%s: made twice, or not at all", v.name)
 		}
 		if v.make != nil {

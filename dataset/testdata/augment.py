@@ -1,6 +1,6 @@
 """Writes augment.bin: what torchvision makes of an image, on PIL images as its training scripts use it.
 
-The image and the parameters are those of TestColoursAreTorchvisions and TestPartsAreTorchvisions.
+The image and the parameters are those of TestChangesAreTorchvisions.
 Made with torchvision 0.26.0 and Pillow 13.0.0.
 """
 import pathlib

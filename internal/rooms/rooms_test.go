@@ -14,7 +14,8 @@ const module = "github.com/lawa-replay/lawa-replay"
 
 // may lists what each package may import of this module. What is not listed here does not belong.
 var may = map[string][]string{
-	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "checkpoint", "checkpoint/formats", "dataset", "dataset/device", "evaluator", "evaluator/task", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "internal/torch", "model", "optim", "optim/schedule", "plots", "results", "sweep", "trainer", "trajectory"},
+	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "checkpoint", "checkpoint/formats", "dataset", "dataset/device", "evaluator", "evaluator/task", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "internal/torch", "model", "optim", "optim/schedule", "plots", "recipes", "results", "sweep", "trainer", "trajectory"},
+	"recipes":                {"internal/input", "internal/spec"},
 	"trajectory":             {"checkpoint", "internal/atomicfile", "internal/hint", "internal/input"},
 	"checkpoint":             {"internal/input"},
 	"checkpoint/stored":      {"checkpoint", "internal/hint", "internal/input"},
@@ -66,7 +67,7 @@ const (
 	gotch     = "github.com/sugarme/gotch"
 )
 
-var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "sweep", "evaluator/worker", "checkpoint/formats", "dataset", "dataset/picture", "optim/schedule"}
+var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "sweep", "evaluator/worker", "checkpoint/formats", "dataset", "dataset/picture", "optim/schedule", "recipes"}
 
 func TestArrows(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps,TestImports", module+"/...").Output()

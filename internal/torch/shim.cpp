@@ -167,9 +167,11 @@ char *lr_conv2d(lr_tensor *out, lr_tensor x_, lr_tensor w_, lr_tensor b_, int64_
   return guarded([&] {
     auto &x = of(x_), &w = of(w_);
     const auto b = b_ == nullptr ? torch::Tensor() : of(b_);
-    if (x.is_cpu() && w.size(2) == 1 && w.size(3) == 1 && padding == 0 && groups == 1) {
+    const bool one = w.size(2) == 1 && w.size(3) == 1 && padding == 0 && groups == 1;
+    if (one && x.is_cpu() && x.scalar_type() == at::kFloat && x.is_contiguous(at::MemoryFormat::ChannelsLast)) {
       // As a matrix product: the gradient of oneDNN's 1×1 convolution writes past its buffer where channels
-      // last are not a multiple of 8 (jit_avx2_1x1_convolution_bwd_weights_t, seen in libtorch 2.11.0).
+      // last are not a multiple of 8 (jit_avx2_1x1_convolution_bwd_weights_t, seen in libtorch 2.11.0). That is a
+      // kernel of float32; in bfloat16 the product takes six times as long as the convolution.
       auto pixels = every(x, stride).permute({0, 2, 3, 1});
       *out = new torch::Tensor(at::linear(pixels, w.flatten(1), b).permute({0, 3, 1, 2}));
       return;
@@ -186,6 +188,18 @@ char *lr_pad_channels(lr_tensor *out, lr_tensor x, int64_t stride, int64_t chann
     y = at::constant_pad_nd(y, {0, 0, 0, 0, more / 2, more - more / 2});
     // Pixels keep the order they have in x.
     *out = new torch::Tensor(y.contiguous(of(x).suggest_memory_format()));
+  });
+}
+
+// Images in a memory format. With one channel, or one pixel, both are the same bytes, and only the strides tell libtorch
+// which is meant.
+char *lr_format(lr_tensor *out, lr_tensor x_, int channels_last) {
+  return guarded([&] {
+    auto x = of(x_);
+    const auto format = channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+    if (x.dim() == 4 && x.is_floating_point() && x.suggest_memory_format() != format)
+      x = at::empty_like(x, x.options(), format).copy_(x);
+    *out = new torch::Tensor(x);
   });
 }
 

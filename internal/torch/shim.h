@@ -33,6 +33,7 @@ char *lr_bn_act(lr_tensor x, lr_tensor gamma, lr_tensor beta, lr_tensor mean, lr
 char *lr_bn_act_train(lr_tensor *out, lr_tensor x, lr_tensor gamma, lr_tensor beta, lr_tensor mean, lr_tensor var,
                       double eps, double momentum, lr_tensor residual, int relu);
 char *lr_pad_channels(lr_tensor *out, lr_tensor x, int64_t stride, int64_t channels);
+char *lr_format(lr_tensor *out, lr_tensor x, int channels_last);
 char *lr_clone(lr_tensor *out, lr_tensor x);
 
 char *lr_leaf(lr_tensor *out, lr_tensor flat, lr_tensor grad, int64_t offset, const int64_t *shape, int dims);

@@ -64,3 +64,13 @@ for name in ["420.jpg", "progressive.jpg", "cmyk.jpg", "rgb.png", "lossy.webp"]:
     w, h = (40, int(40 * h / w)) if w <= h else (int(40 * w / h), 40)
     left, top = round((w - 32) / 2.0), round((h - 32) / 2.0)
     im.resize((w, h), Image.BILINEAR).crop((left, top, left + 32, top + 32)).save(os.path.join(here, f"val-{name}.png"))
+
+from PIL import ImageEnhance
+
+for name, enhance in {"brightness": ImageEnhance.Brightness, "contrast": ImageEnhance.Contrast, "saturation": ImageEnhance.Color}.items():
+    for factor in (0.35, 1.6):
+        enhance(photo).enhance(factor).save(os.path.join(here, f"{name}-{factor}.png"))
+for part in (-0.3, 0.12):  # as torchvision.transforms.functional.adjust_hue has it
+    h, s, v = photo.convert("HSV").split()
+    h = Image.fromarray(np.asarray(h) + np.array(int(part * 255)).astype(np.uint8))
+    Image.merge("HSV", (h, s, v)).convert("RGB").save(os.path.join(here, f"hue-{part}.png"))
