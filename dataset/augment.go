@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,203 +17,285 @@ import (
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
 
-// Augment is what random changes training images undergo, in this order. Each is drawn for each image in turn; what is not
-// asked for draws nothing.
+// Augment is what random changes training images undergo, in the order of torchvision's reference training: a part that
+// is resized or a shift, a flip, colours, an erased rectangle. The zero value is none. What is drawn is drawn one image
+// after another; what is computed of that may be computed by any number of workers.
 type Augment struct {
-	// Resized, above 0, takes a part of the image of that to all of its area, between 3:4 and 4:3 wide, and resizes it:
-	// torchvision's RandomResizedCrop with scale=(Resized, 1).
-	Resized float64
-	Shift   int    // up to so many pixels in each direction, black moving in
-	Flip    bool   // left to right, every other time
-	Jitter  Jitter // of colours
-	// Erase is how often a part, of 2 to 33 % of the area and 0.3 to 3.3 wide, becomes the colour that normalises to 0, but for
-	// rounding: torchvision's RandomErasing.
+	Shift int  // up to so many pixels in each direction, black moving in
+	Flip  bool // left to right, every other time
+
+	// Scale is from which to which share of the image's area a part is cut, and resized to the whole (torchvision's
+	// RandomResizedCrop); 0, 0: none is. Ratio is from which to which ratio of its width to its height.
+	Scale, Ratio [2]float64
+	// Jitter are the bounds of torchvision's ColorJitter: brightness, contrast, saturation, hue.
+	Jitter [4]float64
+	// Erase is the probability of torchvision's RandomErasing, with its usual scale and ratio. What is erased becomes
+	// the mean that images are normalised by.
 	Erase float64
 }
 
-// Jitter is how far torchvision's ColorJitter changes colours: factors from 1−x to 1+x, and a turn of the hue by up to
-// Hue of the circle.
-type Jitter struct{ Brightness, Contrast, Saturation, Hue float64 }
+// The areas and ratios of torchvision's RandomResizedCrop and RandomErasing where none are given.
+var (
+	cropRatio  = [2]float64{3. / 4, 4. / 3}
+	eraseScale = [2]float64{0.02, 0.33}
+	eraseRatio = [2]float64{0.3, 3.3}
+)
 
-// augmentOptions are those of Augment.
+// augmentOptions are those that all sets of images take.
 var augmentOptions = []spec.Option{
-	{Name: "random-resized-crop", About: "training images are a part of the image, of N to 1 of its area, resized; 0.08 is torchvision's"},
 	{Name: "shift", Default: "0", About: "training images are shifted by up to N pixels each way, black moving in"},
 	{Name: "flip", Default: "false", About: "training images are mirrored, every other time"},
-	{Name: "jitter", Default: "0/0/0/0", About: "brightness, contrast, saturation and hue of training images change by up to so much, as torchvision's ColorJitter has it"},
-	{Name: "erase", Default: "0", About: "how often a part of a training image is erased, as torchvision's RandomErasing does"},
+	{Name: "resized-crop", About: "MIN/MAX: of training images a part of this share of the area is resized to the whole, as in 0.08/1 (RandomResizedCrop)"},
+	{Name: "ratio", Default: "0.75/1.3333333333333333", About: "MIN/MAX of that part's width to its height"},
+	{Name: "jitter", About: "brightness/contrast/saturation/hue of training images change by up to this, as in 0.4/0.4/0.4/0.1 (ColorJitter)"},
+	{Name: "erase", Default: "0", About: "probability that a rectangle of a training image becomes the mean (RandomErasing)"},
 }
 
+// parseAugment takes the options.
 func parseAugment(s *spec.Spec) Augment {
-	a := Augment{Resized: s.Float("random-resized-crop", 0, 0, 1), Shift: s.Int("shift", 0, 0), Flip: s.Bool("flip", false), Erase: s.Float("erase", 0, 0, 1)}
-	j := numbers(s, "jitter", s.Text("jitter", "0/0/0/0"), "0/0/0/0")
-	a.Jitter = Jitter{j[0], j[1], j[2], j[3]}
-	if slices.Min(j) < 0 || a.Jitter.Hue > 0.5 {
-		s.Fail("jitter=%g/%g/%g/%g: want numbers of at least 0, and at most 0.5 for the hue", j[0], j[1], j[2], j[3])
+	a := Augment{Shift: s.Int("shift", 0, 0), Flip: s.Bool("flip", false), Erase: s.Float("erase", 0, 0, 1)}
+	if copy(a.Scale[:], numbers(s, "resized-crop", 2, 2, 1)) == 2 {
+		if a.Scale[0] <= 0 || a.Scale[0] > a.Scale[1] {
+			s.Fail("resized-crop=%g/%g: the least share is above 0, and at most the largest", a.Scale[0], a.Scale[1])
+		}
+		if a.Shift > 0 {
+			s.Fail("shift and resized-crop are not both possible")
+		}
+		a.Ratio = cropRatio
+	}
+	if given := numbers(s, "ratio", 2, 2, 1000); given != nil {
+		if a.Scale == ([2]float64{}) {
+			s.Fail("ratio is that of resized-crop, which is not given")
+		}
+		if given[0] <= 0 || given[0] > given[1] {
+			s.Fail("ratio=%g/%g: the least is above 0, and at most the largest", given[0], given[1])
+		}
+		copy(a.Ratio[:], given)
+	}
+	copy(a.Jitter[:], numbers(s, "jitter", 1, 4, 1000))
+	if a.Jitter[3] > 0.5 {
+		s.Fail("jitter: a hue of %g; at most 0.5, half of the circle", a.Jitter[3])
 	}
 	return a
 }
 
-// spec are the options that are not as usual.
-func (a Augment) spec() []string {
-	var out []string
-	if a.Resized > 0 {
-		out = append(out, fmt.Sprintf("random-resized-crop=%g", a.Resized))
+// numbers takes least to most numbers from 0 to max, with / between them; nil where the key is not given.
+func numbers(s *spec.Spec, key string, least, most int, max float64) []float64 {
+	if !s.Has(key) {
+		return nil
 	}
-	if a.Shift > 0 {
-		out = append(out, fmt.Sprintf("shift=%d", a.Shift))
+	text := s.Text(key, "")
+	var out []float64
+	for _, part := range strings.Split(text, "/") {
+		v, err := strconv.ParseFloat(part, 64)
+		if err != nil || !(v >= 0 && v <= max) {
+			s.Fail("%s=%s: want numbers from 0 to %g with / between them", key, text, max)
+			return nil
+		}
+		out = append(out, v)
 	}
-	if a.Flip {
-		out = append(out, "flip=true")
-	}
-	if j := a.Jitter; j != (Jitter{}) {
-		out = append(out, fmt.Sprintf("jitter=%g/%g/%g/%g", j.Brightness, j.Contrast, j.Saturation, j.Hue))
-	}
-	if a.Erase > 0 {
-		out = append(out, fmt.Sprintf("erase=%g", a.Erase))
+	if len(out) < least || len(out) > most {
+		s.Fail("%s=%s: %d numbers; want %d to %d", key, text, len(out), least, most)
+		return nil
 	}
 	return out
 }
 
-// check says whether the images are such that they can be changed so.
+// texts are the options as key=value; what is as usual is left out.
+func (a Augment) texts() []string {
+	var out []string
+	add := func(given bool, key string, values ...float64) {
+		if !given {
+			return
+		}
+		var parts []string
+		for _, v := range values {
+			parts = append(parts, strconv.FormatFloat(v, 'g', -1, 64))
+		}
+		out = append(out, key+"="+strings.Join(parts, "/"))
+	}
+	add(a.Shift > 0, "shift", float64(a.Shift))
+	if a.Flip {
+		out = append(out, "flip=true")
+	}
+	add(a.Scale != [2]float64{}, "resized-crop", a.Scale[:]...)
+	add(a.Scale != [2]float64{} && a.Ratio != cropRatio, "ratio", a.Ratio[:]...)
+	add(a.Jitter != [4]float64{}, "jitter", a.Jitter[:]...)
+	add(a.Erase > 0, "erase", a.Erase)
+	return out
+}
+
+// check says whether images of a field can be changed so.
 func (a Augment) check(f Field) error {
-	c, h, w := f.Shape[0], f.Shape[1], f.Shape[2]
-	switch {
-	case int64(a.Shift) >= min(h, w):
+	if h, w := f.Shape[1], f.Shape[2]; int64(a.Shift) >= min(h, w) {
 		return fmt.Errorf("shift=%d on images of %d×%d", a.Shift, h, w)
-	case a.Shift > 0 && a.Resized > 0:
-		return fmt.Errorf("shift=%d and random-resized-crop=%g: one of them moves the image", a.Shift, a.Resized)
-	case c != 3 && (a.Resized > 0 || a.Jitter != (Jitter{})):
-		return fmt.Errorf("random-resized-crop and jitter on images of %d channels: they are of colour images", c)
+	}
+	if f.Shape[0] == 1 && a.Jitter[2]+a.Jitter[3] > 0 {
+		return fmt.Errorf("jitter: saturation and hue of grey images; brightness/contrast are possible")
 	}
 	return nil
 }
 
-// change is what was drawn for one image. All are drawn before any is computed, so that several cores may compute them.
+// costly says that applying it is worth several workers.
+func (a Augment) costly() bool { return a.Scale != [2]float64{} || a.Jitter != [4]float64{} }
+
+// change is what was drawn for one image.
 type change struct {
-	part    image.Rectangle // that is resized; empty: none
 	dy, dx  int
 	flip    bool
-	colours []colour
+	part    image.Rectangle // of the stored image; empty: all of it
+	order   [4]int          // of the jitters
+	factors [4]float64
 	erased  image.Rectangle
 }
 
-// colour is one change of colours.
-type colour struct {
-	what int // 0 brightness, 1 contrast, 2 saturation, 3 hue
-	by   float64
-}
-
-// drawAll draws the changes of images, one after another; nil where there are none. size gives what is stored of the one
-// of an index; they become width × height.
-func (a Augment) drawAll(rng *rand.Rand, indices []int, size func(i int) (width, height int), width, height int) []change {
-	if rng == nil || a == (Augment{}) {
-		return nil
-	}
-	out := make([]change, len(indices))
-	for j, i := range indices {
-		w, h := size(i)
-		out[j] = a.draw(rng, w, h, width, height)
-	}
-	return out
-}
-
-// draw draws the part, rows, columns, mirror, colours, and what is erased, in this order.
-func (a Augment) draw(rng *rand.Rand, storedWidth, storedHeight, width, height int) change {
+// draw draws the changes of an image, of which width × height is stored, that becomes outWidth × outHeight: rows,
+// columns, mirror, in this order, then the part, colours, and what is erased.
+func (a Augment) draw(rng *rand.Rand, width, height, outWidth, outHeight int) change {
 	var c change
-	if a.Resized > 0 {
-		c.part = a.part(storedWidth, storedHeight, rng)
-	}
 	if a.Shift > 0 {
 		c.dy, c.dx = rng.IntN(2*a.Shift+1)-a.Shift, rng.IntN(2*a.Shift+1)-a.Shift
 	}
 	if a.Flip {
 		c.flip = rng.IntN(2) == 1
 	}
-	if a.Jitter != (Jitter{}) {
-		c.colours = a.Jitter.draw(rng)
+	if a.Scale != [2]float64{} {
+		c.part = drawPart(rng, width, height, a.Scale, a.Ratio)
+	}
+	if a.Jitter != [4]float64{} {
+		copy(c.order[:], rng.Perm(4))
+		for i, by := range a.Jitter[:3] {
+			c.factors[i] = uniform(rng, max(0, 1-by), 1+by)
+		}
+		c.factors[3] = uniform(rng, -a.Jitter[3], a.Jitter[3])
 	}
 	if a.Erase > 0 && rng.Float64() < a.Erase {
-		c.erased = drawErased(rng, width, height)
+		c.erased = drawErased(rng, outWidth, outHeight)
 	}
 	return c
 }
 
-// costly says that computing it is worth several cores.
-func (a Augment) costly() bool { return a.Resized > 0 || a.Jitter != (Jitter{}) }
+// drawAll draws the changes of images, one after another; nil where there are none. size gives what is stored of one.
+func (a Augment) drawAll(rng *rand.Rand, indices []int, size func(i int) (width, height int), outWidth, outHeight int) []change {
+	if rng == nil || a == (Augment{}) {
+		return nil
+	}
+	out := make([]change, len(indices))
+	for j, i := range indices {
+		width, height := size(i)
+		out[j] = a.draw(rng, width, height, outWidth, outHeight)
+	}
+	return out
+}
 
-// spread calls do for 0 to below n, on all cores if that is worth it. Faults of the mapped file are errors.
+// spread calls do for 0 to below n, on all cores if it is worth that. Faults of the mapped file are errors.
 func spread(n int, costly bool, file string, do func(j int) error) error {
 	each := func(from, step int) error {
-		if file == "" {
-			return strided(from, step, n, do)
+		for j := from; j < n; j += step {
+			if err := do(j); err != nil {
+				return err
+			}
 		}
-		return checkpoint.Guard(file, func() error { return strided(from, step, n, do) })
+		return nil
 	}
 	workers := min(n, runtime.GOMAXPROCS(0))
 	if !costly || workers < 2 {
-		return each(0, 1)
+		return guarded(file, func() error { return each(0, 1) })
 	}
 	var g errgroup.Group
 	for w := range workers {
-		g.Go(func() error { return each(w, workers) })
+		g.Go(func() error { return guarded(file, func() error { return each(w, workers) }) })
 	}
 	return g.Wait()
 }
 
-func strided(from, step, n int, do func(j int) error) error {
-	for j := from; j < n; j += step {
-		if err := do(j); err != nil {
-			return err
-		}
+func guarded(file string, do func() error) error {
+	if file == "" {
+		return do()
 	}
-	return nil
+	return checkpoint.Guard(file, do)
 }
 
-// image changes a picture into dst, height × width, of which at is the part that is seen without changes.
-func (c change) image(dst []uint8, p *picture.Picture, at image.Rectangle, height, width int, norm *Norm) error {
-	if !c.part.Empty() {
-		part := p.Crop(c.part)
-		resized, err := part.Resize(image.Rect(0, 0, part.Width, part.Height), width, height, image.Rect(0, 0, width, height), picture.Filters()[0])
-		if err != nil {
-			return err
-		}
-		p, at = resized, image.Rect(0, 0, width, height)
-	}
-	if at.Dx() != p.Width || at.Dy() != p.Height {
-		p = p.Crop(at)
-	}
-	c.apply(dst, p.Pix, height, width, norm)
-	return nil
+func uniform(rng *rand.Rand, from, to float64) float64 { return from + (to-from)*rng.Float64() }
+
+// drawSides are the sides of a rectangle of a share of an area, a being to b as the ratio drawn evenly in its logarithm.
+func drawSides(rng *rand.Rand, area float64, scale, ratio [2]float64) (a, b int) {
+	area *= uniform(rng, scale[0], scale[1])
+	r := math.Exp(uniform(rng, math.Log(ratio[0]), math.Log(ratio[1])))
+	return int(math.RoundToEven(math.Sqrt(area * r))), int(math.RoundToEven(math.Sqrt(area / r)))
 }
 
-// part draws what RandomResizedCrop takes of an image.
-func (a Augment) part(width, height int, rng *rand.Rand) image.Rectangle {
-	area := float64(width * height)
+// drawPart is RandomResizedCrop.get_params of torchvision: ten tries, then the centre.
+func drawPart(rng *rand.Rand, width, height int, scale, ratio [2]float64) image.Rectangle {
 	for range 10 {
-		target := area * (a.Resized + (1-a.Resized)*rng.Float64())
-		least, most := math.Log(3.0/4), math.Log(4.0/3)
-		ratio := math.Exp(least + (most-least)*rng.Float64())
-		w, h := int(math.RoundToEven(math.Sqrt(target*ratio))), int(math.RoundToEven(math.Sqrt(target/ratio)))
-		if w > 0 && w <= width && h > 0 && h <= height {
+		w, h := drawSides(rng, float64(width*height), scale, ratio)
+		if 0 < w && w <= width && 0 < h && h <= height {
 			y, x := rng.IntN(height-h+1), rng.IntN(width-w+1)
 			return image.Rect(x, y, x+w, y+h)
 		}
 	}
 	w, h := width, height
-	switch ratio := float64(width) / float64(height); {
-	case ratio < 3.0/4:
-		h = int(math.RoundToEven(float64(w) * 4 / 3))
-	case ratio > 4.0/3:
-		w = int(math.RoundToEven(float64(h) * 4 / 3))
+	switch r := float64(width) / float64(height); {
+	case r < ratio[0]:
+		h = int(math.RoundToEven(float64(w) / ratio[0]))
+	case r > ratio[1]:
+		w = int(math.RoundToEven(float64(h) * ratio[1]))
 	}
 	w, h = max(1, min(w, width)), max(1, min(h, height))
-	y, x := (height-h)/2, (width-w)/2
+	x, y := (width-w)/2, (height-h)/2
 	return image.Rect(x, y, x+w, y+h)
 }
 
-// apply changes an image of its own size: it is shifted, mirrored, coloured, erased.
-func (c change) apply(dst, src []uint8, height, width int, norm *Norm) {
+// drawErased is RandomErasing.get_params of torchvision: ten tries, then nothing.
+func drawErased(rng *rand.Rand, width, height int) image.Rectangle {
+	for range 10 {
+		h, w := drawSides(rng, float64(width*height), eraseScale, eraseRatio)
+		if h < height && w < width {
+			y, x := rng.IntN(height-h+1), rng.IntN(width-w+1)
+			return image.Rect(x, y, x+w, y+h)
+		}
+	}
+	return image.Rectangle{}
+}
+
+// pixels are an image: planes of height × width, one behind the other.
+type pixels struct {
+	pix           []uint8
+	width, height int
+}
+
+// apply makes dst of src: of the same size, unless a part is cut out and resized with a filter. fill is what erased
+// pixels become, by the channel.
+func (c change) apply(dst, src pixels, filter picture.Filter, fill []uint8) error {
+	if c.part.Empty() {
+		c.shift(dst.pix, src.pix, dst.height, dst.width)
+	} else {
+		if err := resizePart(dst, src, c.part, filter); err != nil {
+			return err
+		}
+		if c.flip {
+			for row := range slices.Chunk(dst.pix, dst.width) {
+				slices.Reverse(row)
+			}
+		}
+	}
+	if c.order != [4]int{} {
+		c.jitter(dst)
+	}
+	for i, v := range fill {
+		plane := dst.pix[i*dst.width*dst.height:]
+		for y := c.erased.Min.Y; y < c.erased.Max.Y; y++ {
+			row := plane[y*dst.width:][c.erased.Min.X:c.erased.Max.X]
+			for x := range row {
+				row[x] = v
+			}
+		}
+	}
+	return nil
+}
+
+// shift moves and mirrors.
+func (c change) shift(dst, src []uint8, height, width int) {
 	clear(dst)
 	for at := 0; at < len(src); at += height * width {
 		for y := max(0, c.dy); y < min(height, height+c.dy); y++ {
@@ -223,60 +307,20 @@ func (c change) apply(dst, src []uint8, height, width int, norm *Norm) {
 			}
 		}
 	}
-	p := &picture.Picture{Width: width, Height: height, Pix: dst}
-	for _, j := range c.colours {
-		[]func(float64){p.Brighten, p.Contrast, p.Saturate, p.TurnHue}[j.what](j.by)
-	}
-	if !c.erased.Empty() {
-		c.erase(dst, height, width, norm)
-	}
 }
 
-// draw draws changes of colours, in an order that is drawn, too.
-func (j Jitter) draw(rng *rand.Rand) []colour {
-	var out []colour
-	about := func(x float64) float64 { return max(0, 1-x) + (1+x-max(0, 1-x))*rng.Float64() }
-	for _, what := range rng.Perm(4) {
-		switch x := [4]float64{j.Brightness, j.Contrast, j.Saturation, j.Hue}[what]; {
-		case x == 0:
-		case what == 3:
-			out = append(out, colour{what, x * (2*rng.Float64() - 1)})
-		default:
-			out = append(out, colour{what, about(x)})
-		}
+// resizePart cuts out and resizes, in this order as resized_crop of torchvision does: what is outside the part has no
+// share in its edges.
+func resizePart(dst, src pixels, part image.Rectangle, filter picture.Filter) error {
+	p := &picture.Picture{Width: src.width, Height: src.height, Pix: src.pix}
+	if len(src.pix) == src.width*src.height { // grey
+		p.Pix = slices.Repeat(src.pix, 3)
 	}
-	return out
-}
-
-// drawErased draws a part; empty where none fits.
-func drawErased(rng *rand.Rand, width, height int) image.Rectangle {
-	area := float64(height * width)
-	for range 10 {
-		target := area * (0.02 + (0.33-0.02)*rng.Float64())
-		least, most := math.Log(0.3), math.Log(3.3)
-		ratio := math.Exp(least + (most-least)*rng.Float64())
-		h, w := int(math.RoundToEven(math.Sqrt(target*ratio))), int(math.RoundToEven(math.Sqrt(target/ratio)))
-		if h >= height || w >= width || h == 0 || w == 0 {
-			continue
-		}
-		y, x := rng.IntN(height-h+1), rng.IntN(width-w+1)
-		return image.Rect(x, y, x+w, y+h)
+	p = p.Crop(part)
+	out, err := p.Resize(image.Rect(0, 0, p.Width, p.Height), dst.width, dst.height, image.Rect(0, 0, dst.width, dst.height), filter)
+	if err != nil {
+		return err
 	}
-	return image.Rectangle{}
-}
-
-// erase gives a part the mean colour.
-func (c change) erase(dst []uint8, height, width int, norm *Norm) {
-	for channel := 0; channel*height*width < len(dst); channel++ {
-		level := uint8(0)
-		if norm != nil {
-			level = uint8(math.Round(255 * min(1, max(0, float64(norm.Mean[channel])))))
-		}
-		for y := c.erased.Min.Y; y < c.erased.Max.Y; y++ {
-			row := dst[(channel*height+y)*width:]
-			for x := c.erased.Min.X; x < c.erased.Max.X; x++ {
-				row[x] = level
-			}
-		}
-	}
+	copy(dst.pix, out.Pix)
+	return nil
 }

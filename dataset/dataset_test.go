@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lawa-replay/lawa-replay/dataset/picture"
 	"github.com/lawa-replay/lawa-replay/internal/hint"
 )
 
@@ -159,7 +160,10 @@ func TestAugment(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
 		dst := make([]uint8, 12)
-		Augment{Shift: 1, Flip: true}.draw(rng, 4, 3, 4, 3).apply(dst, src, 3, 4, nil)
+		c := Augment{Shift: 1, Flip: true}.draw(rng, 4, 3, 4, 3)
+		if err := c.apply(pixels{dst, 4, 3}, pixels{src, 4, 3}, picture.Filters()[0], nil); err != nil {
+			t.Fatal(err)
+		}
 		seen[string(dst)] = true
 	}
 	for name, want := range map[string][]uint8{

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"math"
 	"slices"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
@@ -24,6 +25,15 @@ const (
 // Norm says how an image, uint8 channels × height × width, is normalised: (x/255 − mean)/std in float32, with one mean
 // and one standard deviation for each channel.
 type Norm struct{ Mean, Std []float32 }
+
+// black is the byte of each channel that is nearest to what becomes 0.
+func (n Norm) black() []uint8 {
+	var out []uint8
+	for _, m := range n.Mean {
+		out = append(out, uint8(math.Round(max(0, min(255, 255*float64(m))))))
+	}
+	return out
+}
 
 // Elements is the product of the shape.
 func (f Field) Elements() int64 { return checkpoint.Elements(f.Shape) }

@@ -31,7 +31,7 @@ var photoOptions = []spec.Option{
 	{Name: "exif", Default: "ignore", About: "turn: a JPEG is turned as its EXIF says, which Pillow does not by itself"},
 	{Name: "mean", Default: "0.485/0.456/0.406", About: "of red, green and blue, by which images are normalised"},
 	{Name: "std", Default: "0.229/0.224/0.225", About: "their standard deviations"},
-	{Name: "store", Default: "crop", About: "what is kept of decoded training images: crop, the centre alone; whole, the resized image"},
+	{Name: "store", Default: "crop", About: "what is kept of decoded training images: crop, the centre alone; whole, the resized image, which is usual with resized-crop"},
 	{Name: "skip-broken", Default: "false", About: "images that cannot be decoded are left out and counted"},
 	{Name: "holdout", About: "of a folder with one split alone, N images drawn once and for all are the validation split, and the others are trained on"},
 	{Name: "train", About: "N training images alone, drawn once and for all"},
@@ -118,7 +118,7 @@ func (p *photoSpec) parse(s *spec.Spec) {
 		s.Fail("std is above 0")
 	}
 	store := "crop"
-	if p.augment.Resized > 0 { // parts of the whole image are wanted
+	if p.augment.Scale != [2]float64{} { // parts of the whole image are wanted
 		store = "whole"
 	}
 	p.store = s.Choice("store", store, "crop", "whole")
@@ -131,28 +131,19 @@ func (p *photoSpec) parse(s *spec.Spec) {
 
 // three reads a number for each channel.
 func (p *photoSpec) three(s *spec.Spec, key, usual string) []float32 {
-	out := make([]float32, 3)
-	for i, v := range numbers(s, key, p.text(s, key, usual), usual) {
-		out[i] = float32(v)
-	}
-	return out
-}
-
-// numbers reads as many as usual has, with strokes between them.
-func numbers(s *spec.Spec, key, text, usual string) []float64 {
-	n := strings.Count(usual, "/") + 1
-	var out []float64
+	text := p.text(s, key, usual)
+	var out []float32
 	for _, part := range strings.Split(text, "/") {
-		v, err := strconv.ParseFloat(part, 64)
+		v, err := strconv.ParseFloat(part, 32)
 		if err != nil || v != v || v > 1e6 || v < -1e6 {
-			out = nil
-			break
+			s.Fail("%s=%s: three numbers are wanted, as in %s", key, text, usual)
+			return []float32{1, 1, 1}
 		}
-		out = append(out, v)
+		out = append(out, float32(v))
 	}
-	if len(out) != n {
-		s.Fail("%s=%s: %d numbers are wanted, as in %s", key, text, n, usual)
-		return slices.Repeat([]float64{1}, n)
+	if len(out) != 3 {
+		s.Fail("%s=%s: three numbers are wanted, as in %s", key, text, usual)
+		return []float32{1, 1, 1}
 	}
 	return out
 }

@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"encoding/binary"
-	"image"
 	"math/rand/v2"
 	"sync"
 
@@ -18,13 +17,14 @@ type images struct {
 	labels  []int64
 	file    string // that pixels are mapped from; "" where they are not
 	augment Augment
+	fill    []uint8 // what is erased becomes
 	digest  func() (string, error)
 }
 
 // newImages makes a split of pixels, one picture behind the other, each of the shape channels × height × width, with
 // labels below classes.
 func newImages(name string, shape [3]int, classes int, norm Norm, pixels []byte, labels []int64) *images {
-	s := &images{name: name, pixels: pixels, labels: labels, fields: []Field{
+	s := &images{name: name, pixels: pixels, labels: labels, fill: norm.black(), fields: []Field{
 		{Name: Inputs, DType: "U8", Shape: []int64{int64(shape[0]), int64(shape[1]), int64(shape[2])}, Normalize: &norm},
 		{Name: Targets, DType: checkpoint.I64, Classes: classes},
 	}}
@@ -42,16 +42,16 @@ func (s *images) Read(b *Batch, indices []int, draw *rand.Rand) error {
 	data, labels := b.Arrays[0].Data, b.Arrays[1].Data
 	size := int(s.fields[0].Bytes())
 	height, width := int(s.fields[0].Shape[1]), int(s.fields[0].Shape[2])
+	for j, i := range indices {
+		binary.LittleEndian.PutUint64(labels[8*j:], uint64(s.labels[i]))
+	}
 	changes := s.augment.drawAll(draw, indices, func(int) (int, int) { return width, height }, width, height)
 	return spread(len(indices), changes != nil && s.augment.costly(), s.file, func(j int) error {
-		i := indices[j]
-		binary.LittleEndian.PutUint64(labels[8*j:], uint64(s.labels[i]))
-		dst, src := data[j*size:(j+1)*size], s.pixels[i*size:(i+1)*size]
+		dst, src := data[j*size:(j+1)*size], s.pixels[indices[j]*size:(indices[j]+1)*size]
 		if changes == nil {
 			copy(dst, src)
 			return nil
 		}
-		p := &picture.Picture{Width: width, Height: height, Pix: src}
-		return changes[j].image(dst, p, image.Rect(0, 0, width, height), height, width, s.fields[0].Normalize)
+		return changes[j].apply(pixels{dst, width, height}, pixels{src, width, height}, picture.Filters()[0], s.fill)
 	})
 }

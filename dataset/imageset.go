@@ -21,10 +21,10 @@ type normNamed struct {
 }
 
 // imageOptions are those that all sets of images take.
-var imageOptions = []spec.Option{
+var imageOptions = append([]spec.Option{
 	{Name: "train", About: "the first N training examples alone"},
 	{Name: "val", About: "the first N validation examples alone"},
-}
+}, augmentOptions...)
 
 // imageOpening is what a reader of a data set of images is asked for.
 type imageOpening struct {
@@ -46,7 +46,7 @@ func imageKind(k spec.Kind[Source], norms []normNamed, labels []string, read fun
 	if len(labels) > 0 {
 		k.Options = append(k.Options, spec.Option{Name: "labels", Default: labels[0], About: strings.Join(labels, " or ")})
 	}
-	k.Options = slices.Concat(k.Options, imageOptions, augmentOptions)
+	k.Options = append(k.Options, imageOptions...)
 	k.Parse = func(s *spec.Spec) Source {
 		o := options{norm: norms[0]}
 		if len(norms) > 1 {
@@ -96,7 +96,7 @@ func (o options) spec(name, usual string) string {
 	if o.val > 0 {
 		parts = append(parts, fmt.Sprintf("val=%d", o.val))
 	}
-	parts = append(parts, o.augment.spec()...)
+	parts = append(parts, o.augment.texts()...)
 	if len(parts) == 0 {
 		return name
 	}

@@ -31,7 +31,7 @@ func requests(n int) func() (Request, bool) {
 func TestLoader(t *testing.T) {
 	dir := t.TempDir()
 	published(t, dir, cifar10Files)
-	set, err := Open("cifar10:shift=4,flip=true,jitter=0.4/0.4/0/0", dir)
+	set, err := Open("cifar10:shift=4,flip=true,jitter=0.4/0.4", dir)
 	if err != nil {
 		t.Fatal(err)
 	}

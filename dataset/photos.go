@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"image"
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
@@ -127,41 +126,38 @@ func (s *photos) Read(b *Batch, indices []int, draw *rand.Rand) error {
 		}
 		return i
 	}
+	for j, i := range indices {
+		binary.LittleEndian.PutUint64(labels[8*j:], uint64(found.labels[at(i)]))
+	}
 	changes := s.augment.drawAll(draw, indices, func(i int) (int, int) {
 		e := found.index[at(i)]
 		return e.width, e.height
 	}, crop, crop)
 	return spread(len(indices), changes != nil && s.augment.costly(), found.path, func(j int) error {
-		i := at(indices[j])
-		pix, e, err := found.image(i)
+		pix, e, err := found.image(at(indices[j]))
 		if err != nil {
 			return err
 		}
-		binary.LittleEndian.PutUint64(labels[8*j:], uint64(found.labels[i]))
-		var c *change
-		if changes != nil {
-			c = &changes[j]
+		stored := &picture.Picture{Width: e.width, Height: e.height, Pix: pix}
+		dst := pixels{data[j*size : (j+1)*size], crop, crop}
+		if changes == nil {
+			copy(dst.pix, s.centre(stored).Pix)
+			return nil
 		}
-		return s.put(data[j*size:(j+1)*size], &picture.Picture{Width: e.width, Height: e.height, Pix: pix}, c)
+		if changes[j].part.Empty() {
+			stored = s.centre(stored)
+		}
+		return changes[j].apply(dst, pixels{stored.Pix, stored.Width, stored.Height}, s.how.filter, s.fields[0].Normalize.black())
 	})
 }
 
-// put makes an example, 3 × crop × crop, of what is stored: its centre as it is, or with the changes of training. Where
-// the stored image is not its centre alone, a change may take another part of it.
-func (s *photos) put(dst []uint8, stored *picture.Picture, c *change) error {
+// centre is what is seen of a stored image without changes.
+func (s *photos) centre(stored *picture.Picture) *picture.Picture {
 	crop := s.how.crop
-	centre := image.Rect(0, 0, crop, crop)
-	if stored.Width != crop || stored.Height != crop {
-		centre = picture.Centre(stored.Width, stored.Height, crop, crop)
+	if stored.Width == crop && stored.Height == crop {
+		return stored
 	}
-	if c != nil {
-		return c.image(dst, stored, centre, crop, crop, s.fields[0].Normalize)
-	}
-	if centre.Dx() != stored.Width || centre.Dy() != stored.Height {
-		stored = stored.Crop(centre)
-	}
-	copy(dst, stored.Pix)
-	return nil
+	return stored.Crop(picture.Centre(stored.Width, stored.Height, crop, crop))
 }
 
 // remembered gives the digest of a view, or of the split itself: kept beside the images, since making it takes a pass

@@ -241,7 +241,7 @@ func TestWrongFolders(t *testing.T) {
 			return ""
 		},
 		"crop=300 is larger than resize=256": func(string) string { return ",crop=300" },
-		"3 numbers are wanted":               func(string) string { return ",mean=0.5" },
+		"three numbers are wanted":           func(string) string { return ",mean=0.5" },
 	} {
 		dir := photoFolder(t)
 		if _, err := Open("imagefolder:"+dir+change(dir), ""); err == nil || !strings.Contains(err.Error(), want) {

@@ -202,19 +202,3 @@ func BenchmarkPhoto(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")
 }
-
-// Colours change as Pillow's ImageEnhance and torchvision's adjust_hue change them.
-func TestColoursAsPillow(t *testing.T) {
-	for name, change := range map[string]func(*Picture){
-		"brightness-0.35": func(p *Picture) { p.Brighten(0.35) }, "brightness-1.6": func(p *Picture) { p.Brighten(1.6) },
-		"contrast-0.35": func(p *Picture) { p.Contrast(0.35) }, "contrast-1.6": func(p *Picture) { p.Contrast(1.6) },
-		"saturation-0.35": func(p *Picture) { p.Saturate(0.35) }, "saturation-1.6": func(p *Picture) { p.Saturate(1.6) },
-		"hue--0.3": func(p *Picture) { p.TurnHue(-0.3) }, "hue-0.12": func(p *Picture) { p.TurnHue(0.12) },
-	} {
-		p := pil(t, "rgb.png.png")
-		change(p)
-		if worst, mean := compare(t, p, pil(t, name+".png")); worst > 0 {
-			t.Errorf("%s: differs by up to %d, %.4f on average", name, worst, mean)
-		}
-	}
-}
