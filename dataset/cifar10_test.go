@@ -88,6 +88,16 @@ func TestCIFAR10Archives(t *testing.T) {
 	}
 }
 
+// The first images of folders are of the first classes, which is said.
+func TestFirstImagesOfFolders(t *testing.T) {
+	for text, want := range map[string]string{"cifar10:val=12": "val=12: the first images are of 4 of 10 classes", "cifar10": ""} {
+		set, err := Open(text, cifarFixtures)
+		if err != nil || strings.Join(set.Notes, "") != want {
+			t.Errorf("%s: %q, %v, expected %q", text, set.Notes, err, want)
+		}
+	}
+}
+
 func TestNormalisation(t *testing.T) {
 	usual, err := Open("cifar10:norm=imagenet,val=5", cifarFixtures)
 	if err != nil {

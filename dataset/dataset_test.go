@@ -124,7 +124,7 @@ func TestBadData(t *testing.T) {
 		harm func([]byte) []byte
 		want string
 	}{
-		"missing":          {images, func([]byte) []byte { return nil }, "no train-images-idx3-ubyte"},
+		"missing":          {images, func([]byte) []byte { return nil }, "no train-images-idx3-ubyte.gz (or the same without .gz) in it; what is read: train-images-idx3-ubyte.gz (9,912,422 bytes, MD5 f68b3c2d"},
 		"empty":            {images, func([]byte) []byte { return []byte{} }, "empty or cut short"},
 		"header cut":       {images, func(b []byte) []byte { return b[:9] }, "header is cut short"},
 		"short":            {images, func(b []byte) []byte { return b[:len(b)-1] }, "cut short: 239 bytes of values, its header claims 240"},

@@ -16,6 +16,9 @@ import (
 // maxIDX bounds what one file may hold, in bytes.
 const maxIDX = 1 << 30
 
+// errNoIDX says that a file is missing, in front of its name.
+var errNoIDX = errors.New("no")
+
 // readIDX reads the uint8 IDX file called stem (such as train-images) of dims dimensions in dir, under
 // any of the names it goes by. The format is described on the MNIST page: two zero bytes, the type (8 for
 // uint8), the number of dimensions, each size as a big-endian uint32, then the values.
@@ -35,7 +38,7 @@ func readIDX(dir, stem string, dims int) ([]uint8, []int, error) {
 		}
 		return values, shape, nil
 	}
-	return nil, nil, fmt.Errorf("%s: no %s-idx%d-ubyte.gz (or the same without .gz) in it", dir, stem, dims)
+	return nil, nil, fmt.Errorf("%s: %w %s-idx%d-ubyte.gz (or the same without .gz) in it", dir, errNoIDX, stem, dims)
 }
 
 func parseIDX(r io.Reader, dims int) ([]uint8, []int, error) {

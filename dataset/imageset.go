@@ -112,7 +112,7 @@ func (o options) apply(found imageSet) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := &Set{Val: val, Notes: found.notes}
+	set := &Set{Val: val, Notes: append(found.notes, found.val.fewClasses(o.val)...)}
 	if found.train == nil {
 		if o.train > 0 {
 			return nil, fmt.Errorf("train=%d, but there is no training split", o.train)
@@ -120,8 +120,27 @@ func (o options) apply(found imageSet) (*Set, error) {
 		return set, nil
 	}
 	found.train.augment = o.augment
+	set.Notes = append(set.Notes, found.train.fewClasses(o.train)...)
 	set.Train, err = first(found.train, o.train)
 	return set, err
+}
+
+// fewClasses says so where the first n images are of fewer classes than the split, as where it is sorted by them.
+func (s *images) fewClasses(n int) []string {
+	if n == 0 || n > len(s.labels) {
+		return nil
+	}
+	count := func(labels []int64) int {
+		seen := map[int64]bool{}
+		for _, l := range labels {
+			seen[l] = true
+		}
+		return len(seen)
+	}
+	if few, all := count(s.labels[:n]), count(s.labels); few < all && n >= all {
+		return []string{fmt.Sprintf("%s=%d: the first images are of %d of %d classes", s.name, n, few, all)}
+	}
+	return nil
 }
 
 // first is the first n examples, or all where n is 0.

@@ -31,8 +31,18 @@ var mnist = imageKind(spec.Kind[Source]{
 			return imageSet{}, err
 		}
 	}
-	return openIDX(dir, norm)
+	return openIDX(dir, norm, mnistFiles)
 })
+
+// What is to be had where; checksums as torchvision gives them.
+const (
+	mnistFiles = "what is read: train-images-idx3-ubyte.gz (9,912,422 bytes, MD5 f68b3c2dcbeaaa9fbdd348bbdeb94873), train-labels-idx1-ubyte.gz (28,881, d53e105ee54ea40749a09fcbcd1e9432), " +
+		"t10k-images-idx3-ubyte.gz (1,648,877, 9fb629c4189551a2d022fa330f9573f3), t10k-labels-idx1-ubyte.gz (4,542, ec29112dd5afa0611ce80d1b7f02629c), packed or not; " +
+		"to be had from https://ossci-datasets.s3.amazonaws.com/mnist/"
+	fashionFiles = "what is read: train-images-idx3-ubyte.gz (26,421,880 bytes, MD5 8d4fb7e6c68d591d4c3dfef9ec88bf0d), train-labels-idx1-ubyte.gz (29,515, 25c81989df183df01b3e8a0aad5dffbe), " +
+		"t10k-images-idx3-ubyte.gz (4,422,102, bef4ecab320f06d8554ea6380940ec79), t10k-labels-idx1-ubyte.gz (5,148, bb300cfdad3c16e7a12a480ee83cd310), packed or not; " +
+		"to be had from https://github.com/zalandoresearch/fashion-mnist"
+)
 
 // fashionMNIST comes in files with MNIST's names.
 var fashionMNIST = imageKind(spec.Kind[Source]{
@@ -42,9 +52,9 @@ var fashionMNIST = imageKind(spec.Kind[Source]{
 }, []normNamed{{"fashion-mnist", Norm{[]float32{0.2860}, []float32{0.3530}}}}, nil, func(at imageOpening) (imageSet, error) {
 	dir, norm := at.dir, at.norm
 	if dir == "" {
-		return imageSet{}, hint.With(errors.New("its folder is missing"), "data-dir", "names the folder with its four IDX files, train-images-idx3-ubyte.gz, …")
+		return imageSet{}, hint.With(errors.New("its folder is missing; "+fashionFiles), "data-dir", "names the folder with its four IDX files")
 	}
-	return openIDX(dir, norm)
+	return openIDX(dir, norm, fashionFiles)
 })
 
 // moduleData finds the data folder of the Go module that carries MNIST, at the version that this program
@@ -78,13 +88,16 @@ func moduleData() (string, error) {
 	return found[len(found)-1], nil
 }
 
-// openIDX reads the four files of MNIST's kind.
-func openIDX(dir string, norm Norm) (imageSet, error) {
+// openIDX reads the four files of MNIST's kind; wanted says which these are.
+func openIDX(dir string, norm Norm, wanted string) (imageSet, error) {
 	train, err := readDigits(dir, "train", "train", norm)
-	if err != nil {
-		return imageSet{}, err
+	var val *images
+	if err == nil {
+		val, err = readDigits(dir, "val", "t10k", norm)
 	}
-	val, err := readDigits(dir, "val", "t10k", norm)
+	if errors.Is(err, errNoIDX) {
+		err = fmt.Errorf("%w; %s", err, wanted)
+	}
 	if err != nil {
 		return imageSet{}, err
 	}

@@ -58,9 +58,9 @@ type run struct {
 	state   *optim.State
 	decays  *torch.Tensor // which weights do, where not all of them
 	losses  *losses
-	inputs  []string      // the fields that the network takes
-	fields  []string      // these, and what the task needs
-	batch   dataset.Batch // whose memory is used again
+	inputs  []string // the fields that the network takes
+	fields  []string // these, and what the task needs
+	loader  *dataset.Loader
 	rec     *trajectory.Recorder
 	hooks   Hooks
 	tensors []checkpoint.Tensor
@@ -108,6 +108,7 @@ type place struct {
 	steps   int64   // that the sum is over
 
 	examples, since float64 // trained on since the last checkpoint of this process, and the seconds of that
+	waited          float64 // seconds of these in which no batch was ready
 }
 
 // stream is one of the seed's generators: an order of the examples for each epoch, an augmentation for each step. Those
@@ -131,20 +132,16 @@ func (r *run) train(ctx context.Context) error {
 	}
 	perEpoch := r.Rates.StepsPerEpoch
 	total := int64(r.Rates.Epochs) * perEpoch
-	var order []int
-	epoch := int64(-1)
+	r.loader = dataset.NewLoader(r.Data, batchesAhead, r.batches(at.step))
+	defer r.loader.Close()
 	for at.step < total {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		began := time.Now()
-		if e := at.step / perEpoch; e != epoch {
-			epoch = e
-			order = orders.generator(r.Seed, epoch).Perm(r.Data.Len())
-		}
-		from := int(at.step%perEpoch) * r.BatchSize
-		indices := order[from:min(from+r.BatchSize, len(order))]
-		if err := r.step(at.step, indices); err != nil {
+		waited := r.loader.Waited()
+		n := r.examples(at.step)
+		if err := r.step(at.step, n); err != nil {
 			return fmt.Errorf("step %d: %w", at.step+1, err)
 		}
 		at.step++
@@ -161,7 +158,8 @@ func (r *run) train(ctx context.Context) error {
 		took := time.Since(began).Seconds()
 		at.seconds += took
 		at.since += took
-		at.examples += float64(len(indices))
+		at.waited += (r.loader.Waited() - waited).Seconds()
+		at.examples += float64(n)
 		if r.hooks.Step != nil {
 			r.hooks.Step(at.step, total)
 		}
@@ -174,17 +172,53 @@ func (r *run) train(ctx context.Context) error {
 	return nil
 }
 
-// step runs one optimizer step (from 0) on the examples of the given indices.
-func (r *run) step(step int64, indices []int) error {
+// batchesAhead is how many batches are read while one is computed with.
+const batchesAhead = 2
+
+// examples is how many a step's batch has: the last of an epoch may be short.
+func (r *run) examples(step int64) int {
+	return min(r.BatchSize, r.Data.Len()-int(step%r.Rates.StepsPerEpoch)*r.BatchSize)
+}
+
+// parts is in how many parts a batch of n examples is computed.
+func (r *run) parts(n int) int { return min(max(1, r.Accumulate), n) }
+
+// batches are what the steps from the given one on are computed of: each step's parts, whose changes one generator draws.
+func (r *run) batches(step int64) func() (dataset.Request, bool) {
+	perEpoch := r.Rates.StepsPerEpoch
+	epoch, part := int64(-1), 0
+	var order []int
+	var draw *rand.Rand
+	return func() (dataset.Request, bool) {
+		if step >= int64(r.Rates.Epochs)*perEpoch {
+			return dataset.Request{}, false
+		}
+		if e := step / perEpoch; e != epoch {
+			epoch = e
+			order = orders.generator(r.Seed, epoch).Perm(r.Data.Len())
+		}
+		if part == 0 {
+			draw = augmentations.generator(r.Seed, step)
+		}
+		from, n := int(step%perEpoch)*r.BatchSize, r.examples(step)
+		parts := r.parts(n)
+		request := dataset.Request{Indices: order[from+part*n/parts : from+(part+1)*n/parts], Draw: draw}
+		if part++; part == parts {
+			step, part = step+1, 0
+		}
+		return request, true
+	}
+}
+
+// step runs one optimizer step (from 0) on the next n examples.
+func (r *run) step(step int64, n int) error {
 	// What libtorch may draw follows from the seed and the step too.
 	if err := torch.Seed(r.Seed<<32 + step); err != nil {
 		return err
 	}
-	draw, mix := augmentations.generator(r.Seed, step), mixtures.generator(r.Seed, step)
-	parts := min(max(1, r.Accumulate), len(indices))
-	for i := range parts {
-		part := indices[i*len(indices)/parts : (i+1)*len(indices)/parts]
-		if err := r.gradients(part, float64(len(part))/float64(len(indices)), draw, mix); err != nil {
+	mix := mixtures.generator(r.Seed, step)
+	for range r.parts(n) {
+		if err := r.gradients(n, mix); err != nil {
 			return err
 		}
 	}
@@ -197,17 +231,16 @@ func (r *run) step(step int64, indices []int) error {
 	return r.Optimizer.Step(optim.Values{Weights: r.weights.Flat(), Gradients: r.weights.Gradients(), Slots: r.state.Slots, Decays: r.decays}, step, r.Rates.At(step))
 }
 
-// gradients adds those of a part of a step's batch, which is the given share of it, and its loss.
-func (r *run) gradients(part []int, share float64, draw, mix *rand.Rand) error {
-	if err := r.Data.Read(&r.batch, part, draw); err != nil {
+// gradients adds those of the next part of a step's batch of n examples, and its loss.
+func (r *run) gradients(n int, mix *rand.Rand) error {
+	batch, err := r.loader.Next()
+	if err != nil {
 		return err
 	}
-	if r.batch.N != len(part) {
-		return fmt.Errorf("split %s: a batch of %d examples where %d were asked for", r.Data.Name(), r.batch.N, len(part))
-	}
+	share := float64(batch.N) / float64(n)
 	var s torch.Scope
 	defer s.Close()
-	b := device.Place(&s, r.Device, &r.batch, r.fields)
+	b := device.Place(&s, r.Device, batch, r.fields)
 	loss := r.loss(&s, b, mix)
 	if share != 1 {
 		loss = s.Times(loss, share)

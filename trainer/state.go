@@ -26,6 +26,7 @@ func (r *run) record(at *place) error {
 	}
 	if at.since > 0 {
 		c.ExamplesPerSecond = new(at.examples / at.since)
+		c.WaitedForData = new(at.waited)
 	}
 	c, err = r.rec.Write(c, r.tensors, encode(r.weights.Counters(), values))
 	if err != nil {
@@ -42,7 +43,7 @@ func (r *run) record(at *place) error {
 	if err := r.rec.Commit(c); err != nil {
 		return err
 	}
-	at.losses, at.steps, at.examples, at.since = 0, 0, 0, 0
+	at.losses, at.steps, at.examples, at.since, at.waited = 0, 0, 0, 0, 0
 	return r.rec.DropStates(c.Index)
 }
 

@@ -74,11 +74,13 @@ type Checkpoint struct {
 	Seconds *float64 `json:"seconds"`        // spent training up to here, evaluation not counted; nil where not known
 	LR      *float64 `json:"lr"`             // learning rate of its last step; nil where not known
 	// ExamplesPerSecond were trained on since the checkpoint before, or since training went on; nil where not known.
-	ExamplesPerSecond *float64           `json:"examples_per_second,omitempty"`
-	Metrics           map[string]Number  `json:"metrics,omitempty"`
-	Source            string             `json:"source,omitempty"`      // the file or folder it was imported from
-	Link              *Link              `json:"link,omitempty"`        // where the weights are, if they were not copied
-	Known             map[string]RawJSON `json:"evaluations,omitempty"` // evaluations already made, by their key
+	ExamplesPerSecond *float64 `json:"examples_per_second,omitempty"`
+	// WaitedForData are the seconds, of those that ExamplesPerSecond is over, in which no batch was ready; nil where not known.
+	WaitedForData *float64           `json:"waited_for_data,omitempty"`
+	Metrics       map[string]Number  `json:"metrics,omitempty"`
+	Source        string             `json:"source,omitempty"`      // the file or folder it was imported from
+	Link          *Link              `json:"link,omitempty"`        // where the weights are, if they were not copied
+	Known         map[string]RawJSON `json:"evaluations,omitempty"` // evaluations already made, by their key
 }
 
 // Link refers to a checkpoint of another program. SHA256 is then that of the safetensors file which importing
