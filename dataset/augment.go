@@ -81,10 +81,10 @@ func parseAugment(s *spec.Spec) Augment {
 
 // numbers takes least to most numbers from 0 to max, with / between them; nil where the key is not given.
 func numbers(s *spec.Spec, key string, least, most int, max float64) []float64 {
+	text := s.Text(key, "")
 	if !s.Has(key) {
 		return nil
 	}
-	text := s.Text(key, "")
 	var out []float64
 	for _, part := range strings.Split(text, "/") {
 		v, err := strconv.ParseFloat(part, 64)

@@ -77,7 +77,6 @@ func (a allotment) within(memory int64, c cost, bnBatch, cores int) allotment {
 // reduces what does not fit into the memory. It returns the bytes that are then needed.
 func (e *Engine) fit(ctx context.Context, job sweep.Job, l *loaded) (int64, error) {
 	split := l.splits[job.Splits[0]]
-	e.chosen = allotment{e.Workers, e.Threads, groupSize, e.batch()}.String()
 	if e.Device != torch.CPU || split.feed.Len() == 0 {
 		return 0, nil
 	}
@@ -114,7 +113,6 @@ func (e *Engine) fit(ctx context.Context, job sweep.Job, l *loaded) (int64, erro
 		}
 	}
 	e.Workers, e.Threads, e.group, e.Batch = a.workers, a.threads, a.group, a.batch
-	e.chosen = a.String()
 	return c.bytes(a, bnBatch), nil
 }
 

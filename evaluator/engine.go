@@ -41,7 +41,6 @@ type Engine struct {
 	sources map[bn.Policy]*BNSource // for each policy that was asked for
 	given   bool                    // Workers was asked for
 	group   int                     // models that share a pass over the data; 0 is groupSize
-	chosen  string                  // how Open found that it computes; "" before
 }
 
 // BNSource is the data from which a policy recomputes statistics, and what names them.
@@ -100,10 +99,8 @@ func (e *Engine) Supports(policy bn.Policy) error {
 
 // Provenance implements sweep.Backend.
 func (e *Engine) Provenance() map[string]any {
-	out := map[string]any{"model": e.Net.Spec(), "data": e.Set.Spec, "task": e.task().Name(), "bn_batch_size": e.BNBatch}
-	if e.chosen != "" {
-		out["computed"] = fmt.Sprintf("%s, %v", e.chosen, torch.UsualFormat.For(e.Device, e.Precision))
-	}
+	out := map[string]any{"model": e.Net.Spec(), "data": e.Set.Spec, "task": e.task().Name(), "bn_batch_size": e.BNBatch,
+		"memory_format": torch.UsualFormat.For(e.Device, e.Precision).String()}
 	if e.BNSplit != nil {
 		out["bn_data"] = e.BNSplit.Name()
 	}
