@@ -92,6 +92,9 @@ func (e *Engine) fit(ctx context.Context, job sweep.Job, l *loaded) (int64, erro
 		return 0, ctx.Err()
 	}
 	c.data = l.bytes()
+	if e.Batch == 0 {
+		usual.batch = smaller(usual.batch, c.example)
+	}
 	a := usual
 	work := time.Duration(job.Units) * time.Duration(split.feed.Len()) * each / time.Duration(cores)
 	if work > 5*time.Second && each < 500*time.Microsecond && e.task().Batch()/2 >= roundsAlike {
@@ -114,6 +117,16 @@ func (e *Engine) fit(ctx context.Context, job sweep.Job, l *loaded) (int64, erro
 	}
 	e.Workers, e.Threads, e.group, e.Batch = a.workers, a.threads, a.group, a.batch
 	return c.bytes(a, bnBatch), nil
+}
+
+// kept is how many bytes of freed memory glibc keeps (keep_freed_memory in internal/torch/shim.cpp); activations beyond
+// them are paged in anew for each layer.
+const kept = 512 << 20
+
+// smaller is a batch whose activations stay within what is kept: of 32 examples at the least, of which convolutions lose
+// little, if it was not smaller before.
+func smaller(batch int, example int64) int {
+	return min(batch, max(32, int(kept/max(1, example))))
 }
 
 // measure runs a few examples through the network with weights of zero, and counts what it allocates. each is the time

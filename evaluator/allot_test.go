@@ -115,3 +115,16 @@ func TestFastest(t *testing.T) {
 		t.Errorf("%+v, %v, %v", c, each, err)
 	}
 }
+
+// Large activations take smaller batches; small ones, and small batches, stay.
+func TestSmallerBatches(t *testing.T) {
+	for _, c := range []struct {
+		batch   int
+		example int64
+		want    int
+	}{{250, 100 << 10, 250}, {250, 12 << 20, 42}, {250, 1 << 30, 32}, {8, 1 << 30, 8}, {250, 0, 250}} {
+		if have := smaller(c.batch, c.example); have != c.want {
+			t.Errorf("%d examples of %d bytes: %d at a time, expected %d", c.batch, c.example, have, c.want)
+		}
+	}
+}
