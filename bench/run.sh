@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# run.sh [TORCH] compares lawa-replay with PyTorch of the same version: the demo's training per step, the
-# demo's sweep, and whether other programs read the results. One machine, one go, one after the other.
+# run.sh [TORCH] compares lawa-replay with PyTorch of the same version: the demo's training per step and that of larger networks,
+# the demo's sweep and one over an ImageFolder, and whether other programs read the results. One machine, one go, one after the other.
 set -euo pipefail
 cd "$(dirname "$0")"
 version=${1:-2.11.0}
 venv=.venv-$version
 out=out
-if [ ! -e "$venv/.ok2" ]; then
+if [ ! -e "$venv/.ok3" ]; then
   python3 -m venv "$venv" 2>/dev/null || { echo "bench: python3 has no venv: install the package python3-venv" >&2; exit 1; }
   echo "bench: fetching PyTorch $version into bench/$venv" >&2
-  "$venv/bin/pip" install --quiet --disable-pip-version-check "torch==$version" 'numpy<2.3' safetensors xxhash pandas pyarrow polars duckdb
-  touch "$venv/.ok2" # with the packages of the line above
+  "$venv/bin/pip" install --quiet --disable-pip-version-check "torch==$version" torchvision 'numpy<2.3' pillow safetensors xxhash pandas pyarrow polars duckdb
+  touch "$venv/.ok3" # with the packages of the line above
 fi
 python=$PWD/$venv/bin/python
 mkdir -p "$out"
@@ -24,6 +24,9 @@ began=$(date +%s.%N)
 ../bin/lawa-replay sweep "$out/run" --k 1,2,4,6,8,10,16 --bn recompute:samples=5000 --out "$out/sweep" 2>/dev/null
 ended=$(date +%s.%N)
 "$python" sweep.py "$out/run" "$out/sweep/results.parquet" "$("$python" -c "print($ended - $began)")"
+
+"$python" imagefolder.py ../bin/lawa-replay 6 500 photos
+"$python" step.py "$(nproc)"
 
 "$python" readers.py "$out/sweep/results.parquet"
 

@@ -81,8 +81,9 @@ func parseAugment(s *spec.Spec) Augment {
 
 // numbers takes least to most numbers from 0 to max, with / between them; nil where the key is not given.
 func numbers(s *spec.Spec, key string, least, most int, max float64) []float64 {
+	given := s.Has(key)
 	text := s.Text(key, "")
-	if !s.Has(key) {
+	if !given {
 		return nil
 	}
 	var out []float64

@@ -103,15 +103,16 @@ func (l cell) draw(c draw.Canvas, m margins) {
 	}
 }
 
-// fit makes the y axis's label as small as it must be to be no longer than the axis, within what can be read.
+// fit makes the y axis's label as small as it must be to be a little shorter than the axis, within what can be read: one that
+// is longer would push the data area's ends apart from those of its neighbours.
 func (p *panel) fit(c draw.Canvas) {
+	const least = captionSize - 0.5
 	style := &p.Y.Label.TextStyle
 	style.Font.Size = textSize
+	width := style.Width(p.Y.Label.Text)
+	style.Font.Size = least
 	data := p.DataCanvas(c)
-	room := 1.06 * (data.Max.Y - data.Min.Y)
-	if width := style.Width(p.Y.Label.Text); width > room {
-		style.Font.Size = max(captionSize-0.5, style.Font.Size*room/width)
-	}
+	style.Font.Size = max(least, min(textSize, textSize*0.97*(data.Max.Y-data.Min.Y)/width))
 }
 
 // bare takes the names of the x axis off a panel whose axis is that of one below it.

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -90,9 +89,9 @@ type recipeOptions struct {
 	set    []string
 	dryRun bool
 	// What is of a machine, and of no recipe.
-	files                   dataOptions
-	device, memory          string
-	threads, workers, batch int
+	files            dataOptions
+	device, memory   string
+	threads, workers int
 }
 
 func newRecipeRun() *cobra.Command {
@@ -118,29 +117,7 @@ sweep.k=1-4. --dry-run shows the commands that all of it amounts to.`,
   lawa-replay recipe run resnet50-imagenet --data-dir /data/imagenet --device cuda --out paper
   lawa-replay recipe run my.toml --set train.epochs=3 --out try`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := recipes.Find(args[0])
-			if err == nil {
-				err = r.Set(o.set)
-			}
-			if err == nil && o.out == "" {
-				err = errors.New("--out is missing: the folder for everything")
-			}
-			var plan []step
-			if err == nil {
-				plan, err = o.plan(r)
-			}
-			if err != nil {
-				return wrong(cmd, err)
-			}
-			if o.dryRun {
-				for _, s := range plan {
-					fmt.Fprintln(cmd.OutOrStdout(), s)
-				}
-				return nil
-			}
-			return o.run(cmd, r, plan)
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return runRecipe(cmd, o, args[0]) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "folder for everything")
@@ -152,6 +129,30 @@ sweep.k=1-4. --dry-run shows the commands that all of it amounts to.`,
 	f.IntVar(&o.workers, "workers", 0, "workers of the sweep (default: one per core)")
 	f.StringVar(&o.memory, "memory", "", memoryHelp)
 	return c
+}
+
+func runRecipe(cmd *cobra.Command, o recipeOptions, name string) error {
+	r, err := recipes.Find(name)
+	if err == nil {
+		err = r.Set(o.set)
+	}
+	if err == nil && o.out == "" {
+		err = errors.New("--out is missing: the folder for everything")
+	}
+	var plan []step
+	if err == nil {
+		plan, err = o.plan(r)
+	}
+	if err != nil {
+		return wrong(cmd, err)
+	}
+	if o.dryRun {
+		for _, s := range plan {
+			fmt.Fprintln(cmd.OutOrStdout(), s)
+		}
+		return nil
+	}
+	return o.run(cmd, r, plan)
 }
 
 // step is one of the commands that a recipe amounts to.
@@ -199,36 +200,19 @@ func (o recipeOptions) plan(r *recipes.Recipe) ([]step, error) {
 	var out []step
 	var trajectories []string
 	for _, run := range runs {
-		var t trainOptions
-		flags := pflag.NewFlagSet("train", pflag.ContinueOnError)
-		t.flags(flags)
-		args, err := arguments(r, recipes.Train, r.Of(run), flags)
-		if err == nil {
-			err = t.complete(flags)
-		}
-		if err == nil {
-			err = t.config.Check()
-		}
-		t.out = filepath.Join(o.out, cmp.Or(run.Name, "run"))
-		var each []trainOptions
-		if err == nil {
-			each, err = t.each(flags)
-		}
+		s, folders, err := o.training(r, run)
 		if err != nil {
-			return nil, inRun(run, err)
-		}
-		for _, one := range each {
-			trajectories = append(trajectories, one.out)
-		}
-		record, err := json.Marshal(recipeRecord{r.Name, r.Text, slices.Clone(o.set), run.Name})
-		if err != nil {
+			if run.Name != "" {
+				err = fmt.Errorf("run %s: %w", run.Name, err)
+			}
 			return nil, err
 		}
-		out = append(out, step{slices.Concat([]string{"train"}, args, o.machine(flags), []string{"--out", t.out}), record})
+		out = append(out, s)
+		trajectories = append(trajectories, folders...)
 	}
 	sweepDir := filepath.Join(o.out, "sweep")
 	var s sweepOptions
-	flags := pflag.NewFlagSet("sweep", pflag.ContinueOnError)
+	flags := pflag.NewFlagSet(recipes.Sweep, pflag.ContinueOnError)
 	s.flags(flags)
 	args, err := arguments(r, recipes.Sweep, r.Settings(recipes.Sweep), flags)
 	if err == nil {
@@ -237,19 +221,39 @@ func (o recipeOptions) plan(r *recipes.Recipe) ([]step, error) {
 	if err != nil {
 		return nil, err
 	}
-	out = append(out, step{args: slices.Concat([]string{"sweep"}, trajectories, args, o.machine(flags), []string{"--out", sweepDir})})
+	out = append(out, step{args: slices.Concat([]string{recipes.Sweep}, trajectories, args, o.machine(flags), []string{"--out", sweepDir})})
 	if args, err = arguments(r, recipes.Figures, r.Settings(recipes.Figures), newFigures().Flags()); err != nil {
 		return nil, err
 	}
-	return append(out, step{args: slices.Concat([]string{"figures", sweepDir}, args, []string{"--out", filepath.Join(o.out, "figures")})}, step{args: []string{"table", sweepDir}}), nil
+	return append(out, step{args: slices.Concat([]string{recipes.Figures, sweepDir}, args, []string{"--out", filepath.Join(o.out, "figures")})}, step{args: []string{"table", sweepDir}}), nil
 }
 
-// inRun says of which of several runs an error is.
-func inRun(run recipes.Run, err error) error {
-	if run.Name == "" {
-		return err
+// training makes the command that trains one of a recipe's runs, and the folders of its trajectories.
+func (o recipeOptions) training(r *recipes.Recipe, run recipes.Run) (step, []string, error) {
+	var t trainOptions
+	flags := pflag.NewFlagSet(recipes.Train, pflag.ContinueOnError)
+	t.flags(flags)
+	args, err := arguments(r, recipes.Train, r.Of(run), flags)
+	if err == nil {
+		err = t.complete(flags)
 	}
-	return fmt.Errorf("run %s: %w", run.Name, err)
+	if err == nil {
+		err = t.config.Check()
+	}
+	if err != nil {
+		return step{}, nil, err
+	}
+	t.out = filepath.Join(o.out, cmp.Or(run.Name, "run"))
+	each, err := t.each(flags)
+	if err != nil {
+		return step{}, nil, err
+	}
+	var folders []string
+	for _, one := range each {
+		folders = append(folders, one.out)
+	}
+	record, err := json.Marshal(recipeRecord{r.Name, r.Text, o.set, run.Name})
+	return step{slices.Concat([]string{recipes.Train}, args, o.machine(flags), []string{"--out", t.out}), record}, folders, err
 }
 
 // recipeRecord is what a trajectory keeps of the recipe that it was made by.
@@ -311,9 +315,6 @@ func recordOf(ctx context.Context) json.RawMessage {
 // run does all that a recipe amounts to.
 func (o recipeOptions) run(cmd *cobra.Command, r *recipes.Recipe, plan []step) error {
 	began := time.Now()
-	if err := os.MkdirAll(o.out, 0o755); err != nil {
-		return err
-	}
 	for i, s := range plan {
 		if i == len(plan)-1 { // the table
 			say("all of %s is in %s, after %s\n", r.Name, o.out, spent(time.Since(began)))
