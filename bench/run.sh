@@ -25,7 +25,7 @@ began=$(date +%s.%N)
 ended=$(date +%s.%N)
 "$python" sweep.py "$out/run" "$out/sweep/results.parquet" "$("$python" -c "print($ended - $began)")"
 
-"$python" imagefolder.py ../bin/lawa-replay 6 500 photos
+"$python" imagefolder.py ../bin/lawa-replay 14 500 photos
 "$python" step.py "$(nproc)"
 
 "$python" readers.py "$out/sweep/results.parquet"

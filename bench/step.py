@@ -38,8 +38,8 @@ BATCH = 128
 def theirs(make, shape, steps, form):
     torch.manual_seed(1)
     net = make().to(memory_format=form).train()
-    opt = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
-    x, y = torch.zeros(BATCH, *shape).contiguous(memory_format=form), torch.zeros(BATCH, dtype=torch.long)
+    opt = torch.optim.SGD(net.parameters(), lr=0.001, momentum=0.9, weight_decay=5e-4)
+    x, y = torch.randn(BATCH, *shape).contiguous(memory_format=form), torch.randint(10, (BATCH,))
     best = float("inf")
     for _ in range(steps):
         began = time.perf_counter()

@@ -3,6 +3,10 @@
 
 #include <ATen/Parallel.h>
 
+#ifndef INTRA_OP_PARALLEL
+#error "compile with -fopenmp, as scripts/env.sh says: at::parallel_for takes one thread otherwise"
+#endif
+
 #include <cmath>
 #include <cstring>
 #include <type_traits>

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <dlfcn.h>
+#include <optional>
 #include <utility>
 
 namespace {
@@ -112,13 +113,32 @@ void score_any(const torch::Tensor &y, const torch::Tensor &labels, double *out)
 
 extern "C" {
 
+// Data in memory of which a GPU's copy goes on while the host does something else: libtorch keeps that memory until the copy has
+// been made. Without a value where there is none, as when a limit on locked memory is reached.
+std::optional<torch::Tensor> pinned(const torch::Tensor &data) {
+  try {
+    auto copy = torch::empty(data.sizes(), data.options().pinned_memory(true));
+    std::memcpy(copy.data_ptr(), data.data_ptr(), data.nbytes());
+    return copy;
+  } catch (const c10::Error &) {
+    return std::nullopt;
+  }
+}
+
 // n elements of a dtype into t, which converts them, from its element offset on.
 char *lr_write_as(lr_tensor t_, int64_t offset, const void *data, int64_t n, int dtype) {
   return guarded([&] {
     torch::NoGradGuard guard;
     auto &t = of(t_);
     TORCH_CHECK(t.is_contiguous() && offset >= 0 && n >= 0 && offset <= t.numel() - n, "elements ", offset, " to ", offset + n, " of a tensor of ", t.numel());
-    t.view({-1}).narrow(0, offset, n).copy_(torch::from_blob(const_cast<void *>(data), {n}, at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype))));
+    auto to = t.view({-1}).narrow(0, offset, n);
+    const auto from = torch::from_blob(const_cast<void *>(data), {n}, at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype)));
+    if (t.is_cuda() && from.scalar_type() == t.scalar_type())
+      if (const auto copy = pinned(from)) {
+        to.copy_(*copy, true);
+        return;
+      }
+    to.copy_(from);
   });
 }
 
