@@ -18,8 +18,10 @@ type Field struct {
 
 // The usual names of fields.
 const (
-	Inputs  = "inputs"
-	Targets = "targets"
+	Inputs        = "inputs"
+	Targets       = "targets"
+	AttentionMask = "attention_mask" // of texts: 1 where a token is, 0 where padding
+	TextBytes     = "bytes"          // of text that the scored tokens of an example stand for
 )
 
 // Norm says how an image, uint8 channels × height × width, is normalised: (x/255 − mean)/std in float32, with one mean

@@ -145,7 +145,7 @@ func (e *Engine) measure(ctx context.Context, split *Data) (c cost, each time.Du
 		n := 1
 		for range 3 { // TorchScript optimizes itself in the first two
 			began := time.Now()
-			_, peak, err := torch.Metered(func() error { return pass(in, split, n) })
+			_, peak, err := torch.Metered(func() error { return e.pass(in, split, n) })
 			if err != nil || ctx.Err() != nil {
 				return errors.Join(err, ctx.Err())
 			}
@@ -162,13 +162,16 @@ func (e *Engine) measure(ctx context.Context, split *Data) (c cost, each time.Du
 }
 
 // pass evaluates the first n examples, to no purpose but to have done it.
-func pass(in model.Instance, split *Data, n int) error {
+func (e *Engine) pass(in model.Instance, split *Data, n int) error {
 	var s torch.Scope
 	defer s.Close()
 	w := split.feed.Walk()
 	defer w.Close()
-	in.Forward(&s, w.Batch(&s, 0, n).Inputs(split.inputs), model.Evaluate)
-	return s.Err()
+	b := w.Batch(&s, 0, n)
+	if err := s.Err(); err != nil {
+		return err
+	}
+	return split.add(&s, in, 0, b, e.task().Scores(n))
 }
 
 // fastest tries batches by one thread, and then more threads in place of workers. What is not clearly faster than the
@@ -236,7 +239,7 @@ func (e *Engine) speed(a allotment, split *Data) (float64, error) {
 					begin[i].Wait()
 					began := time.Now()
 					if err == nil {
-						err = pass(in, split, min(a.batch, split.feed.Len()))
+						err = e.pass(in, split, min(a.batch, split.feed.Len()))
 					}
 					end[i].Done()
 					end[i].Wait()

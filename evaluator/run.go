@@ -78,11 +78,7 @@ func (d *Data) score(models []model.Instance, from, to, size int, results []task
 			return err
 		}
 		for j, m := range models {
-			y := m.Forward(&s, b.Inputs(d.inputs), model.Evaluate)
-			if err := s.Err(); err != nil {
-				return err
-			}
-			if err := results[j].Add(from, y, b); err != nil {
+			if err := d.add(&s, m, from, b, results[j]); err != nil {
 				return err
 			}
 			s.Close()
@@ -90,6 +86,25 @@ func (d *Data) score(models []model.Instance, from, to, size int, results []task
 		batch.Close()
 	}
 	return nil
+}
+
+// add scores what a model makes of a batch of the examples from the index from on.
+func (d *Data) add(s *torch.Scope, m model.Instance, from int, b *device.Batch, to task.Scores) error {
+	inputs := b.Inputs(d.inputs)
+	net, apart := m.(model.Headed)
+	scores, able := to.(task.HeadScores)
+	if !apart || !able {
+		y := m.Forward(s, inputs, model.Evaluate)
+		if err := s.Err(); err != nil {
+			return err
+		}
+		return to.Add(from, y, b)
+	}
+	hidden := net.Body(s, inputs, model.Evaluate)
+	if err := s.Err(); err != nil {
+		return err
+	}
+	return scores.AddOf(from, hidden, func(s *torch.Scope, rows *torch.Tensor) *torch.Tensor { return net.Head(s, rows, model.Evaluate) }, b)
 }
 
 // values are a task's, as sweeps keep them.

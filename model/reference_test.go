@@ -187,7 +187,7 @@ func TestTrainEqualsPyTorch(t *testing.T) {
 				t.Fatal(err)
 			}
 			x := s.Normalize(images, int64(from), int64(from+16), r.floats("mean"), r.floats("std"))
-			loss := s.ClassLoss(in.Forward(&s, []*Tensor{x}, Train), y, false, 0.1)
+			loss := s.ClassLoss(in.Forward(&s, []*Tensor{x}, Train), y, 0.1)
 			s.Backward(loss)
 			if err := s.Err(); err != nil {
 				t.Fatal(err)

@@ -112,7 +112,7 @@ func BenchmarkStep(b *testing.B) {
 					}
 					var s torch.Scope
 					run := func() {
-						s.Backward(s.ClassLoss(in.Forward(&s, []*Tensor{s.Normalize(x, 0, n.n, mean, std)}, Train), y, false, 0))
+						s.Backward(s.ClassLoss(in.Forward(&s, []*Tensor{s.Normalize(x, 0, n.n, mean, std)}, Train), y, 0))
 						if err = s.Err(); err == nil {
 							err = torch.SGD(in.Weights().Flat(), in.Weights().Gradients(), m, 0.001, 0.9, 5e-4, false, false)
 						}

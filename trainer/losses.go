@@ -34,6 +34,9 @@ func (l *losses) free() { l.values.Free() }
 // add adds to the loss of the step that is computed.
 func (l *losses) add(loss *torch.Tensor) error { return l.values.AddAt(l.n, loss) }
 
+// divide divides the loss of the step that is computed.
+func (l *losses) divide(by float64) error { return l.values.Multiply(int64(l.n), 1, 1/by) }
+
 // next begins a new step.
 func (l *losses) next() { l.n++ }
 

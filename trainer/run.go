@@ -9,6 +9,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/dataset/device"
+	"github.com/lawa-replay/lawa-replay/evaluator/task"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/optim"
@@ -217,10 +218,8 @@ func (r *run) step(step int64, n int) error {
 		return err
 	}
 	mix := mixtures.generator(r.Seed, step)
-	for range r.parts(n) {
-		if err := r.gradients(n, mix); err != nil {
-			return err
-		}
+	if err := r.gradients(n, mix); err != nil {
+		return err
 	}
 	if r.ClipNorm > 0 {
 		if err := r.weights.Gradients().ClipNorm(r.ClipNorm); err != nil {
@@ -231,19 +230,60 @@ func (r *run) step(step int64, n int) error {
 	return r.Optimizer.Step(optim.Values{Weights: r.weights.Flat(), Gradients: r.weights.Gradients(), Slots: r.state.Slots, Decays: r.decays}, step, r.Rates.At(step))
 }
 
-// gradients adds those of the next part of a step's batch of n examples, and its loss.
+// gradients adds up those of a step's batch of n examples, and its loss, part by part. A part weighs as much as it has of what the
+// task's loss is a mean over: examples, of which there are n, or what is known only when all parts are read.
 func (r *run) gradients(n int, mix *rand.Rand) error {
+	parts := r.parts(n)
+	sized, ok := r.Task.(task.Sized)
+	if !ok {
+		for range parts {
+			if err := r.part(mix, func(b *dataset.Batch) (float64, error) { return float64(b.N) / float64(n), nil }); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	total := int64(0)
+	for range parts {
+		err := r.part(mix, func(b *dataset.Batch) (float64, error) {
+			size, err := sized.Size(b)
+			if total += size; parts == 1 && size > 0 {
+				return 1, err
+			}
+			return float64(size), err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	switch {
+	case total == 0:
+		return fmt.Errorf("of its %d examples nothing is scored: there is no loss to train with", n)
+	case parts == 1:
+		return nil
+	}
+	if err := r.losses.divide(float64(total)); err != nil {
+		return err
+	}
+	return r.weights.Gradients().Multiply(0, r.weights.Parameters(), 1/float64(total))
+}
+
+// part adds the gradients of the next part of a step's batch, and its loss, times its share.
+func (r *run) part(mix *rand.Rand, share func(*dataset.Batch) (float64, error)) error {
 	batch, err := r.loader.Next()
 	if err != nil {
 		return err
 	}
-	share := float64(batch.N) / float64(n)
+	scale, err := share(batch)
+	if err != nil || scale == 0 {
+		return err
+	}
 	var s torch.Scope
 	defer s.Close()
 	b := device.Place(&s, r.Device, batch, r.fields)
 	loss := r.loss(&s, b, mix)
-	if share != 1 {
-		loss = s.Times(loss, share)
+	if scale != 1 {
+		loss = s.Times(loss, scale)
 	}
 	s.Backward(loss)
 	if err := s.Err(); err != nil {
@@ -256,17 +296,23 @@ func (r *run) gradients(n int, mix *rand.Rand) error {
 func (r *run) loss(s *torch.Scope, b *device.Batch, mix *rand.Rand) *torch.Tensor {
 	inputs := b.Inputs(r.inputs)
 	if r.Mixup == 0 {
-		return r.Task.Loss(s, r.forward(s, inputs), b)
+		return r.lossOf(s, inputs, b)
 	}
 	order, share := b.Shuffle(s, r.Device, mix), beta(mix, r.Mixup)
 	for i := range inputs {
 		inputs[i] = s.Mix(inputs[i], order, share)
 	}
-	out := r.forward(s, inputs)
+	out := r.net.Forward(s, inputs, model.Train)
 	return s.Add(s.Times(r.Task.Loss(s, out, b), share), s.Times(r.Task.Loss(s, out, b.In(s, order)), 1-share))
 }
 
-// forward is nil where the scope has an error: tasks need not look.
-func (r *run) forward(s *torch.Scope, inputs []*torch.Tensor) *torch.Tensor {
-	return r.net.Forward(s, inputs, model.Train)
+// lossOf is the loss of what the network makes of inputs. A scope with an error makes nil of it: tasks need not look.
+func (r *run) lossOf(s *torch.Scope, inputs []*torch.Tensor, b *device.Batch) *torch.Tensor {
+	net, apart := r.net.(model.Headed)
+	t, able := r.Task.(task.HeadLoss)
+	if !apart || !able {
+		return r.Task.Loss(s, r.net.Forward(s, inputs, model.Train), b)
+	}
+	head := func(s *torch.Scope, rows *torch.Tensor) *torch.Tensor { return net.Head(s, rows, model.Train) }
+	return t.LossOf(s, net.Body(s, inputs, model.Train), head, b)
 }

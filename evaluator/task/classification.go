@@ -57,7 +57,7 @@ func (c Classification) Needs(fields []dataset.Field, _ []string) ([]string, err
 }
 
 func (c Classification) Loss(s *torch.Scope, outputs *torch.Tensor, b *device.Batch) *torch.Tensor {
-	return s.ClassLoss(outputs, b.Tensor(dataset.Targets), false, c.Smoothing)
+	return s.ClassLoss(outputs, b.Tensor(dataset.Targets), c.Smoothing)
 }
 
 func (Classification) Scores(n int) Scores {
@@ -84,7 +84,7 @@ func (r *classScores) Add(from int, outputs *torch.Tensor, b *device.Batch) erro
 	}
 	r.classes.Store(shape[1])
 	out := make([]float64, 2*b.N)
-	if err := torch.ScoreClasses(out, outputs, labels, false); err != nil {
+	if err := torch.ScoreClasses(out, outputs, labels); err != nil {
 		return err
 	}
 	for i := range b.N {

@@ -53,6 +53,27 @@ type Scores interface {
 	Values() []Value
 }
 
+// Head is the last layer of a network that is had apart from the others: of outputs of theirs, rows × width, it makes rows ×
+// classes. With a large vocabulary these are not computed where nobody scores them, nor all at once.
+type Head func(s *Scope, rows *Tensor) *Tensor
+
+// HeadLoss is a Task that needs the head's outputs at some places only. LossOf is Loss, of what comes before the head,
+// N × T × width.
+type HeadLoss interface {
+	LossOf(s *Scope, hidden *Tensor, head Head, b *device.Batch) *Tensor
+}
+
+// HeadScores are Scores of such a task. AddOf is Add, of what comes before the head.
+type HeadScores interface {
+	AddOf(from int, hidden *Tensor, head Head, b *device.Batch) error
+}
+
+// Sized is a Task whose loss is a mean over other things than examples. Size is over how many in a batch: parts of a batch
+// weigh as much as they have of them.
+type Sized interface {
+	Size(b *dataset.Batch) (int64, error)
+}
+
 // Value is one metric of one evaluation.
 type Value struct {
 	Metric        string

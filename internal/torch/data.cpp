@@ -109,10 +109,6 @@ void score_any(const torch::Tensor &y, const torch::Tensor &labels, double *out)
   else score_rows(v, labels, out);
 }
 
-} // namespace
-
-extern "C" {
-
 // Data in memory of which a GPU's copy goes on while the host does something else: libtorch keeps that memory until the copy has
 // been made. Without a value where there is none, as when a limit on locked memory is reached.
 std::optional<torch::Tensor> pinned(const torch::Tensor &data) {
@@ -124,6 +120,10 @@ std::optional<torch::Tensor> pinned(const torch::Tensor &data) {
     return std::nullopt;
   }
 }
+
+} // namespace
+
+extern "C" {
 
 // n elements of a dtype into t, which converts them, from its element offset on.
 char *lr_write_as(lr_tensor t_, int64_t offset, const void *data, int64_t n, int dtype) {
@@ -155,17 +155,13 @@ char *lr_free_memory(int device, int64_t *bytes) {
   });
 }
 
-// Outputs (N × classes, or N × T × classes) against labels (N, or N × T): see score_rows; with next, those of each place
-// against the label of the next one. A label of -100 has the rank -2, one that is no class -1.
-char *lr_score_classes(lr_tensor y_, lr_tensor labels_, int next, double *out) {
+// Outputs (N × classes) against labels (N): see score_rows. A label of -100 has the rank -2, one that is no class -1.
+char *lr_score_classes(lr_tensor y, lr_tensor labels, double *out) {
   return guarded([&] {
     torch::NoGradGuard guard;
-    auto y = of(y_);
-    TORCH_CHECK(y.is_floating_point(), "outputs of dtype ", y.dtype());
-    auto labels = of(labels_).to(at::kLong);
-    if (y.dim() == 2) return score_any(y, labels.reshape(-1), out);
-    if (next) y = y.slice(1, 0, y.size(1) - 1), labels = labels.slice(1, 1);
-    for (int64_t i = 0; i < y.size(0); i++) score_any(y[i], labels[i], out + 2 * i * y.size(1));
+    TORCH_CHECK(of(y).is_floating_point(), "outputs of dtype ", of(y).dtype());
+    TORCH_CHECK(of(y).dim() == 2, "outputs of shape ", of(y).sizes());
+    score_any(of(y), of(labels).to(at::kLong).reshape(-1), out);
   });
 }
 
@@ -194,13 +190,28 @@ char *lr_score_values(lr_tensor y, lr_tensor targets, double *out) {
   });
 }
 
-// The mean cross-entropy of the same, differentiable, with label smoothing as torch.nn.CrossEntropyLoss defines it;
-// labels of -100 do not count.
-char *lr_class_loss(lr_tensor *out, lr_tensor y_, lr_tensor labels_, int next, double smoothing) {
+// The mean cross-entropy of outputs (N × classes) and labels (N), differentiable, with label smoothing as
+// torch.nn.CrossEntropyLoss defines it; labels of -100 do not count.
+char *lr_class_loss(lr_tensor *out, lr_tensor y, lr_tensor labels, double smoothing) {
   return guarded([&] {
-    auto y = of(y_), labels = of(labels_).to(at::kLong);
-    if (next) y = y.slice(1, 0, y.size(1) - 1), labels = labels.slice(1, 1);
-    *out = new torch::Tensor(at::cross_entropy_loss(y.flatten(0, -2), labels.reshape(-1), {}, at::Reduction::Mean, ignored_label, smoothing));
+    *out = new torch::Tensor(at::cross_entropy_loss(of(y), of(labels).to(at::kLong).reshape(-1), {}, at::Reduction::Mean, ignored_label, smoothing));
+  });
+}
+
+// Of labels (N × T), or with next of those of the next places, the ones that are scored: where they are in N·T places, and they.
+// Where mask is 0 there is no label.
+char *lr_scored(lr_tensor *places, lr_tensor *scored, lr_tensor labels_, lr_tensor mask, int next) {
+  return guarded([&] {
+    torch::NoGradGuard guard;
+    auto labels = of(labels_).to(at::kLong);
+    TORCH_CHECK(labels.dim() == 2 && labels.size(1) > 0, "labels of shape ", labels.sizes(), "; examples × places are expected");
+    if (mask) labels = labels.masked_fill(of(mask).eq(0), ignored_label);
+    if (next) labels = at::cat({labels.slice(1, 1), at::full({labels.size(0), 1}, ignored_label, labels.options())}, 1);
+    labels = labels.reshape(-1);
+    auto at = labels.ne(ignored_label).nonzero().squeeze(1);
+    auto own = labels.index_select(0, at);
+    *places = new torch::Tensor(at);
+    *scored = new torch::Tensor(own);
   });
 }
 

@@ -54,17 +54,15 @@ const (
 	RankIgnored = -2
 )
 
-// ScoreClasses compares outputs with labels of a whole-number dtype, where the outputs are and in float64: outputs of
-// N × classes with N labels, or those of N × T × classes with N × T, and then, with next, the outputs of each place but
-// the last with the label of the next. out gets two numbers for each label in turn: the cross-entropy in nats,
-// −log softmax(outputs)[label], and how many classes are preferred to the label, a tie going to the lower class as
-// argmax has it. Where an output is NaN the first is NaN and the second the number of classes; a label
-// of Ignored has the rank RankIgnored, one that is no class RankNoClass.
-func ScoreClasses(out []float64, outputs, labels *Tensor, next bool) error {
+// ScoreClasses compares outputs, N × classes, with N labels of a whole-number dtype, where the outputs are and in float64.
+// out gets two numbers for each label in turn: the cross-entropy in nats, −log softmax(outputs)[label], and how many classes
+// are preferred to the label, a tie going to the lower class as argmax has it. Where an output is NaN the first is NaN and
+// the second the number of classes; a label of Ignored has the rank RankIgnored, one that is no class RankNoClass.
+func ScoreClasses(out []float64, outputs, labels *Tensor) error {
 	if len(out) == 0 {
 		return nil
 	}
-	err := message(C.lr_score_classes(outputs.ptr(), labels.ptr(), flag(next), (*C.double)(unsafe.Pointer(&out[0]))))
+	err := message(C.lr_score_classes(outputs.ptr(), labels.ptr(), (*C.double)(unsafe.Pointer(&out[0]))))
 	runtime.KeepAlive(out)
 	return err
 }
@@ -94,12 +92,26 @@ func ScoreValues(out []float64, outputs, targets *Tensor) error {
 	return err
 }
 
-// ClassLoss is the mean cross-entropy in nats of the labels that ScoreClasses would score, with label smoothing as
-// torch.nn.CrossEntropyLoss defines it.
-func (s *Scope) ClassLoss(outputs, labels *Tensor, next bool, smoothing float64) *Tensor {
+// ClassLoss is the mean cross-entropy in nats of outputs, N × classes, with N labels, of which those of Ignored do not count.
+// Label smoothing is as torch.nn.CrossEntropyLoss defines it.
+func (s *Scope) ClassLoss(outputs, labels *Tensor, smoothing float64) *Tensor {
 	return s.shim(func(out *C.lr_tensor) *C.char {
-		return C.lr_class_loss(out, outputs.ptr(), labels.ptr(), flag(next), C.double(smoothing))
+		return C.lr_class_loss(out, outputs.ptr(), labels.ptr(), C.double(smoothing))
 	})
+}
+
+// Scored finds the labels of N × T, or with next those of each place's next one, that are not Ignored: the places that they are
+// scored at, counted through all N·T, and the labels themselves. Both are int64, of as many elements, maybe none. Where mask (N × T,
+// or nil) is 0 there is no label.
+func (s *Scope) Scored(labels, mask *Tensor, next bool) (places, scored *Tensor) {
+	if s.err != nil {
+		return nil, nil
+	}
+	var at, own C.lr_tensor
+	if s.err = message(C.lr_scored(&at, &own, labels.ptr(), mask.ptr(), flag(next))); s.err != nil {
+		return nil, nil
+	}
+	return s.own(lib.Ctensor(at)), s.own(lib.Ctensor(own))
 }
 
 // SquareLoss is the mean squared error of outputs against targets of as many values.

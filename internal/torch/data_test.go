@@ -1,9 +1,11 @@
 package torch
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -48,7 +50,7 @@ func scored(t *testing.T, logits []float32, labels []int64, classes int) {
 		}
 		defer l.Free()
 		for name, score := range map[string]func([]float64, *Tensor, *Tensor) error{
-			"loops":      func(out []float64, y, l *Tensor) error { return ScoreClasses(out, y, l, false) },
+			"loops":      func(out []float64, y, l *Tensor) error { return ScoreClasses(out, y, l) },
 			"operations": scoreByOperations,
 		} {
 			out := make([]float64, 2*rows)
@@ -110,31 +112,38 @@ func TestScores(t *testing.T) {
 	}
 }
 
-// Each place but the last is scored against the next label.
-func TestNextLabels(t *testing.T) {
-	logits := []float32{1, 2, 3, 4, 5, 7, 3, 2, 1, 0, 0, 1, 2, 2, 1, 9, 9, 9} // 2×3×3
-	labels := []int64{2, 0, 1, 1, 1, 2}
-	y, err := From(CPU, logits, 2, 3, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer y.Free()
-	l, err := From(CPU, labels, 2, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Free()
-	out := make([]float64, 8)
-	if err := ScoreClasses(out, y, l, true); err != nil {
-		t.Fatal(err)
-	}
-	for i, at := range [][2]int{{0, 0}, {3, 1}, {9, 1}, {12, 2}} {
-		if want, rank := reference(logits[at[0]:at[0]+3], at[1]); !near(out[2*i], want) || out[2*i+1] != float64(rank) {
-			t.Errorf("place %d: %v, expected %v and %v", i, out[2*i:2*i+2], want, rank)
+// The labels that are scored, and where: all that are not ignored, or those of the next places.
+func TestScored(t *testing.T) {
+	for _, c := range []struct {
+		labels, mask []int64
+		next         bool
+		places, want []float64
+	}{
+		{[]int64{2, 0, 1, 1, Ignored, 2}, nil, false, []float64{0, 1, 2, 3, 5}, []float64{2, 0, 1, 1, 2}},
+		{[]int64{2, 0, 1, 1, Ignored, 2}, nil, true, []float64{0, 1, 4}, []float64{0, 1, 2}},
+		{[]int64{2, 0, 1, 1, 0, 2}, []int64{1, 1, 0, 0, 1, 1}, true, []float64{0, 3, 4}, []float64{0, 0, 2}},
+		{[]int64{Ignored, Ignored, Ignored, 3, Ignored, Ignored}, nil, true, nil, nil},
+	} {
+		var s Scope
+		l, err := From(CPU, c.labels, 2, 3)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if v, err := WholeAt(l, 5); err != nil || v != 2 {
-		t.Errorf("%v, %v", v, err)
+		var mask *Tensor
+		if c.mask != nil {
+			if mask, err = From(CPU, c.mask, 2, 3); err != nil {
+				t.Fatal(err)
+			}
+			s.Own(mask)
+		}
+		places, scored := s.Scored(l, mask, c.next)
+		at, err := places.Values()
+		own, err2 := scored.Values()
+		if errors.Join(s.Err(), err, err2) != nil || !slices.Equal(at, c.places) || !slices.Equal(own, c.want) {
+			t.Errorf("%v, next %v: %v of %v, %v", c.labels, c.next, own, at, errors.Join(s.Err(), err, err2))
+		}
+		s.Close()
+		l.Free()
 	}
 }
 
@@ -157,7 +166,7 @@ func BenchmarkScore(b *testing.B) {
 			Worker(1, false, func() error {
 				out := make([]float64, 2*rows)
 				for b.Loop() {
-					if err := ScoreClasses(out, y, l, false); err != nil {
+					if err := ScoreClasses(out, y, l); err != nil {
 						b.Error(err)
 						return err
 					}

@@ -117,6 +117,13 @@ char *lr_mix(lr_tensor *out, lr_tensor x, lr_tensor order, double share) {
 }
 
 // t[i] += x, a tensor of one element
+char *lr_multiply(lr_tensor t, int64_t from, int64_t n, double scale) {
+  return guarded([&] {
+    torch::NoGradGuard guard;
+    of(t).narrow(0, from, n).mul_(scale);
+  });
+}
+
 char *lr_add_at(lr_tensor t, int64_t i, lr_tensor x) {
   return guarded([&] {
     torch::NoGradGuard guard;

@@ -33,6 +33,11 @@ func (t *Tensor) ClipNorm(most float64) error {
 	return message(C.lr_clip_norm(t.ptr(), C.double(most)))
 }
 
+// Multiply makes the elements [from, from+n) of t, of one dimension, scale times as large.
+func (t *Tensor) Multiply(from, n int64, scale float64) error {
+	return message(C.lr_multiply(t.ptr(), C.int64_t(from), C.int64_t(n), C.double(scale)))
+}
+
 // AddAt makes t[i] of t[i] + x, a tensor of one element.
 func (t *Tensor) AddAt(i int, x *Tensor) error {
 	return message(C.lr_add_at(t.ptr(), C.int64_t(i), x.ptr()))

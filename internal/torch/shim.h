@@ -50,6 +50,7 @@ char *lr_adam(lr_tensor p, lr_tensor grad, lr_tensor m, lr_tensor v, double lr, 
 char *lr_add_scaled(lr_tensor t, lr_tensor x, double scale);
 char *lr_add_product(lr_tensor t, lr_tensor x, lr_tensor y, double scale);
 char *lr_clip_norm(lr_tensor t, double most);
+char *lr_multiply(lr_tensor t, int64_t from, int64_t n, double scale);
 char *lr_add_at(lr_tensor t, int64_t i, lr_tensor x);
 char *lr_times(lr_tensor *out, lr_tensor x, double scale);
 char *lr_take(lr_tensor *out, lr_tensor x, lr_tensor order);

@@ -10,10 +10,12 @@ var (
 	Top5 = Metric{Name: "top5", HigherBetter: true, Label: "top-5 accuracy", Unit: "%"}
 	// Perplexity is the exponential of the loss per token.
 	Perplexity = Metric{Name: "perplexity", Label: "perplexity"}
+	// BitsPerByte is the loss of all tokens in bits by the bytes of their text, which does not depend on the tokenizer.
+	BitsPerByte = Metric{Name: "bits_per_byte", Label: "bits per byte"}
 	// MSE is the mean squared error.
 	MSE = Metric{Name: "mse", Label: "mean squared error"}
 	// MAE is the mean absolute error.
 	MAE = Metric{Name: "mae", Label: "mean absolute error"}
 )
 
-var known = []Metric{Loss, Top1, Top5, Perplexity, MSE, MAE}
+var known = []Metric{Loss, Top1, Top5, Perplexity, BitsPerByte, MSE, MAE}
