@@ -1,6 +1,7 @@
 package evaluator
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -129,10 +130,17 @@ func faults(net model.Network, tensors []checkpoint.Tensor, tied map[string]stri
 			wrong = append(wrong, fmt.Sprintf("%s is %s, expected %s", t.Name, t, want))
 		}
 	}
+	twice, _ := net.(ties)
 	for _, t := range tensors {
-		if !used[t.Name] {
-			extra = append(extra, t.Name)
+		if used[t.Name] {
+			continue
 		}
+		if twice != nil {
+			if _, tied := twice.Tied(t.Name); tied || twice.Ignores(t.Name) {
+				continue
+			}
+		}
+		extra = append(extra, t.Name)
 	}
 	var faults []string
 	for _, l := range []struct {
@@ -146,9 +154,38 @@ func faults(net model.Network, tensors []checkpoint.Tensor, tied map[string]stri
 	return faults
 }
 
+// ties is a network some of whose tensors others call by several names, and beside which they may have what are no weights.
+type ties interface {
+	Tied(name string) (entry string, ok bool)
+	Ignores(name string) bool
+}
+
+// sameTied says whether what the checkpoints have twice, and the network once, is the same.
+func sameTied(net model.Network, have map[string]checkpoint.Tensor, data []byte) error {
+	twice, ok := net.(ties)
+	if !ok {
+		return nil
+	}
+	for name, t := range have {
+		entry, tied := twice.Tied(name)
+		if !tied {
+			continue
+		}
+		other, ok := have[entry]
+		if ok && !bytes.Equal(data[t.Begin:t.End], data[other.Begin:other.End]) {
+			err := fmt.Errorf("the checkpoints' %s and %s differ, and are one tensor of %s", name, entry, net.Spec())
+			return hint.With(err, "model …,tied=false", "has them apart, if it is the weight of the head")
+		}
+	}
+	return nil
+}
+
 // load puts weights, which Match, into those of an instance of net, by name.
 func load(net model.Network, in *model.Weights, w weights) error {
 	have := bareNamed(net, w.tensors, w.tied)
+	if err := sameTied(net, have, w.data); err != nil {
+		return err
+	}
 	buffer := make([]float32, min(in.Floats(), 1<<20)) // some at a time: all of them would be as large as the network
 	for _, e := range net.Layout().Entries {
 		if e.Role == model.Counter {

@@ -19,7 +19,9 @@ type Family func(data []dataset.Field) (Network, error)
 type Kind = spec.Kind[Family]
 
 // Kinds lists the families of networks.
-func Kinds() []Kind { return []Kind{cifarResNets, imageNetResNets, torchScript} }
+func Kinds() []Kind {
+	return []Kind{cifarResNets, imageNetResNets, robertaKind, bertKind, gpt2Kind, neoxKind, llamaKind, torchScript}
+}
 
 // New reads a network's spec, such as resnet20 or resnet8:width=8,stem-stride=2, for data of the given fields, or opens a
 // TorchScript file.

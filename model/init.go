@@ -50,6 +50,11 @@ func uniform(rng *rand.Rand, values []float32, bound float64) {
 	}
 }
 
+// normalOf draws from N(0, std²).
+func normalOf(std float64) Init {
+	return func(_ []int64, rng *rand.Rand, values []float32) { normal(rng, values, std) }
+}
+
 // Normal draws from N(0, 1), as torch.nn.Embedding does.
 func Normal(_ []int64, rng *rand.Rand, values []float32) { normal(rng, values, 1) }
 

@@ -23,6 +23,25 @@ type Pass struct {
 	needed bool // somebody needs the output of the layer that gets this
 }
 
+// instead is y in place of x, which nobody needs any more.
+func (p Pass) instead(y, x *Tensor) *Tensor {
+	if y != x {
+		p.Release(x)
+	}
+	return y
+}
+
+// dropout drops a share of what is trained with.
+func (p Pass) dropout(x *Tensor, share float64) *Tensor {
+	if share == 0 || p.Mode.kind != training {
+		return x
+	}
+	return p.instead(p.Scope.Dropout(x, share), x)
+}
+
+// plus is x + y, of which nobody needs x any more.
+func (p Pass) plus(x, y *Tensor) *Tensor { return p.instead(p.Add(x, y), x) }
+
 // Binder hands out the tensors of a layer, by names below the layer's own.
 type Binder struct {
 	prefix string

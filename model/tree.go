@@ -15,6 +15,10 @@ type Tree struct {
 	layout *Layout
 	// aliases are parts of names, and what others call them
 	aliases [][2]string
+	// tied are names that others may have beside an entry's, for the same values
+	tied map[string]string
+	// ignored says of names that checkpoints may have that they hold no weights of this network
+	ignored func(name string) bool
 	// classifier is the layer whose outputs are the classes; "" where there is none
 	classifier string
 }
@@ -50,8 +54,23 @@ func (t *Tree) Alias(name string) []string {
 			out = append(out, strings.ReplaceAll(name, a[0], a[1]))
 		}
 	}
+	for other, entry := range t.tied {
+		if entry == name {
+			out = append(out, other)
+		}
+	}
 	return out
 }
+
+// Tied gives the entry that a name of checkpoints stands for beside the entry's own. Where both are there they hold the same
+// values.
+func (t *Tree) Tied(name string) (entry string, ok bool) {
+	entry, ok = t.tied[name]
+	return entry, ok
+}
+
+// Ignores says whether checkpoints may have a tensor of a name that is no weight of the network, such as a mask.
+func (t *Tree) Ignores(name string) bool { return t.ignored != nil && t.ignored(name) }
 
 // Classifier names the weight of the layer whose outputs are the classes; "" where none is known.
 func (t *Tree) Classifier() string {
@@ -70,12 +89,18 @@ func (t *Tree) On(d Device, o Options) (Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	root := (&Binder{tree: &binding{weights: w}}).Part("", t.root)
+	var in Instance
+	if root, ok := t.root.(headed); ok {
+		in = t.apart(root, w, d, o)
+	} else {
+		root := (&Binder{tree: &binding{weights: w}}).Part("", t.root)
+		in = &treeInstance{w, root, d, o.Precision, o.Format.For(d, o.Precision)}
+	}
 	if err := w.views.Err(); err != nil {
 		w.free()
 		return nil, err
 	}
-	return &treeInstance{w, root, d, o.Precision, o.Format.For(d, o.Precision)}, nil
+	return in, nil
 }
 
 // treeInstance is a tree with weights.
