@@ -1,0 +1,548 @@
+package tokenizer
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/lawa-replay/lawa-replay/internal/input"
+)
+
+// Open reads the tokenizer of a folder: tokenizer.json, or vocab.json and merges.txt; what bos, eos, pad and mask are stands in
+// special_tokens_map.json or tokenizer_config.json.
+func Open(dir string) (*Tokenizer, error) {
+	o := opener{dir: dir, sum: sha256.New().Sum(nil)}
+	t, err := o.open()
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer in %s: %w", dir, err)
+	}
+	t.Digest = hex.EncodeToString(o.sum)
+	return t, nil
+}
+
+// Names are the files of which a folder with a tokenizer has one.
+var Names = []string{"tokenizer.json", "vocab.json"}
+
+// opener reads the files of a folder.
+type opener struct {
+	dir string
+	sum []byte // of what was read
+}
+
+// read reads a file, nil where it is not there.
+func (o *opener) read(name string) ([]byte, error) {
+	data, err := input.ReadFile(filepath.Join(o.dir, name), input.Text)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		h := sha256.New()
+		h.Write(o.sum)
+		h.Write([]byte(name + "\n"))
+		h.Write(data)
+		o.sum = h.Sum(nil)
+	}
+	return data, err
+}
+
+func (o *opener) open() (*Tokenizer, error) {
+	data, err := o.read("tokenizer.json")
+	if err != nil {
+		return nil, err
+	}
+	var t *Tokenizer
+	if data != nil {
+		if t, err = parse(data); err != nil {
+			return nil, fmt.Errorf("tokenizer.json: %w", err)
+		}
+	} else if t, err = o.old(); err != nil {
+		return nil, err
+	}
+	return t, o.roles(t)
+}
+
+// file is a tokenizer.json.
+type file struct {
+	Version       any             `json:"version"`
+	Truncation    any             `json:"truncation"` // of whoever saved it; transformers sets it anew at each call
+	Padding       any             `json:"padding"`    // likewise
+	Added         []addedToken    `json:"added_tokens"`
+	Normalizer    json.RawMessage `json:"normalizer"`
+	PreTokenizer  *part           `json:"pre_tokenizer"`
+	PostProcessor *part           `json:"post_processor"`
+	Decoder       any             `json:"decoder"` // ids to text
+	Model         *model          `json:"model"`
+}
+
+type addedToken struct {
+	ID         int32  `json:"id"`
+	Content    string `json:"content"`
+	SingleWord bool   `json:"single_word"`
+	LStrip     bool   `json:"lstrip"`
+	RStrip     bool   `json:"rstrip"`
+	Normalized bool   `json:"normalized"`
+	Special    bool   `json:"special"`
+}
+
+type model struct {
+	Type         string            `json:"type"`
+	Dropout      *float64          `json:"dropout"`
+	Unknown      *string           `json:"unk_token"` // never needed: every byte is a token
+	Prefix       string            `json:"continuing_subword_prefix"`
+	Suffix       string            `json:"end_of_word_suffix"`
+	FuseUnknown  bool              `json:"fuse_unk"`
+	ByteFallback bool              `json:"byte_fallback"`
+	IgnoreMerges bool              `json:"ignore_merges"`
+	Vocab        map[string]int32  `json:"vocab"`
+	Merges       []json.RawMessage `json:"merges"`
+}
+
+// part is a pre-tokenizer or a post-processor of any type.
+type part struct {
+	Type           string            `json:"type"`
+	AddPrefixSpace *bool             `json:"add_prefix_space"`
+	TrimOffsets    any               `json:"trim_offsets"` // where tokens lie in the text
+	UseRegex       *bool             `json:"use_regex"`
+	Individual     *bool             `json:"individual_digits"`
+	PreTokenizers  []part            `json:"pretokenizers"`
+	Processors     []part            `json:"processors"`
+	Sep            json.RawMessage   `json:"sep"`
+	CLS            json.RawMessage   `json:"cls"`
+	Single         []json.RawMessage `json:"single"`
+	Pair           any               `json:"pair"` // of two texts
+	SpecialTokens  map[string]struct {
+		ID     any     `json:"id"`
+		IDs    []int32 `json:"ids"`
+		Tokens any     `json:"tokens"`
+	} `json:"special_tokens"`
+}
+
+// strict reads JSON whose fields are all known.
+func strict(data []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return errors.New(strings.Replace(strings.TrimPrefix(err.Error(), "json: "), "unknown field", "nothing is known of the field", 1))
+	}
+	return nil
+}
+
+// typeOf is what a part says that it is.
+func typeOf(data []byte) string {
+	var p struct{ Type string }
+	_ = json.Unmarshal(data, &p)
+	return p.Type
+}
+
+// first refuses what is of another type before its fields are looked at, so that the type is named.
+func first(data []byte) error {
+	var f struct {
+		Normalizer   json.RawMessage `json:"normalizer"`
+		PreTokenizer json.RawMessage `json:"pre_tokenizer"`
+		Model        json.RawMessage `json:"model"`
+	}
+	if err := json.Unmarshal(data, &f); err != nil {
+		return err
+	}
+	if n := bytes.TrimSpace(f.Normalizer); len(n) > 0 && string(n) != "null" {
+		return fmt.Errorf("a normalizer of type %s: none is known", typeOf(n))
+	}
+	if k := typeOf(f.Model); k != "BPE" {
+		return fmt.Errorf("a model of type %q: only a byte-level BPE is known", k)
+	}
+	if k := typeOf(f.PreTokenizer); k != "ByteLevel" && k != "Sequence" {
+		return fmt.Errorf("a pre_tokenizer of type %q: ByteLevel is known, and Digits before it", k)
+	}
+	return nil
+}
+
+func parse(data []byte) (*Tokenizer, error) {
+	if err := first(data); err != nil {
+		return nil, err
+	}
+	var f file
+	if err := strict(data, &f); err != nil {
+		return nil, err
+	}
+	t := &Tokenizer{special: map[int32]bool{}, named: map[string]int32{}}
+	if err := t.splitBy(*f.PreTokenizer, true); err != nil {
+		return nil, fmt.Errorf("pre_tokenizer: %w", err)
+	}
+	if err := t.take(*f.Model); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	for _, a := range f.Added {
+		if err := t.add(a); err != nil {
+			return nil, err
+		}
+	}
+	if f.PostProcessor != nil {
+		if err := t.template(*f.PostProcessor); err != nil {
+			return nil, fmt.Errorf("post_processor: %w", err)
+		}
+	}
+	return t.done()
+}
+
+// splitBy reads how texts are divided.
+func (t *Tokenizer) splitBy(p part, outermost bool) error {
+	switch {
+	case p.Type == "ByteLevel":
+		if p.UseRegex != nil && !*p.UseRegex {
+			return errors.New("ByteLevel with use_regex=false is not known")
+		}
+		t.space = p.AddPrefixSpace == nil || *p.AddPrefixSpace
+		return nil
+	case p.Type == "Sequence" && outermost && len(p.PreTokenizers) == 2 && p.PreTokenizers[0].Type == "Digits" && p.PreTokenizers[1].Type == "ByteLevel":
+		if d := p.PreTokenizers[0].Individual; d == nil || !*d {
+			return errors.New("Digits with individual_digits=false is not known")
+		}
+		t.digits = true
+		if err := t.splitBy(p.PreTokenizers[1], false); err != nil {
+			return err
+		}
+		if t.space {
+			return errors.New("Digits before a ByteLevel with add_prefix_space is not known")
+		}
+		return nil
+	case p.Type == "Sequence":
+		var names []string
+		for _, q := range p.PreTokenizers {
+			names = append(names, q.Type)
+		}
+		return fmt.Errorf("a Sequence of %s: ByteLevel is known, and Digits before it", strings.Join(names, ", "))
+	}
+	return fmt.Errorf("type %q: ByteLevel is known, and Digits before it", p.Type)
+}
+
+// take reads the vocabulary and the merges.
+func (t *Tokenizer) take(m model) error {
+	switch {
+	case m.Dropout != nil && *m.Dropout != 0:
+		return fmt.Errorf("dropout=%v: ids would depend on chance", *m.Dropout)
+	case m.Prefix != "" || m.Suffix != "":
+		return fmt.Errorf("continuing_subword_prefix=%q, end_of_word_suffix=%q: only none is known", m.Prefix, m.Suffix)
+	case m.ByteFallback:
+		return errors.New("byte_fallback is not known")
+	}
+	vocab := make(map[string]int32, len(m.Vocab))
+	for text, id := range m.Vocab {
+		if id < 0 || id > 1<<24 {
+			return fmt.Errorf("the token %q has the id %d", text, id)
+		}
+		b, ok := bytesOf(text)
+		if !ok {
+			continue // an added token, which is no sequence of bytes
+		}
+		vocab[b] = id
+		t.length(id, len(b))
+	}
+	for b := range 256 {
+		id, ok := vocab[string([]byte{byte(b)})]
+		if !ok {
+			return fmt.Errorf("the byte %#02x is no token: texts with it would lose it", b)
+		}
+		t.bytes[b] = id
+	}
+	t.merges = make(map[[2]int32]merge, len(m.Merges))
+	for i, raw := range m.Merges {
+		a, b, err := pairOf(raw)
+		if err != nil {
+			return fmt.Errorf("merge %d: %w", i+1, err)
+		}
+		left, ok1 := bytesOf(a)
+		right, ok2 := bytesOf(b)
+		l, ok3 := vocab[left]
+		r, ok4 := vocab[right]
+		id, ok5 := vocab[left+right]
+		if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 {
+			return fmt.Errorf("merge %d, of %q and %q: one of the three is no token", i+1, a, b)
+		}
+		t.merges[[2]int32{l, r}] = merge{int32(i), id}
+	}
+	if m.IgnoreMerges {
+		t.whole = vocab
+	}
+	return nil
+}
+
+// pairOf reads a merge: ["a", "b"] or "a b".
+func pairOf(raw json.RawMessage) (a, b string, err error) {
+	var two []string
+	if json.Unmarshal(raw, &two) == nil {
+		if len(two) != 2 {
+			return "", "", fmt.Errorf("%d parts", len(two))
+		}
+		return two[0], two[1], nil
+	}
+	var one string
+	if err := json.Unmarshal(raw, &one); err != nil {
+		return "", "", err
+	}
+	a, b, ok := strings.Cut(one, " ")
+	if !ok || strings.Contains(b, " ") {
+		return "", "", fmt.Errorf("%q is not two parts", one)
+	}
+	return a, b, nil
+}
+
+// length says how many bytes a token stands for.
+func (t *Tokenizer) length(id int32, n int) {
+	if int(id) >= len(t.lengths) {
+		t.lengths = slices.Grow(t.lengths, int(id)+1-len(t.lengths))[:id+1]
+	}
+	t.lengths[id] = int32(n)
+}
+
+// add takes a token that is looked for in the text.
+func (t *Tokenizer) add(a addedToken) error {
+	switch {
+	case a.SingleWord:
+		return fmt.Errorf("added token %q with single_word is not known", a.Content)
+	case a.Content == "":
+		return errors.New("an added token of no text")
+	case a.ID < 0 || a.ID > 1<<24:
+		return fmt.Errorf("the added token %q has the id %d", a.Content, a.ID)
+	}
+	n := len(a.Content)
+	if a.Special {
+		n = 0
+		t.special[a.ID] = true
+	}
+	t.length(a.ID, n)
+	list := &t.raw
+	if a.Normalized {
+		list = &t.later
+	}
+	*list = append(*list, added{a.Content, a.ID, a.LStrip, a.RStrip})
+	return nil
+}
+
+// template reads what is put around a text.
+func (t *Tokenizer) template(p part) error {
+	switch p.Type {
+	case "ByteLevel":
+		return nil
+	case "Sequence":
+		for _, q := range p.Processors {
+			if err := t.template(q); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "RobertaProcessing", "BertProcessing":
+		var err error
+		if t.before, err = named(p.CLS); err == nil {
+			t.after, err = named(p.Sep)
+		}
+		return err
+	case "TemplateProcessing":
+		if t.before != nil || t.after != nil {
+			return errors.New("two templates")
+		}
+		seen := false
+		for _, raw := range p.Single {
+			var item struct {
+				SpecialToken *struct{ ID string }
+				Sequence     *struct{ ID string }
+			}
+			if err := json.Unmarshal(raw, &item); err != nil {
+				return err
+			}
+			switch {
+			case item.Sequence != nil && item.Sequence.ID == "A" && !seen:
+				seen = true
+			case item.SpecialToken != nil:
+				s, ok := p.SpecialTokens[item.SpecialToken.ID]
+				if !ok {
+					return fmt.Errorf("the template's %s is not among its special_tokens", item.SpecialToken.ID)
+				}
+				if seen {
+					t.after = append(t.after, s.IDs...)
+				} else {
+					t.before = append(t.before, s.IDs...)
+				}
+			default:
+				return fmt.Errorf("the template's %s is not known", raw)
+			}
+		}
+		if !seen {
+			return errors.New("a template without the text")
+		}
+		return nil
+	}
+	return fmt.Errorf("type %q: ByteLevel, RobertaProcessing, BertProcessing, TemplateProcessing and a Sequence of them are known", p.Type)
+}
+
+// named reads ["</s>", 2].
+func named(raw json.RawMessage) ([]int32, error) {
+	var v []any
+	if err := json.Unmarshal(raw, &v); err == nil && len(v) == 2 {
+		if id, ok := v[1].(float64); ok && id >= 0 && id <= 1<<24 {
+			return []int32{int32(id)}, nil
+		}
+	}
+	return nil, fmt.Errorf("%s is not a token and its id", raw)
+}
+
+// done makes ready what was read.
+func (t *Tokenizer) done() (*Tokenizer, error) {
+	for _, list := range [][]added{t.raw, t.later} {
+		slices.SortStableFunc(list, func(a, b added) int { return len(b.text) - len(a.text) })
+	}
+	t.vocabular = len(t.lengths)
+	for _, id := range slices.Concat(t.before, t.after) {
+		if int(id) >= t.vocabular {
+			return nil, fmt.Errorf("the template's id %d is beyond the vocabulary of %d", id, t.vocabular)
+		}
+	}
+	return t, nil
+}
+
+// old reads vocab.json and merges.txt, as GPT-2's and RoBERTa's first tokenizers have them; which of the two it is says
+// tokenizer_config.json or config.json.
+func (o *opener) old() (*Tokenizer, error) {
+	vocab, err := o.read("vocab.json")
+	if err != nil {
+		return nil, err
+	}
+	merges, err := o.read("merges.txt")
+	if err != nil {
+		return nil, err
+	}
+	if vocab == nil || merges == nil {
+		return nil, errors.New("no tokenizer.json, nor vocab.json and merges.txt")
+	}
+	m := model{Type: "BPE"}
+	if err := json.Unmarshal(vocab, &m.Vocab); err != nil {
+		return nil, fmt.Errorf("vocab.json: %w", err)
+	}
+	for i, line := range strings.Split(strings.ReplaceAll(string(merges), "\r\n", "\n"), "\n") {
+		if line == "" || i == 0 && strings.HasPrefix(line, "#version") {
+			continue
+		}
+		raw, err := json.Marshal(line)
+		if err != nil {
+			return nil, err
+		}
+		m.Merges = append(m.Merges, raw)
+	}
+	t := &Tokenizer{special: map[int32]bool{}, named: map[string]int32{}}
+	if err := t.take(m); err != nil {
+		return nil, fmt.Errorf("vocab.json and merges.txt: %w", err)
+	}
+	var config struct {
+		Class  string `json:"tokenizer_class"`
+		Type   string `json:"model_type"`
+		Prefix bool   `json:"add_prefix_space"`
+	}
+	for _, name := range []string{"tokenizer_config.json", "config.json"} {
+		data, err := o.read(name)
+		if err != nil {
+			return nil, err
+		}
+		if data != nil {
+			if err := json.Unmarshal(data, &config); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+		}
+		if config.Class != "" {
+			break
+		}
+	}
+	t.space = config.Prefix
+	var names []string
+	switch class := strings.TrimSuffix(config.Class, "Fast"); {
+	case class == "GPT2Tokenizer" || class == "" && config.Type == "gpt2":
+		names = []string{"<|endoftext|>"}
+	case class == "RobertaTokenizer" || class == "" && config.Type == "roberta":
+		names = []string{"<s>", "<pad>", "</s>", "<unk>", "<mask>"}
+		t.before, t.after = []int32{m.Vocab["<s>"]}, []int32{m.Vocab["</s>"]}
+	default:
+		return nil, fmt.Errorf("vocab.json and merges.txt of the tokenizer_class %q, model_type %q: GPT2Tokenizer and RobertaTokenizer are known", config.Class, config.Type)
+	}
+	for _, name := range names {
+		id, ok := m.Vocab[name]
+		if !ok {
+			return nil, fmt.Errorf("vocab.json has no token %s", name)
+		}
+		if err := t.add(addedToken{ID: id, Content: name, Special: true, LStrip: name == "<mask>"}); err != nil {
+			return nil, err
+		}
+	}
+	return t.done()
+}
+
+// roles reads which tokens are bos, eos, pad, mask and unk.
+func (o *opener) roles(t *Tokenizer) error {
+	texts := map[string]int32{}
+	for _, a := range slices.Concat(t.raw, t.later) {
+		texts[a.text] = a.id
+	}
+	for _, name := range []string{"special_tokens_map.json", "tokenizer_config.json"} {
+		data, err := input.ReadFile(filepath.Join(o.dir, name), input.Text)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		var fields map[string]any
+		if err == nil {
+			err = json.Unmarshal(data, &fields)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		for _, role := range []string{"bos", "eos", "pad", "mask", "unk"} {
+			text, ok := fields[role+"_token"].(string)
+			if token, is := fields[role+"_token"].(map[string]any); is {
+				text, ok = token["content"].(string)
+			}
+			if id, known := texts[text]; ok && known {
+				t.named[role] = id
+			}
+		}
+	}
+	for role, usual := range map[string][]string{"bos": {"<s>"}, "eos": {"</s>", "<|endoftext|>"}, "pad": {"<pad>"}, "mask": {"<mask>"}, "unk": {"<unk>"}} {
+		for _, text := range usual {
+			id, known := texts[text]
+			if _, said := t.named[role]; known && !said {
+				t.named[role] = id
+			}
+		}
+	}
+	return nil
+}
+
+// bytesOf is what a token of a byte-level vocabulary stands for: each byte is one character, those that can be printed themselves, the
+// others from U+0100 on, in their order (GPT-2's bytes_to_unicode).
+func bytesOf(text string) (string, bool) {
+	out := make([]byte, 0, len(text))
+	for _, r := range text {
+		b, ok := byteOf[r]
+		if !ok {
+			return "", false
+		}
+		out = append(out, b)
+	}
+	return string(out), len(out) > 0
+}
+
+var byteOf = func() map[rune]byte {
+	out := make(map[rune]byte, 256)
+	other := rune(0x100)
+	for b := range 256 {
+		if '!' <= b && b <= '~' || 0xa1 <= b && b <= 0xac || 0xae <= b {
+			out[rune(b)] = byte(b)
+		} else {
+			out[other] = byte(b)
+			other++
+		}
+	}
+	return out
+}()

@@ -1,0 +1,157 @@
+// Package tokenizer makes token ids of text, as HuggingFace's tokenizers do: byte-level BPE, the tokenizer of GPT-2, RoBERTa, Pythia
+// and their kin.
+//
+// It believes that ids which are almost right are wrong: a tokenizer whose parts are not all understood is refused by the name of the
+// part, and never approximated. Ids that were made elsewhere are always an alternative.
+package tokenizer
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Tokenizer is one that was read. Goroutines may share it.
+type Tokenizer struct {
+	Digest string // SHA-256, in hexadecimal, of the files that ids depend on
+
+	bytes     [256]int32         // ids of single bytes
+	merges    map[[2]int32]merge // what two neighbours become
+	whole     map[string]int32   // pieces that are tokens whatever the merges say; nil where merges say all
+	lengths   []int32            // bytes of text of each id; 0 for added tokens that are special
+	raw       []added            // matched in the text first
+	later     []added            // matched in what these leave
+	space     bool               // before every segment that has none
+	digits    bool               // each digit by itself
+	before    []int32            // the template's ids before a text
+	after     []int32            // and behind it
+	special   map[int32]bool     // ids that stand for no text
+	named     map[string]int32   // ids of bos, eos, pad, mask and unk, where the files name them
+	vocabular int
+}
+
+// merge is a token that two others become, and when.
+type merge struct{ rank, id int32 }
+
+// added is a token that is looked for in the text itself.
+type added struct {
+	text        string
+	id          int32
+	left, right bool // takes the white space beside it too
+}
+
+// Vocabulary is how many ids there may be: the largest and one.
+func (t *Tokenizer) Vocabulary() int { return t.vocabular }
+
+// Bytes is how many bytes of text a token stands for; 0 for special tokens.
+func (t *Tokenizer) Bytes(id int32) int {
+	if id < 0 || int(id) >= len(t.lengths) {
+		return 0
+	}
+	return int(t.lengths[id])
+}
+
+// Special says whether an id stands for no text, such as that of the end of a text.
+func (t *Tokenizer) Special(id int32) bool { return t.special[id] }
+
+// ID is that of bos, eos, pad, mask or unk, where the tokenizer's files say it.
+func (t *Tokenizer) ID(role string) (id int32, ok bool) {
+	id, ok = t.named[role]
+	return id, ok
+}
+
+// Encode appends the ids of a text, which must be UTF-8; with template, those that the tokenizer puts around one too.
+func (t *Tokenizer) Encode(ids []int32, text string, template bool) ([]int32, error) {
+	if !utf8.ValidString(text) {
+		return ids, fmt.Errorf("byte %d of the text is not UTF-8", invalid(text)+1)
+	}
+	if template {
+		ids = append(ids, t.before...)
+	}
+	ids = t.segments(ids, text, t.raw, func(ids []int32, text string) []int32 {
+		return t.segments(ids, text, t.later, t.words)
+	})
+	if template {
+		ids = append(ids, t.after...)
+	}
+	return ids, nil
+}
+
+// invalid is the index of the first byte that is not UTF-8.
+func invalid(text string) int {
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return -1
+}
+
+// segments takes the tokens of a list out of a text, leftmost and longest first, and does what lies between by rest.
+func (t *Tokenizer) segments(ids []int32, text string, list []added, rest func([]int32, string) []int32) []int32 {
+	from := 0
+	for at := 0; at < len(text) && len(list) > 0; {
+		a, ok := longest(list, text[at:])
+		if !ok {
+			at++
+			continue
+		}
+		begin, end := at, at+len(a.text)
+		at = end
+		if a.left {
+			begin = max(from, len(strings.TrimRightFunc(text[:begin], white)))
+		}
+		if a.right {
+			end = len(text) - len(strings.TrimLeftFunc(text[end:], white))
+		}
+		if begin > from {
+			ids = rest(ids, text[from:begin])
+		}
+		ids, from = append(ids, a.id), end
+		at = max(at, from)
+	}
+	if from < len(text) {
+		ids = rest(ids, text[from:])
+	}
+	return ids
+}
+
+// longest is the longest of the tokens that a text begins with; the list begins with the longest.
+func longest(list []added, text string) (added, bool) {
+	for _, a := range list {
+		if strings.HasPrefix(text, a.text) {
+			return a, true
+		}
+	}
+	return added{}, false
+}
+
+// words divides a segment, and does each word.
+func (t *Tokenizer) words(ids []int32, text string) []int32 {
+	if t.space && !strings.HasPrefix(text, " ") {
+		text = " " + text
+	}
+	each := func(text string) {
+		for len(text) > 0 {
+			n := word(text)
+			ids = t.merged(ids, text[:n])
+			text = text[n:]
+		}
+	}
+	if !t.digits {
+		each(text)
+		return ids
+	}
+	from := 0
+	for i, r := range text {
+		if number(r) {
+			each(text[from:i])
+			from = i + utf8.RuneLen(r)
+			each(text[i:from])
+		}
+	}
+	each(text[from:])
+	return ids
+}

@@ -1,0 +1,218 @@
+package tokenizer
+
+import (
+	"compress/gzip"
+	"encoding/binary"
+	"encoding/json"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var testdata = filepath.Join("..", "testdata", "tokenizer")
+
+// Ids are those of HuggingFace's tokenizers for each of some thousand texts, most of them odd (bench/tokenizer_reference.py).
+func TestEqualsHuggingFace(t *testing.T) {
+	f, err := os.Open(filepath.Join(testdata, "texts.json.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := map[string]json.RawMessage{}
+	if err := json.NewDecoder(z).Decode(&table); err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	if err := json.Unmarshal(table["texts"], &texts); err != nil || len(texts) < 3000 {
+		t.Fatal(len(texts), err)
+	}
+	for _, name := range []string{"gpt2", "gpt2+", "roberta", "roberta+", "digits", "digits+"} {
+		bare := strings.TrimSuffix(name, "+")
+		k, err := Open(filepath.Join(testdata, bare))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sums []uint32
+		if err := json.Unmarshal(table[name], &sums); err != nil {
+			t.Fatal(err)
+		}
+		wrong := 0
+		for i, text := range texts {
+			ids, err := k.Encode(nil, text, bare != name)
+			if err != nil {
+				t.Fatalf("%q: %v", text, err)
+			}
+			var b []byte
+			for _, id := range ids {
+				b = binary.LittleEndian.AppendUint32(b, uint32(id))
+			}
+			if crc32.ChecksumIEEE(b) != sums[i] {
+				if wrong++; wrong < 5 {
+					t.Errorf("%s: other ids of %q: %v", name, text, ids)
+				}
+			}
+		}
+		if wrong > 0 {
+			t.Errorf("%s: %d of %d texts have other ids", name, wrong, len(texts))
+		}
+	}
+}
+
+// What tokens stand for adds up to the text, and the files say which of them are special.
+func TestBytesAndRoles(t *testing.T) {
+	k, err := Open(filepath.Join(testdata, "roberta"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]int{" as é 12": 9, "as": 3, " a<mask> b": 4} {
+		ids, err := k.Encode(nil, text, true)
+		n := 0
+		for _, id := range ids {
+			n += k.Bytes(id)
+		}
+		if err != nil || n != want {
+			t.Errorf("%q: %d bytes, expected %d, %v", text, n, want, err)
+		}
+	}
+	for role, want := range map[string]int32{"bos": 0, "pad": 1, "eos": 2, "mask": 600} {
+		if id, ok := k.ID(role); !ok || id != want || !k.Special(id) {
+			t.Errorf("%s: %d, %v", role, id, ok)
+		}
+	}
+	if _, ok := k.ID("unk"); !ok || k.Vocabulary() != 601 || k.Special(50) || len(k.Digest) != 64 {
+		t.Errorf("%+v", k.named)
+	}
+	if _, err := k.Encode(nil, "ab\xff", false); err == nil || err.Error() != "byte 3 of the text is not UTF-8" {
+		t.Error(err)
+	}
+}
+
+// vocab.json and merges.txt are the same tokenizer.
+func TestOldFiles(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(testdata, "gpt2", "tokenizer.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f file
+	if err := json.Unmarshal(data, &f); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	vocab, err := json.Marshal(f.Model.Vocab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	merges := "#version: 0.2\n"
+	for _, m := range f.Model.Merges {
+		a, b, err := pairOf(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		merges += a + " " + b + "\n"
+	}
+	write("vocab.json", string(vocab))
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "no tokenizer.json, nor vocab.json and merges.txt") {
+		t.Error(err)
+	}
+	write("merges.txt", merges)
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "GPT2Tokenizer and RobertaTokenizer are known") {
+		t.Error(err)
+	}
+	write("tokenizer_config.json", `{"tokenizer_class": "GPT2TokenizerFast", "eos_token": {"content": "<|endoftext|>"}}`)
+	old, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := Open(filepath.Join(testdata, "gpt2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "The tower is 324 metres (1,063 ft) tall<|endoftext|> about the same\n\n height"
+	a, err1 := old.Encode(nil, text, true)
+	b, err2 := k.Encode(nil, text, true)
+	if err1 != nil || err2 != nil || !strings.Contains(text, "ft") || len(a) != len(b) {
+		t.Fatalf("%v, %v", a, b)
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			t.Fatalf("%v, %v", a, b)
+		}
+	}
+}
+
+// What is not understood is refused by its name.
+func TestRefused(t *testing.T) {
+	whole, err := os.ReadFile(filepath.Join(testdata, "gpt2", "tokenizer.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ old, new, want string }{
+		{`"normalizer":null`, `"normalizer":{"type":"NFKC"}`, "a normalizer of type NFKC"},
+		{`"pre_tokenizer":{"type":"ByteLevel"`, `"pre_tokenizer":{"type":"Metaspace"`, `a pre_tokenizer of type "Metaspace"`},
+		{`"use_regex":true`, `"use_regex":false`, "use_regex=false is not known"},
+		{`"dropout":null`, `"dropout":0.1`, "dropout=0.1: ids would depend on chance"},
+		{`"byte_fallback":false`, `"byte_fallback":true`, "byte_fallback is not known"},
+		{`"type":"BPE"`, `"type":"WordPiece"`, `a model of type "WordPiece"`},
+		{`"single_word":false`, `"single_word":true`, `added token "<|endoftext|>" with single_word is not known`},
+		{`"dropout":null`, `"dropout":null,"surprise":1`, `nothing is known of the field "surprise"`},
+		{`"post_processor":{"type":"ByteLevel"`, `"post_processor":{"type":"Mystery"`, `type "Mystery"`},
+		{`"merges":[[`, `"merges":[["q","zzz"],[`, `merge 1, of "q" and "zzz": one of the three is no token`},
+		{`"\"":2,`, ``, "the byte 0x22 is no token"},
+		{`{"version"`, `{"version`, "tokenizer.json: "},
+	} {
+		dir := t.TempDir()
+		text := strings.Replace(string(whole), c.old, c.new, 1)
+		if text == string(whole) {
+			t.Errorf("%s is not in it", c.old)
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, expected %s", c.new, err, c.want)
+		}
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	k, err := Open(filepath.Join(testdata, "gpt2"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	text := strings.Repeat("The tower is 324 metres (1,063 ft) tall, about the same height as an 81-storey building.\n", 1000)
+	b.SetBytes(int64(len(text)))
+	var ids []int32
+	for b.Loop() {
+		if ids, err = k.Encode(ids[:0], text, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	whole, err := os.ReadFile(filepath.Join(testdata, "digits", "tokenizer.json"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if k, err := parse(data); err == nil {
+			if _, err := k.Encode(nil, "a b'll 12\n é<|im_start|>", true); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
