@@ -21,6 +21,8 @@ type Opening struct {
 	Cache string // folder of decoded images; "": lawa-replay/data in the user's cache folder
 	// SkipBroken leaves images out that cannot be decoded, which the set's text then says.
 	SkipBroken bool
+	// Text is what data sets of texts are to be where their text does not say it.
+	Text TextDefaults
 	// Context ends decoding; nil: nothing does.
 	Context context.Context
 	// Progress is called while images are decoded, with what is done of how many; nil: nobody asks. It is called by one
@@ -28,12 +30,19 @@ type Opening struct {
 	Progress func(what string, done, total int)
 }
 
+// TextDefaults are what a network, and the folder that it is from, say of texts.
+type TextDefaults struct {
+	Tokenizer string // folder; "" where none is known
+	Length    int    // tokens of an example; 0 where none is known
+	Masked    bool   // tokens are masked, not predicted from those before
+}
+
 // Kind says what a data set is, with its options and examples, and reads its text.
 type Kind = spec.Kind[Source]
 
 // Kinds are the data sets that Parse knows.
 func Kinds() []Kind {
-	return []Kind{mnist, fashionMNIST, cifar10, cifar100, imageFolder, imageNet, tensors}
+	return []Kind{mnist, fashionMNIST, cifar10, cifar100, imageFolder, imageNet, text, tokenIDs, tensors}
 }
 
 // Parse reads the text that names a data set, such as mnist:train=6000,shift=2.

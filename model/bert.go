@@ -50,6 +50,7 @@ func bertFamily(usual bert, about, source string, examples ...string) spec.Kind[
 				}
 			}
 			return longest.family(text, n, func(t *Tree) {
+				t.masked = true
 				t.aliases = [][2]string{{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bias", "LayerNorm.beta"}}
 				t.ignored = func(name string) bool {
 					return strings.HasSuffix(name, "embeddings.position_ids") || strings.Contains(name, n.name+".pooler.") || strings.Contains(name, "cls.seq_relationship.")

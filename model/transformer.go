@@ -91,7 +91,11 @@ func (t transformer) family(text string, root headed, finish func(*Tree)) Family
 		if f, ok := dataset.Find(data, tokens(data)[0].Name); ok && len(f.Shape) == 1 && f.Shape[0] > int64(t.Positions) {
 			return nil, fmt.Errorf("network %s: examples of %d tokens, and positions for %d", text, f.Shape[0], t.Positions)
 		}
+		if f, ok := dataset.Find(data, tokens(data)[0].Name); ok && f.Classes > t.Vocab {
+			return nil, fmt.Errorf("network %s: a vocabulary of %d, and the data's tokens are of %d", text, t.Vocab, f.Classes)
+		}
 		tree := NewTree(text, root, tokens(data)...)
+		tree.context = t.Positions
 		finish(tree)
 		return tree, nil
 	}

@@ -19,6 +19,9 @@ type Tree struct {
 	tied map[string]string
 	// ignored says of names that checkpoints may have that they hold no weights of this network
 	ignored func(name string) bool
+	// context and masked are those of a network of tokens
+	context int
+	masked  bool
 	// classifier is the layer whose outputs are the classes; "" where there is none
 	classifier string
 }

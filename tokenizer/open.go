@@ -171,7 +171,7 @@ func parse(data []byte) (*Tokenizer, error) {
 	if err := strict(data, &f); err != nil {
 		return nil, err
 	}
-	t := &Tokenizer{special: map[int32]bool{}, named: map[string]int32{}}
+	t := &Tokenizer{special: map[int32]bool{}, spaced: map[int32]bool{}, named: map[string]int32{}}
 	if err := t.splitBy(*f.PreTokenizer, true); err != nil {
 		return nil, fmt.Errorf("pre_tokenizer: %w", err)
 	}
@@ -242,6 +242,9 @@ func (t *Tokenizer) take(m model) error {
 			continue // an added token, which is no sequence of bytes
 		}
 		vocab[b] = id
+		if b[0] == ' ' {
+			t.spaced[id] = true
+		}
 		t.length(id, len(b))
 	}
 	for b := range 256 {
@@ -434,7 +437,7 @@ func (o *opener) old() (*Tokenizer, error) {
 		}
 		m.Merges = append(m.Merges, raw)
 	}
-	t := &Tokenizer{special: map[int32]bool{}, named: map[string]int32{}}
+	t := &Tokenizer{special: map[int32]bool{}, spaced: map[int32]bool{}, named: map[string]int32{}}
 	if err := t.take(m); err != nil {
 		return nil, fmt.Errorf("vocab.json and merges.txt: %w", err)
 	}

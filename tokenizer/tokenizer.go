@@ -26,6 +26,7 @@ type Tokenizer struct {
 	before    []int32            // the template's ids before a text
 	after     []int32            // and behind it
 	special   map[int32]bool     // ids that stand for no text
+	spaced    map[int32]bool     // ids whose text begins with a space
 	named     map[string]int32   // ids of bos, eos, pad, mask and unk, where the files name them
 	vocabular int
 }
@@ -59,6 +60,12 @@ func (t *Tokenizer) ID(role string) (id int32, ok bool) {
 	id, ok = t.named[role]
 	return id, ok
 }
+
+// Spaced says whether the text of a token begins with a space: a word begins there.
+func (t *Tokenizer) Spaced(id int32) bool { return t.spaced[id] }
+
+// Template is what is put before and behind a text.
+func (t *Tokenizer) Template() (before, after []int32) { return t.before, t.after }
 
 // Encode appends the ids of a text, which must be UTF-8; with template, those that the tokenizer puts around one too.
 func (t *Tokenizer) Encode(ids []int32, text string, template bool) ([]int32, error) {

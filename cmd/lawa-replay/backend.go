@@ -133,7 +133,7 @@ func (o sweepOptions) openWorkers(ctx context.Context, cmd *cobra.Command, j *jo
 
 // openEngine opens the network and its data.
 func (o sweepOptions) openEngine(cmd *cobra.Command, j *job, device torch.Device) error {
-	e, err := o.engine(cmd, j.spec.Trajectories[0].Meta, device, o.workers)
+	e, err := o.engine(cmd, j.spec.Trajectories, device, o.workers)
 	if err != nil {
 		return err
 	}

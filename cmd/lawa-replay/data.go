@@ -10,14 +10,14 @@ import (
 )
 
 // openData opens a data set, and says what people should know of it, and how far it is while images are decoded.
-func openData(ctx context.Context, text string, o dataOptions) (*dataset.Set, error) {
+func openData(ctx context.Context, text string, o dataOptions, texts dataset.TextDefaults) (*dataset.Set, error) {
 	source, err := dataset.Parse(text)
 	if err != nil {
 		return nil, err
 	}
 	var mu sync.Mutex
 	bars := map[string]*progress{}
-	set, err := source.OpenAs(dataset.Opening{Dir: o.dir, Cache: o.cache, SkipBroken: o.skipBroken, Context: ctx, Progress: func(what string, done, total int) {
+	set, err := source.OpenAs(dataset.Opening{Dir: o.dir, Cache: o.cache, SkipBroken: o.skipBroken, Text: texts, Context: ctx, Progress: func(what string, done, total int) {
 		mu.Lock()
 		defer mu.Unlock()
 		if bars[what] == nil {
@@ -30,6 +30,9 @@ func openData(ctx context.Context, text string, o dataOptions) (*dataset.Set, er
 	}})
 	if err != nil {
 		return nil, err
+	}
+	if dataset.IsText(text) && set.Spec != text {
+		say("note: the data are %s", set.Spec)
 	}
 	for _, note := range set.Notes {
 		say("note: %s", note)

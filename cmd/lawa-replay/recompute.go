@@ -34,7 +34,7 @@ func (o averageOptions) prepareRecompute(cmd *cobra.Command, e *export.Export, r
 	if e.Trajectory, err = openRun(run, o.foreignOptions); err != nil {
 		return nil, err
 	}
-	engine, err := o.engine(cmd, e.Trajectory.Meta, on, 1)
+	engine, err := o.engine(cmd, []*trajectory.Trajectory{e.Trajectory}, on, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -111,25 +111,38 @@ func (o networkOptions) arithmetic(meta trajectory.Meta, on torch.Device) (torch
 }
 
 // engine opens the network and its data.
-func (o networkOptions) engine(cmd *cobra.Command, meta trajectory.Meta, device torch.Device, workers int) (*evaluator.Engine, error) {
+func (o networkOptions) engine(cmd *cobra.Command, runs []*trajectory.Trajectory, device torch.Device, workers int) (*evaluator.Engine, error) {
+	meta := runs[0].Meta
 	spec, data := cmp.Or(o.model, meta.Model), cmp.Or(o.data, meta.Data)
 	if spec == "" {
-		return nil, wrong(cmd, errors.New("--model is missing: the trajectory does not record its network (resnet20, …, a TorchScript file; or sweep --worker)"))
+		var err error
+		if spec, err = configured(runs); err != nil {
+			return nil, err
+		}
+	}
+	if spec == "" {
+		return nil, wrong(cmd, errors.New("--model is missing: the trajectory does not record its network, nor is there a config.json beside its checkpoints (resnet20, …, a TorchScript file; or sweep --worker)"))
 	}
 	if data == "" {
-		return nil, wrong(cmd, errors.New("--data is missing: the trajectory does not record its data (mnist, cifar10, …, or tensors:FILE)"))
+		return nil, wrong(cmd, errors.New("--data is missing: the trajectory does not record its data (mnist, cifar10, text:FILE, …, or tensors:FILE)"))
 	}
-	scored, err := task.Parse(o.task)
-	if err != nil {
+	if _, err := task.Parse(o.task); err != nil {
 		return nil, wrong(cmd, inFlag("task", err))
 	}
-	set, err := openData(cmd.Context(), data, o.files)
+	set, err := openData(cmd.Context(), data, o.files, textDefaults(spec, runs...))
 	if err != nil {
 		return nil, err
 	}
 	net, err := model.New(spec, set.Val.Fields()...)
 	if err != nil {
 		return nil, err
+	}
+	scored, err := taskOf(o.task, net)
+	if err == nil {
+		err = asks(net, set)
+	}
+	if err != nil {
+		return nil, wrong(cmd, err)
 	}
 	e := evaluator.NewEngine(net, device, workers, runtime.NumCPU())
 	if e.Precision, err = o.arithmetic(meta, device); err != nil {

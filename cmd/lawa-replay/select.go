@@ -68,10 +68,10 @@ type networkOptions struct {
 }
 
 func (o *networkOptions) flags(f *pflag.FlagSet) {
-	f.StringVar(&o.model, "model", "", "the network, such as resnet20 (lawa-replay list networks), or a TorchScript file such as net.ts (default: that of the trajectory)")
+	f.StringVar(&o.model, "model", "", "the network, such as resnet20 (lawa-replay list networks), or a TorchScript file such as net.ts (default: that of the trajectory, or of the config.json beside the checkpoints)")
 	f.StringVar(&o.data, "data", "", "the data, such as mnist, or tensors:FILE with the tensors inputs and targets (lawa-replay list data; default: those of the trajectory)")
 	o.files.flags(f)
-	f.StringVar(&o.task, "task", "", "what the outputs are compared with, such as language-model (lawa-replay list tasks; default: classification)")
+	f.StringVar(&o.task, "task", "", "what the outputs are compared with, such as language-model (lawa-replay list tasks; default: the network's own, classification where it has none)")
 	f.IntVar(&o.batch, "batch-size", 0, "examples at a time; does not change the numbers (default: 250, of language models 8)")
 	f.StringVar(&o.bnData, "bn-data", "train", "for recompute: a split, train or val, or tensors:FILE with the tensor inputs")
 	f.IntVar(&o.bnBatch, "bn-batch-size", 0, "batch size for recompute (default: that of training)")

@@ -294,7 +294,7 @@ func (o *trainOptions) goOn() (*trajectory.Recorder, error) {
 
 // open opens the data and the network.
 func (o trainOptions) open(cmd *cobra.Command) (model.Network, *dataset.Set, error) {
-	set, err := openData(cmd.Context(), o.data, o.files)
+	set, err := openData(cmd.Context(), o.data, o.files, textDefaults(o.model))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -305,6 +305,9 @@ func (o trainOptions) open(cmd *cobra.Command) (model.Network, *dataset.Set, err
 		return nil, nil, wrong(cmd, errors.New("--model: a TorchScript module can be evaluated, not trained"))
 	}
 	net, err := model.New(o.model, set.Train.Fields()...)
+	if err == nil {
+		err = asks(net, set)
+	}
 	return net, set, wrong(cmd, err)
 }
 
@@ -335,6 +338,15 @@ func train(ctx context.Context, o trainOptions, net model.Network, set *dataset.
 	}
 	engine := evaluator.NewEngine(net, on, 0, runtime.NumCPU())
 	engine.Precision = recipe.Precision
+	if _, ok := model.LanguageOf(net); ok {
+		if o.config.LabelSmoothing > 0 || o.config.Mixup > 0 {
+			return fmt.Errorf("label smoothing and mixup are of classes: %s predicts tokens", net.Spec())
+		}
+		if recipe.Task, err = taskOf("", net); err != nil {
+			return err
+		}
+		engine.Task = recipe.Task
+	}
 	room, err := device.Room(on)
 	if err != nil {
 		return err

@@ -1,0 +1,329 @@
+package dataset
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	columns "github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/apache/arrow/go/v15/parquet/file"
+	"github.com/apache/arrow/go/v15/parquet/pqarrow"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lawa-replay/lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/tokenizer"
+)
+
+// texts are those of some files.
+type texts struct {
+	files  []string
+	unit   string // line, paragraph or file
+	column string // of Parquet and JSON lines
+	notes  *[]string
+}
+
+func (t texts) note(format string, args ...any) {
+	*t.notes = append(*t.notes, fmt.Sprintf(format, args...))
+}
+
+// expand finds the files of a name or a pattern.
+func expand(dir, name string) ([]string, error) {
+	if dir != "" && !filepath.IsAbs(name) {
+		name = filepath.Join(dir, name)
+	}
+	if !strings.ContainsAny(name, "*?[") {
+		return []string{name}, nil
+	}
+	found, err := filepath.Glob(name)
+	if err == nil && len(found) == 0 {
+		err = errors.New("no file has such a name")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+// digest is of the files' bytes, of how they are divided, and of the tokenizer.
+func (t texts) digest(tokenizer string) (string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "tokens 1 %s %s %q\n", tokenizer, t.unit, t.column)
+	for _, name := range t.files {
+		f, size, err := input.Open(name, input.Any)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%s %d\n", extension(name), size)
+		_, err = io.Copy(h, f)
+		f.Close()
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// extension is the ending that says how a file is read: that before .gz.
+func extension(name string) string {
+	return strings.ToLower(filepath.Ext(strings.TrimSuffix(strings.ToLower(name), ".gz")))
+}
+
+// maxText is the longest text, in bytes.
+const maxText = 1 << 30
+
+// each calls f with every text of the files in turn, where it stands, and whether it is an empty line.
+func (t texts) each(f func(where, text string, blank bool) error) error {
+	for _, name := range t.files {
+		n := 0
+		err := t.read(name, func(text string, blank bool) error {
+			n++
+			return f(fmt.Sprintf("%s, text %d", name, n), text, blank)
+		})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fmt.Errorf("%s: there is no text in it", name)
+		}
+	}
+	return nil
+}
+
+func (t texts) read(name string, f func(text string, blank bool) error) error {
+	file, size, err := input.Open(name, input.Any)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	kind := extension(name)
+	if kind == ".parquet" {
+		return t.parquet(name, f)
+	}
+	var r io.Reader = file
+	if strings.HasSuffix(strings.ToLower(name), ".gz") {
+		z, err := gzip.NewReader(file)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		defer z.Close()
+		r, size = z, maxText
+	}
+	switch {
+	case kind == ".jsonl" || kind == ".json" || kind == ".ndjson":
+		err = t.jsonLines(r, f)
+	case t.unit == "file":
+		var all []byte
+		if all, err = io.ReadAll(io.LimitReader(r, min(size, maxText)+1)); err == nil && len(all) > maxText {
+			err = fmt.Errorf("more than %d bytes in one text; unit=line divides it", maxText)
+		}
+		if err == nil && len(all) > 0 {
+			err = f(string(all), false)
+		}
+	default:
+		err = t.lines(r, f)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// lines are a file's lines, or its paragraphs: lines between empty ones.
+func (t texts) lines(r io.Reader, f func(text string, blank bool) error) error {
+	in := bufio.NewReaderSize(r, 1<<20)
+	var paragraph []byte
+	for {
+		line, err := input.ReadLine(in, maxText)
+		if err != nil && err != io.EOF {
+			return err
+		}
+		end := err == io.EOF
+		if end && len(line) == 0 {
+			break
+		}
+		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+		blank := len(bytes.TrimSpace(line)) == 0
+		switch {
+		case t.unit == "line":
+			if err := f(string(line), blank); err != nil {
+				return err
+			}
+		case blank && len(paragraph) > 0:
+			if err := f(string(paragraph), false); err != nil {
+				return err
+			}
+			paragraph = paragraph[:0]
+		case !blank:
+			if len(paragraph) > 0 {
+				paragraph = append(paragraph, '\n')
+			}
+			if paragraph = append(paragraph, line...); len(paragraph) > maxText {
+				return fmt.Errorf("a paragraph of more than %d bytes", maxText)
+			}
+		}
+		if end {
+			break
+		}
+	}
+	if len(paragraph) > 0 {
+		return f(string(paragraph), false)
+	}
+	return nil
+}
+
+// jsonLines are the texts of a field of each line.
+func (t texts) jsonLines(r io.Reader, f func(text string, blank bool) error) error {
+	d := json.NewDecoder(r)
+	for n := 1; ; n++ {
+		var row map[string]json.RawMessage
+		err := d.Decode(&row)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("row %d: %w", n, err)
+		}
+		var text string
+		if raw, ok := row[t.column]; !ok {
+			var names []string
+			for k := range row {
+				names = append(names, k)
+			}
+			slices.Sort(names)
+			return fmt.Errorf("row %d has no field %s (column=…); it has %s", n, t.column, strings.Join(names, ", "))
+		} else if err := json.Unmarshal(raw, &text); err != nil {
+			return fmt.Errorf("row %d: %s: %w", n, t.column, err)
+		}
+		if err := f(text, strings.TrimSpace(text) == ""); err != nil {
+			return err
+		}
+	}
+}
+
+// parquet are the texts of a column.
+func (t texts) parquet(name string, f func(text string, blank bool) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil { // the library panics on some damaged files
+			err = fmt.Errorf("%s: %v", name, r)
+		}
+	}()
+	in, err := file.OpenParquetFile(name, false)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	defer in.Close()
+	column := in.MetaData().Schema.ColumnIndexByName(t.column)
+	if column < 0 {
+		var names []string
+		for i := range in.MetaData().Schema.NumColumns() {
+			names = append(names, in.MetaData().Schema.Column(i).Path())
+		}
+		return fmt.Errorf("%s: no column %s (column=…); it has %s", name, t.column, strings.Join(names, ", "))
+	}
+	r, err := pqarrow.NewFileReader(in, pqarrow.ArrowReadProperties{BatchSize: 1 << 12}, memory.DefaultAllocator)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	rows, err := r.GetRecordReader(context.Background(), []int{column}, nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	defer rows.Release()
+	n := 0
+	for rows.Next() {
+		col := rows.Record().Column(0)
+		value := func(int) string { return "" }
+		switch c := col.(type) {
+		case *columns.String:
+			value = c.Value
+		case *columns.LargeString:
+			value = c.Value
+		default:
+			return fmt.Errorf("%s: column %s of %s; texts are expected", name, t.column, arrow.Type(col.DataType().ID()))
+		}
+		for i := range col.Len() {
+			if n++; col.IsNull(i) {
+				return fmt.Errorf("%s: row %d has no %s", name, n, t.column)
+			}
+			text := strings.Clone(value(i))
+			if err := f(text, strings.TrimSpace(text) == ""); err != nil {
+				return err
+			}
+		}
+	}
+	if err := rows.Err(); err != nil && err != io.EOF {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// tokenize writes the ids of texts into a file, on all cores, some texts at a time.
+func tokenize(o Opening, t *tokenizer.Tokenizer, texts texts, path, source string) error {
+	meta := metaOf(t)
+	meta.Source = source
+	return writeIDs(path, meta, func(w *idsWriter) error {
+		const some = 4 << 20 // bytes of text at a time
+		var batch, where []string
+		size := 0
+		flush := func() error {
+			out := make([][]int32, len(batch))
+			var g errgroup.Group
+			workers := min(len(batch), runtime.GOMAXPROCS(0))
+			for i := range workers {
+				g.Go(func() error {
+					for j := i * len(batch) / workers; j < (i+1)*len(batch)/workers; j++ {
+						var err error
+						if out[j], err = t.Encode(nil, batch[j], false); err != nil {
+							return fmt.Errorf("%s: %w", where[j], err)
+						}
+					}
+					return nil
+				})
+			}
+			if err := g.Wait(); err != nil {
+				return err
+			}
+			for i, ids := range out {
+				w.meta.Bytes += int64(len(batch[i]))
+				if err := w.add(ids); err != nil {
+					return err
+				}
+			}
+			batch, where, size = batch[:0], where[:0], 0
+			return nil
+		}
+		n := 0
+		err := texts.each(func(at, text string, blank bool) error {
+			if err := o.Context.Err(); err != nil {
+				return err
+			}
+			if blank {
+				w.meta.Blank = append(w.meta.Blank, n)
+			}
+			n++
+			batch, where = append(batch, text), append(where, at)
+			if size += len(text) + 64; size < some {
+				return nil
+			}
+			return flush()
+		})
+		if err != nil {
+			return err
+		}
+		return flush()
+	})
+}
