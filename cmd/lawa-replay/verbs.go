@@ -21,6 +21,7 @@ func verbs() []verb {
 		{"recipe", nil},
 		{"train", nil},
 		{"import", newImport},
+		{"tokenize", newTokenize},
 		{"sweep", nil},
 		{"plan", nil},
 		{"run", nil},

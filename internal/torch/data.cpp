@@ -37,7 +37,7 @@ void score_rows(const torch::Tensor &y, const torch::Tensor &labels, double *out
 }
 
 // The largest value, and whether one is NaN. Lanes, because floats may not be compared in another order.
-std::pair<float, bool> largest(const float *v, int64_t n) {
+LR_CLONES std::pair<float, bool> largest(const float *v, int64_t n) {
   constexpr int lanes = 8;
   float top[lanes];
   int nan[lanes] = {0};
@@ -53,7 +53,7 @@ std::pair<float, bool> largest(const float *v, int64_t n) {
   return {*std::max_element(top, top + lanes), std::any_of(nan, nan + lanes, [](int x) { return x != 0; })};
 }
 
-double sum_of(const double *v, int64_t n) {
+LR_CLONES double sum_of(const double *v, int64_t n) {
   constexpr int lanes = 8;
   double sum[lanes] = {0};
   int64_t i = 0;
@@ -61,6 +61,25 @@ double sum_of(const double *v, int64_t n) {
     for (int j = 0; j < lanes; j++) sum[j] += v[i + j];
   for (; i < n; i++) sum[0] += v[i];
   return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
+
+// v − top.
+LR_CLONES void shift(const float *v, int64_t n, double top, double *out) {
+  for (int64_t i = 0; i < n; i++) out[i] = static_cast<double>(v[i]) - top;
+}
+
+// How many of v are preferred to the one at l.
+LR_CLONES int64_t preferred(const float *v, int64_t n, int64_t l) {
+  const float own = v[l];
+  int64_t rank = 0;
+  for (int64_t from = 0; from < n; from += 1 << 20) { // an int32 counts so many at least, and more of them at a time
+    const int64_t to = std::min(n, from + (1 << 20));
+    int32_t part = 0;
+    for (int64_t i = from; i < std::min(to, l); i++) part += v[i] >= own;
+    for (int64_t i = std::max(from, l + 1); i < to; i++) part += v[i] > own;
+    rank += part;
+  }
+  return rank;
 }
 
 // The same on the CPU, where a handful of classes is less work than to call an operation: one of these, for the
@@ -78,7 +97,7 @@ void score_rows_here(const torch::Tensor &y, const torch::Tensor &labels, double
         const float *v = values + (from + r) * classes;
         const auto [top, nan] = largest(v, classes);
         out[2 * (from + r)] = nan ? NAN : top;
-        for (int64_t c = 0; c < classes; c++) e[r * classes + c] = static_cast<double>(v[c]) - top;
+        shift(v, classes, top, e + r * classes);
       }
       shifted.narrow(0, 0, n * classes).exp_();
       for (int64_t r = 0; r < n; r++) {
@@ -90,9 +109,7 @@ void score_rows_here(const torch::Tensor &y, const torch::Tensor &labels, double
           continue;
         }
         const float own = v[l];
-        int64_t rank = 0;
-        for (int64_t c = 0; c < l; c++) rank += v[c] >= own;
-        for (int64_t c = l + 1; c < classes; c++) rank += v[c] > own;
+        const int64_t rank = preferred(v, classes, l);
         to[0] += std::log(sum_of(e + r * classes, classes)) - own;
         to[1] = to[0] != to[0] ? classes : rank;
       }
