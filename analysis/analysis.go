@@ -23,6 +23,7 @@ type Point struct {
 	Seconds     float64 // of training
 	DeviceHours float64 // hours of training × devices
 	LR          float64 // learning rate of the last step, mean over runs
+	Tokens      float64 // trained on, mean over runs
 	Value       float64
 	Low, High   float64   // lowest and highest run
 	SD          float64   // sample standard deviation over runs; NaN for one run
@@ -109,6 +110,7 @@ func over(runs []*results.Series, epoch float64, stopped map[string]bool) (Point
 		p.Step += orNaN(q.Step) / n
 		p.Seconds += seconds / n
 		p.LR += orNaN(q.LR) / n
+		p.Tokens += orNaN(q.Tokens) / n
 		p.DeviceHours += seconds / 3600 * orNaN(r.Run.Devices) / n
 		p.Value += q.Value / n
 		p.StdErr += stdErr(q) / n

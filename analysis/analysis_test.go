@@ -98,10 +98,10 @@ func TestCurvesOverRuns(t *testing.T) {
 	}
 	want := []Point{{Epoch: 1, Step: math.NaN(), LR: 0.2, Seconds: 3600, DeviceHours: 8, Value: 2, Low: 1, High: 3, SD: math.Sqrt2, StdErr: 0.5, N: 100, Values: []float64{1, 3}}}
 	got := s.Panels[0].Baseline
-	if len(s.Panels) != 1 || got.Runs() != 2 || len(got.Points) != 1 || !math.IsNaN(got.Points[0].Step) {
+	if len(s.Panels) != 1 || got.Runs() != 2 || len(got.Points) != 1 || !math.IsNaN(got.Points[0].Step) || !math.IsNaN(got.Points[0].Tokens) {
 		t.Fatalf("%+v", got)
 	}
-	got.Points[0].Step, want[0].Step = 0, 0
+	got.Points[0].Step, got.Points[0].Tokens, want[0].Step = 0, 0, 0
 	if !reflect.DeepEqual(got.Points, want) {
 		t.Errorf("%+v", got.Points)
 	}

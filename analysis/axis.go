@@ -24,6 +24,7 @@ func Axes() []Axis {
 	return []Axis{
 		{"epoch", "Epoch", "", func(p Point) float64 { return p.Epoch }, 1},
 		{"step", "Step", "steps", func(p Point) float64 { return p.Step }, 1},
+		{"tokens", "Tokens", "the tokens trained on", func(p Point) float64 { return p.Tokens }, 1},
 		{"seconds", "Training time (s)", "the time spent training", func(p Point) float64 { return p.Seconds }, 1},
 		{"device-hours", "Device-hours of training", "the time spent training and the number of devices", func(p Point) float64 { return p.DeviceHours }, 1},
 	}

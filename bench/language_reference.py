@@ -73,7 +73,33 @@ def case(kind, settings, padded):
     return out
 
 
+def trained(kind, settings):
+    """Twenty steps of AdamW without dropout: the losses, and the weights' sums at the end."""
+    drops = dict(resid_pdrop=0, embd_pdrop=0, attn_pdrop=0) if kind == "gpt2" else dict(hidden_dropout_prob=0, attention_probs_dropout_prob=0)
+    config = AutoConfig.for_model(kind, **settings, **drops)
+    net = (AutoModelForMaskedLM if kind == "roberta" else AutoModelForCausalLM).from_config(config, attn_implementation="sdpa").train()
+    with torch.no_grad():
+        for name, p in net.named_parameters():
+            p.copy_(value(name, tuple(p.shape)))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.01)
+    losses = []
+    for step in range(20):
+        ids = torch.tensor([[(7 * i + 5 * j * j + 3 * step + 2) % 30 + 5 for j in range(T)] for i in range(N)])
+        if kind == "roberta":
+            asked = torch.tensor([[(i + j + step) % 5 == 0 for j in range(T)] for i in range(N)])
+            labels, ids = torch.where(asked, ids, -100), torch.where(asked, 3, ids)
+            loss = net(input_ids=ids, labels=labels).loss
+        else:
+            loss = net(input_ids=ids, labels=ids).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return {"config": net.config.to_dict(), "losses": losses, "weights": {name: digits(torch.stack([p.detach().double().sum(), p.detach().double().abs().sum()])) for name, p in net.named_parameters()}}
+
+
 torch.set_num_threads(1)
-data = {"shape": [N, T], "cases": [case(*c) for c in CASES]}
+data = {"shape": [N, T], "cases": [case(*c) for c in CASES],
+        "trained": [trained("gpt2", GPT2), trained("roberta", dict(SIZE, type_vocab_size=1, layer_norm_eps=1e-5, pad_token_id=1))]}
 with gzip.GzipFile(sys.argv[1], "wb", mtime=0) as f:
     f.write(json.dumps(data, separators=(",", ":")).encode())

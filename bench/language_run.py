@@ -1,8 +1,7 @@
 """Trains a tiny GPT-2 and a tiny RoBERTa by transformers' Trainer: folders of checkpoints as people have them, with config.json,
 trainer_state.json and the tokenizer.
 
-usage: language_run.py TEXT TOKENIZER FOLDER    (torch, transformers, accelerate)
-TOKENIZER is a folder with gpt2/ and roberta/, such as testdata/tokenizer.
+usage: language_run.py TEXT testdata/tokenizer/gpt2 tokenizer/small FOLDER    (torch, transformers, accelerate)
 """
 import os
 import sys
@@ -11,7 +10,8 @@ import torch
 from transformers import (AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, DataCollatorForLanguageModeling, PreTrainedTokenizerFast, Trainer,
                           TrainingArguments)
 
-text, tokenizers, out = sys.argv[1:4]
+text, out = sys.argv[1], sys.argv[4]
+tokenizers = {"gpt2": sys.argv[2], "roberta": sys.argv[3]}
 lines = [line.rstrip("\n") for line in open(text, encoding="utf-8")]
 LENGTH = 64
 
@@ -24,7 +24,7 @@ def blocks(tokenizer):
 
 def run(name, config, auto, masked):
     torch.manual_seed(1)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(os.path.join(tokenizers, name))
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(tokenizers[name])
     if not masked:
         tokenizer.pad_token = tokenizer.eos_token
     net = auto.from_config(config)

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # run.sh [TORCH] compares lawa-replay with PyTorch of the same version: the demo's training per step and that of larger networks,
-# the demo's sweep and one over an ImageFolder, and whether other programs read the results. One machine, one go, one after the other.
+# the demo's sweep and one over an ImageFolder, runs of transformers on the text in TEXT, if there is one, and whether other programs read the results. One machine, one go, one after the other.
 set -euo pipefail
 cd "$(dirname "$0")"
 version=${1:-2.11.0}
 venv=.venv-$version
 out=out
-if [ ! -e "$venv/.ok3" ]; then
+if [ ! -e "$venv/.ok4" ]; then
   python3 -m venv "$venv" 2>/dev/null || { echo "bench: python3 has no venv: install the package python3-venv" >&2; exit 1; }
   echo "bench: fetching PyTorch $version into bench/$venv" >&2
-  "$venv/bin/pip" install --quiet --disable-pip-version-check "torch==$version" torchvision 'numpy<2.3' pillow safetensors xxhash pandas pyarrow polars duckdb
-  touch "$venv/.ok3" # with the packages of the line above
+  "$venv/bin/pip" install --quiet --disable-pip-version-check "torch==$version" torchvision 'numpy<2.3' pillow safetensors xxhash pandas pyarrow polars duckdb 'transformers==4.57.6' accelerate
+  touch "$venv/.ok4" # with the packages of the line above
 fi
 python=$PWD/$venv/bin/python
 mkdir -p "$out"
@@ -27,6 +27,11 @@ ended=$(date +%s.%N)
 
 "$python" imagefolder.py ../bin/lawa-replay 14 500 photos
 "$python" step.py "$(nproc)"
+
+if [ -n "${TEXT:-}" ]; then # a text of some megabytes, such as WikiText-2's
+  "$python" language_run.py "$TEXT" ../testdata/tokenizer/gpt2 ../tokenizer/small "$out/language"
+  "$python" language.py ../bin/lawa-replay "$out/language" "$TEXT"
+fi
 
 "$python" readers.py "$out/sweep/results.parquet"
 

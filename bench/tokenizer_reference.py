@@ -1,7 +1,7 @@
 """Trains three small tokenizers on a text and writes them, and what HuggingFace's tokenizers make of some thousand texts, most of them odd:
-testdata/tokenizer/{gpt2,roberta,digits}/ and texts.json.gz.
+FOLDER/{gpt2,digits}/, FOLDER/texts.json.gz and SMALL, the one that comes with the program.
 
-usage: tokenizer_reference.py TEXT FOLDER    (tokenizers 0.22.2)
+usage: tokenizer_reference.py TEXT testdata/tokenizer tokenizer/small    (tokenizers 0.22.2)
 """
 import gzip
 import json
@@ -16,17 +16,21 @@ lines = [line.strip() for line in open(sys.argv[1], encoding="utf-8") if line.st
 out = sys.argv[2]
 
 
+def folder(name):
+    return sys.argv[3] if name == "roberta" else os.path.join(out, name)
+
+
 def train(name, pre, special, vocab):
     t = Tokenizer(models.BPE())
     t.pre_tokenizer, t.decoder = pre, decoders.ByteLevel()
     t.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=vocab, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
-    os.makedirs(os.path.join(out, name), exist_ok=True)
+    os.makedirs(folder(name), exist_ok=True)
     return t
 
 
 def save(t, name, roles):
-    t.save(os.path.join(out, name, "tokenizer.json"), pretty=False)
-    json.dump(roles, open(os.path.join(out, name, "special_tokens_map.json"), "w"))
+    t.save(os.path.join(folder(name), "tokenizer.json"), pretty=False)
+    json.dump(roles, open(os.path.join(folder(name), "special_tokens_map.json"), "w"))
 
 
 gpt2 = train("gpt2", pre_tokenizers.ByteLevel(add_prefix_space=False), ["<|endoftext|>"], 700)
@@ -65,7 +69,7 @@ texts = ["", " ", "  ", "\n\n", "a" * 300, "ab" * 200 + " " * 70, "\u00e9" * 100
 texts += [rng.choice(lines)[:120] for _ in range(300)] + [text() for _ in range(3000)]
 table = {"texts": texts}
 for name, t in (("gpt2", gpt2), ("roberta", roberta), ("digits", digits)):
-    t = Tokenizer.from_file(os.path.join(out, name, "tokenizer.json"))
+    t = Tokenizer.from_file(os.path.join(folder(name), "tokenizer.json"))
     for template in (False, True):
         table[f"{name}{'+' * template}"] = [zlib.crc32(b"".join(i.to_bytes(4, "little") for i in t.encode(x, add_special_tokens=template).ids)) for x in texts]
 with gzip.GzipFile(os.path.join(out, "texts.json.gz"), "wb", mtime=0) as f:

@@ -1,11 +1,13 @@
 package dataset
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
@@ -220,6 +222,8 @@ func (p *packed) single() error {
 	if empty > 0 {
 		p.note("%d texts are empty and are left out", empty)
 	}
+	// By their length: a batch is as long as its longest, and networks leave out what is padding in all of it.
+	slices.SortStableFunc(p.examples, func(a, b [2]int64) int { return cmp.Compare(a[1]-a[0], b[1]-b[0]) })
 	p.n, p.length = len(p.examples), int(longest)+len(p.prefix)+len(p.suffix)
 	return nil
 }

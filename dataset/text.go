@@ -35,9 +35,9 @@ var packOptions = []spec.Option{
 
 var text = spec.Kind[Source]{
 	Name: textName, About: "texts in plain files, JSON lines or Parquet (or patterns of such names in quotes), with the tokenizer of a HuggingFace folder; tokenized once",
-	Examples: []string{"text:val.txt", "text:val.txt,train=train.txt,tokenizer=gpt2,length=512", "text:val.parquet,column=text,pack=none,mask=0.15"},
+	Examples: []string{"text:val.txt", "text:val.txt,tokenizer=gpt2,train=train.txt,length=512", "text:val.parquet,column=body,pack=none,mask=0.15"},
 	Options: slices.Concat([]spec.Option{
-		{Name: "tokenizer", About: "folder with tokenizer.json, or vocab.json and merges.txt; the newest checkpoint's"},
+		{Name: "tokenizer", About: "folder with tokenizer.json, or vocab.json and merges.txt, or " + tokenizer.Small + ", which comes with the program; the newest checkpoint's"},
 		{Name: "unit", Default: "line", About: "what one text is in a plain file: a line, a paragraph between empty lines, or the file"},
 		{Name: "column", Default: "text", About: "of JSON lines and Parquet"},
 		{Name: "pack", Default: "joined", About: "joined: all texts behind each other in blocks, as HuggingFace's group_texts; stream: likewise, with the end-of-text token behind each (fairseq's none); complete: whole texts until a block is full, padded (fairseq's complete); documents: likewise, never across an empty line (complete_doc); none: one text an example, padded"},
@@ -56,7 +56,7 @@ var text = spec.Kind[Source]{
 
 var tokenIDs = spec.Kind[Source]{
 	Name: tokensName, About: "token ids that were made before: what tokenize writes, .npy of whole numbers, or .bin of uint16 or uint32 as nanoGPT and Megatron write it",
-	Examples: []string{"tokens:val.tokens,length=512", "tokens:val.bin,dtype=uint16,length=1024,train=train.bin", "tokens:val.npy,length=128,vocab=50265,mask=0.15,mask-token=50264"},
+	Examples: []string{"tokens:val.tokens,length=512", "tokens:val.bin,dtype=uint16,train=train.bin,length=1024", "tokens:val.npy,vocab=50265,mask-token=50264,length=128,mask=0.15"},
 	Options: slices.Concat([]spec.Option{
 		{Name: "dtype", About: "of .bin: uint16 or uint32"},
 		{Name: "vocab", About: "how many ids there are, of files that do not say it; one beyond is an error"},

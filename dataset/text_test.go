@@ -74,7 +74,7 @@ func encoded(t *testing.T, k *tokenizer.Tokenizer, before, after []int64, texts 
 func TestPacks(t *testing.T) {
 	lines := []string{"The tower is 324 metres tall", "", " It was the first", "structure in the world to surpass both the 200 metre and 300 metre mark", ""}
 	path := write(t, "a.txt", strings.Join(lines, "\n")+"\n")
-	dir := filepath.Join(tokenizers, "roberta")
+	dir := tokenizer.Small
 	k, err := tokenizer.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +157,7 @@ func TestPacks(t *testing.T) {
 
 	set, val = open("pack=none")
 	ids, mask := rows(t, val, Inputs, nil), rows(t, val, AttentionMask, nil)
-	for i, line := range []string{lines[0], lines[2], lines[3]} {
+	for i, line := range []string{lines[2], lines[0], lines[3]} { // by their length
 		want := encoded(t, k, nil, nil, line)
 		want = append(append(slices.Clone(bos), want[:min(len(want), length-2)]...), eos...)
 		n := 0
@@ -179,7 +179,7 @@ func TestMask(t *testing.T) {
 	for range 400 {
 		text.WriteString("The tower is 324 metres tall, about the same height as an 81-storey building, and the tallest structure.\n")
 	}
-	path, dir := write(t, "a.txt", text.String()), filepath.Join(tokenizers, "roberta")
+	path, dir := write(t, "a.txt", text.String()), tokenizer.Small
 	open := func(options string) Split {
 		set, err := openText(t, "text:"+path+",tokenizer="+dir+",length=64,"+options, TextDefaults{})
 		if err != nil {

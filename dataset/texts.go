@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -104,18 +105,18 @@ func (t texts) each(f func(where, text string, blank bool) error) error {
 }
 
 func (t texts) read(name string, f func(text string, blank bool) error) error {
-	file, size, err := input.Open(name, input.Any)
+	opened, size, err := input.Open(name, input.Any)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer opened.Close()
 	kind := extension(name)
 	if kind == ".parquet" {
-		return t.parquet(name, f)
+		return t.parquet(name, opened, f)
 	}
-	var r io.Reader = file
+	var r io.Reader = opened
 	if strings.HasSuffix(strings.ToLower(name), ".gz") {
-		z, err := gzip.NewReader(file)
+		z, err := gzip.NewReader(opened)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -215,13 +216,13 @@ func (t texts) jsonLines(r io.Reader, f func(text string, blank bool) error) err
 }
 
 // parquet are the texts of a column.
-func (t texts) parquet(name string, f func(text string, blank bool) error) (err error) {
+func (t texts) parquet(name string, opened *os.File, f func(text string, blank bool) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil { // the library panics on some damaged files
 			err = fmt.Errorf("%s: %v", name, r)
 		}
 	}()
-	in, err := file.OpenParquetFile(name, false)
+	in, err := file.NewParquetReader(opened)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}

@@ -16,7 +16,7 @@ var splits = map[string]string{"train": "train", "training": "train", "val": "va
 var accuracies = map[string]string{"acc": "top1", "accuracy": "top1", "acc1": "top1", "top1": "top1", "top-1": "top1", "acc@1": "top1", "prec1": "top1", "prec@1": "top1", "top1_acc": "top1",
 	"accuracy_top1": "top1", "accuracy_top-1": "top1", "acc5": "top5", "top5": "top5", "top-5": "top5", "acc@5": "top5", "prec5": "top5", "prec@5": "top5", "top5_acc": "top5", "accuracy_top5": "top5"}
 
-// metricName is the name that a trajectory gives a column or key, if it is one that is kept: lr, seconds, or
+// metricName is the name that a trajectory gives a column or key, if it is one that is kept: lr, seconds, tokens, or
 // split/metric. split is "" where the name does not say which.
 func metricName(key string) (split, metric string, known bool) {
 	key = strings.ToLower(strings.TrimSpace(key))
@@ -29,6 +29,8 @@ func metricName(key string) (split, metric string, known bool) {
 		return "", "lr", true
 	case "seconds", "time", "elapsed", "wall_time", "train_runtime", "_runtime", "total_time", "elapsed_time":
 		return "", "seconds", true
+	case "num_input_tokens_seen", "tokens", "tokens_seen", "total_tokens", "consumed_tokens":
+		return "", "tokens", true
 	case "loss":
 		return "", "loss", true
 	}
@@ -56,6 +58,9 @@ func metricName(key string) (split, metric string, known bool) {
 	}
 	return s, rest, true
 }
+
+// ofRun says whether a name is of the run itself, not of a split.
+func ofRun(name string) bool { return name == "lr" || name == "seconds" || name == "tokens" }
 
 // column is what one column of a log, or a number beside the weights, is kept as.
 type column struct {
@@ -110,7 +115,7 @@ func (t *table) understand() ([]column, []string) {
 	for pass := range 2 {
 		for i, c := range t.columns {
 			split, metric, known := metricName(c)
-			bare := split == "" && metric != "lr" && metric != "seconds"
+			bare := split == "" && !ofRun(metric)
 			switch {
 			case !known:
 				if pass == 0 && c != "" {
@@ -192,7 +197,9 @@ func (f *Found) logged(r row, columns []column) {
 			f.LR = &v
 		case c.name == "seconds" && finite:
 			f.Seconds = &v
-		case c.name != "lr" && c.name != "seconds":
+		case c.name == "tokens" && finite:
+			f.Tokens = &v
+		case !ofRun(c.name):
 			f.Metrics[c.name] = trajectory.Number(v * c.scale)
 		}
 	}

@@ -99,7 +99,7 @@ func (t *table) add(fields []entry) {
 			}
 		default:
 			name := strings.TrimSpace(f.name)
-			if s, metric, known := metricName(name); known && s == "" && split != "" && metric != "lr" && metric != "seconds" {
+			if s, metric, known := metricName(name); known && s == "" && split != "" && !ofRun(metric) {
 				name = split + "/" + name
 			}
 			t.put(&r, name, v)

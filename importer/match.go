@@ -53,7 +53,7 @@ func (u *Understood) readLog(o Options) error {
 	}
 	u.note("%s", u.example(o.Log, m, rows))
 	u.noteMissing(o.Log, columns, given, matched)
-	for _, name := range []string{"", "lr", "seconds"} { // these change from row to row
+	for _, name := range []string{"", "lr", "seconds", "tokens"} { // these change from row to row
 		delete(several, name)
 	}
 	if len(several) > 0 {

@@ -79,13 +79,13 @@ func (n bert) Bind(b *Binder) Forward { return whole(n, b) }
 
 func (n bert) bind(b *Binder) (body, head Forward) {
 	at := n.name + ".embeddings."
-	words := b.Parameter(at+"word_embeddings.weight", initialBut(n.padding), shape(n.Vocab, n.Hidden)...)
-	begin := initial
+	words := b.Parameter(at+"word_embeddings.weight", n.initialBut(n.padding), shape(n.Vocab, n.Hidden)...)
+	begin := n.initial()
 	if n.counted {
-		begin = initialBut(n.padding)
+		begin = n.initialBut(n.padding)
 	}
 	places := b.Parameter(at+"position_embeddings.weight", begin, shape(n.Positions, n.Hidden)...)
-	types := b.Parameter(at+"token_type_embeddings.weight", initial, shape(n.types, n.Hidden)...)
+	types := b.Parameter(at+"token_type_embeddings.weight", n.initial(), shape(n.types, n.Hidden)...)
 	norm := b.Part(at+"LayerNorm", LayerNorm{n.Hidden, n.Eps})
 	var blocks []Part
 	for i := range n.Layers {
@@ -96,13 +96,14 @@ func (n bert) bind(b *Binder) (body, head Forward) {
 	last := b.Part(n.head+"."+n.norm, LayerNorm{n.Hidden, n.Eps})
 	decoder := words
 	if !n.tied {
-		decoder = b.Parameter(n.head+".decoder.weight", initial, shape(n.Vocab, n.Hidden)...)
+		decoder = b.Parameter(n.head+".decoder.weight", n.initial(), shape(n.Vocab, n.Hidden)...)
 	}
 	longest := n.transformer
 	if n.counted {
 		longest.Positions -= n.padding + 1
 	}
 	body = func(p Pass, x ...*Tensor) *Tensor {
+		x, again := shortened(p, x)
 		length := longest.prepare(p, x[0])
 		mask := seen(p, x, false)
 		place := p.Narrow(places, 0, length)
@@ -114,7 +115,7 @@ func (n bert) bind(b *Binder) (body, head Forward) {
 		for _, block := range blocks {
 			h = p.instead(block.Forward(p, h, mask), h)
 		}
-		return h
+		return again(h)
 	}
 	activation := n.Activation
 	if n.counted {
@@ -126,7 +127,7 @@ func (n bert) bind(b *Binder) (body, head Forward) {
 	}
 }
 
-func (n transformer) linear(in, out int) Linear { return Linear{In: in, Out: out, Init: initial} }
+func (n transformer) linear(in, out int) Linear { return Linear{In: in, Out: out, Init: n.initial()} }
 
 // bertBlock is a block; its inputs are the hidden values and the mask, or nil.
 type bertBlock struct{ transformer }

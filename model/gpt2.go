@@ -43,8 +43,8 @@ type gpt2 struct {
 func (n gpt2) Bind(b *Binder) Forward { return whole(n, b) }
 
 func (n gpt2) bind(b *Binder) (body, head Forward) {
-	words := b.Parameter("transformer.wte.weight", initial, shape(n.Vocab, n.Hidden)...)
-	places := b.Parameter("transformer.wpe.weight", initial, shape(n.Positions, n.Hidden)...)
+	words := b.Parameter("transformer.wte.weight", n.initial(), shape(n.Vocab, n.Hidden)...)
+	places := b.Parameter("transformer.wpe.weight", n.initial(), shape(n.Positions, n.Hidden)...)
 	var blocks []Part
 	for i := range n.Layers {
 		blocks = append(blocks, b.Part(fmt.Sprintf("transformer.h.%d", i), gpt2Block{n.transformer}))
@@ -52,16 +52,17 @@ func (n gpt2) bind(b *Binder) (body, head Forward) {
 	norm := b.Part("transformer.ln_f", LayerNorm{n.Hidden, n.Eps})
 	decoder := words
 	if !n.tied {
-		decoder = b.Parameter("lm_head.weight", initial, shape(n.Vocab, n.Hidden)...)
+		decoder = b.Parameter("lm_head.weight", n.initial(), shape(n.Vocab, n.Hidden)...)
 	}
 	body = func(p Pass, x ...*Tensor) *Tensor {
+		x, again := shortened(p, x)
 		length := n.prepare(p, x[0])
 		mask := seen(p, x, true)
 		h := p.dropout(p.plus(p.Embedding(words, x[0]), p.Narrow(places, 0, length)), n.Dropout)
 		for _, block := range blocks {
 			h = p.instead(block.Forward(p, h, mask), h)
 		}
-		return p.instead(norm.Forward(p, h), h)
+		return again(p.instead(norm.Forward(p, h), h))
 	}
 	return body, func(p Pass, x ...*Tensor) *Tensor { return p.Linear(x[0], decoder, nil) }
 }
@@ -71,13 +72,13 @@ type gpt2Block struct{ transformer }
 
 // Bind implements Layer.
 func (n gpt2Block) Bind(b *Binder) Forward {
-	last := normalOf(0.02 / math.Sqrt(2*float64(n.Layers))) // of what is added to the hidden values
+	last := normalOf(n.Std / math.Sqrt(2*float64(n.Layers))) // of what is added to the hidden values
 	linear := func(in, out int, init Init) Linear { return Linear{In: in, Out: out, Transposed: true, Init: init} }
 	before := b.Part("ln_1", LayerNorm{n.Hidden, n.Eps})
-	qkv := b.Part("attn.c_attn", linear(n.Hidden, 3*n.Hidden, initial))
+	qkv := b.Part("attn.c_attn", linear(n.Hidden, 3*n.Hidden, n.initial()))
 	out := b.Part("attn.c_proj", linear(n.Hidden, n.Hidden, last))
 	between := b.Part("ln_2", LayerNorm{n.Hidden, n.Eps})
-	up := b.Part("mlp.c_fc", linear(n.Hidden, n.Intermediate, initial))
+	up := b.Part("mlp.c_fc", linear(n.Hidden, n.Intermediate, n.initial()))
 	down := b.Part("mlp.c_proj", linear(n.Intermediate, n.Hidden, last))
 	return func(p Pass, x ...*Tensor) *Tensor {
 		all := chain(p, x[0], of(p, before), of(p, qkv))

@@ -25,6 +25,23 @@ type languageCase struct {
 
 func languageCases(t *testing.T) (n, length int64, cases []languageCase) {
 	t.Helper()
+	all := languageReference(t)
+	return all.Shape[0], all.Shape[1], all.Cases
+}
+
+// fromTransformers is what bench/language_reference.py wrote.
+type fromTransformers struct {
+	Shape   [2]int64
+	Cases   []languageCase
+	Trained []struct {
+		Config  json.RawMessage
+		Losses  []float64
+		Weights map[string][2]float64
+	}
+}
+
+func languageReference(t *testing.T) (all fromTransformers) {
+	t.Helper()
 	f, err := os.Open(filepath.Join("..", "testdata", "reference", "language.json.gz"))
 	if err != nil {
 		t.Fatal(err)
@@ -34,14 +51,10 @@ func languageCases(t *testing.T) (n, length int64, cases []languageCase) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all struct {
-		Shape [2]int64
-		Cases []languageCase
-	}
 	if err := json.NewDecoder(z).Decode(&all); err != nil {
 		t.Fatal(err)
 	}
-	return all.Shape[0], all.Shape[1], all.Cases
+	return all
 }
 
 // network makes a case's network of its config, for its data.
@@ -178,6 +191,105 @@ func TestLanguageGradients(t *testing.T) {
 	}
 	if checked < 2 {
 		t.Errorf("%d networks' gradients were compared", checked)
+	}
+}
+
+// Twenty steps of AdamW, without dropout, are those of transformers and PyTorch: losses and weights.
+func TestLanguageTraining(t *testing.T) {
+	all := languageReference(t)
+	n, length := all.Shape[0], all.Shape[1]
+	for _, c := range all.Trained {
+		text, err := FromConfig(c.Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		net, err := New(text + ",dropout=0,attention-dropout=0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		masked := net.(Language).Masked()
+		err = torch.Worker(1, true, func() error {
+			in, err := net.On(torch.CPU, Options{Trainable: true})
+			if err != nil {
+				return err
+			}
+			defer in.Free()
+			if err := fillByName(in.Weights()); err != nil {
+				return err
+			}
+			m, err := torch.New[float32](torch.CPU, in.Weights().Parameters())
+			if err != nil {
+				return err
+			}
+			v, err := torch.New[float32](torch.CPU, in.Weights().Parameters())
+			if err != nil {
+				return err
+			}
+			for step, want := range c.Losses {
+				ids, labels := make([]int64, n*length), make([]int64, n*length)
+				for i := range n {
+					for j := range length {
+						at := i*length + j
+						ids[at] = (7*i+5*j*j+3*int64(step)+2)%30 + 5
+						labels[at] = ids[at]
+						if masked {
+							if labels[at] = torch.Ignored; (i+j+int64(step))%5 == 0 {
+								labels[at], ids[at] = ids[at], 3
+							}
+						}
+					}
+				}
+				var s Scope
+				x, err := torch.From(torch.CPU, ids, n, length)
+				if err != nil {
+					return err
+				}
+				y, err := torch.From(torch.CPU, labels, n, length)
+				if err != nil {
+					return err
+				}
+				s.Own(x)
+				s.Own(y)
+				net := in.(Headed)
+				hidden := net.Body(&s, []*Tensor{x}, Train)
+				places, asked := s.Scored(y, nil, !masked)
+				loss := s.ClassLoss(net.Head(&s, s.Take(s.Reshape(hidden, n*length, 16), places), Train), asked, 0)
+				s.Backward(loss)
+				if err := s.Err(); err != nil {
+					return err
+				}
+				have, err := loss.Values()
+				if err != nil || math.Abs(have[0]-want) > 1e-5*want {
+					t.Errorf("%.30s…: step %d: a loss of %v, transformers' %v, %v", text, step+1, have, want, err)
+				}
+				if err := torch.Adam(in.Weights().Flat(), in.Weights().Gradients(), m, v, 2e-3, 0.9, 0.98, 1e-6, 0.01, true, int64(step)+1); err != nil {
+					return err
+				}
+				s.Close()
+			}
+			values, err := in.Weights().Values()
+			if err != nil {
+				return err
+			}
+			for _, e := range in.Weights().Entries {
+				// A key's bias changes no softmax: its gradient is rounding alone, of which Adam makes steps as large as any.
+				if strings.HasSuffix(e.Name, "key.bias") || strings.HasSuffix(e.Name, "c_attn.bias") {
+					continue
+				}
+				want, ok := c.Weights[e.Name]
+				sum, size := 0.0, 0.0
+				for _, v := range values[e.Offset : e.Offset+e.Elements()] {
+					sum, size = sum+float64(v), size+math.Abs(float64(v))
+				}
+				if !ok || math.Abs(sum-want[0]) > 1e-5*want[1] || math.Abs(size-want[1]) > 1e-5*want[1] {
+					t.Errorf("%.30s…: %s sums up to %v and %v, transformers' %v", text, e.Name, sum, size, want)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -95,7 +95,7 @@ type llama struct {
 func (n llama) Bind(b *Binder) Forward { return whole(n, b) }
 
 func (n llama) bind(b *Binder) (body, head Forward) {
-	words := b.Parameter("model.embed_tokens.weight", initial, shape(n.Vocab, n.Hidden)...)
+	words := b.Parameter("model.embed_tokens.weight", n.initial(), shape(n.Vocab, n.Hidden)...)
 	var blocks []Part
 	for i := range n.Layers {
 		blocks = append(blocks, b.Part(fmt.Sprintf("model.layers.%d", i), llamaBlock{n}))
@@ -103,9 +103,10 @@ func (n llama) bind(b *Binder) (body, head Forward) {
 	norm := b.Part("model.norm", RMSNorm{n.Hidden, n.Eps})
 	decoder := words
 	if !n.tied {
-		decoder = b.Parameter("lm_head.weight", initial, shape(n.Vocab, n.Hidden)...)
+		decoder = b.Parameter("lm_head.weight", n.initial(), shape(n.Vocab, n.Hidden)...)
 	}
 	body = func(p Pass, x ...*Tensor) *Tensor {
+		x, again := shortened(p, x)
 		length := n.prepare(p, x[0])
 		mask := seen(p, x, true)
 		h := p.dropout(p.Embedding(words, x[0]), n.Dropout)
@@ -113,7 +114,7 @@ func (n llama) bind(b *Binder) (body, head Forward) {
 		for _, block := range blocks {
 			h = p.instead(block.Forward(p, h, mask, cos, sin), h)
 		}
-		return p.instead(norm.Forward(p, h), h)
+		return again(p.instead(norm.Forward(p, h), h))
 	}
 	return body, func(p Pass, x ...*Tensor) *Tensor { return p.Linear(x[0], decoder, nil) }
 }
@@ -123,7 +124,7 @@ type llamaBlock struct{ llama }
 
 // Bind implements Layer.
 func (n llamaBlock) Bind(b *Binder) Forward {
-	linear := func(in, out int, bias bool) Linear { return Linear{In: in, Out: out, NoBias: !bias, Init: initial} }
+	linear := func(in, out int, bias bool) Linear { return Linear{In: in, Out: out, NoBias: !bias, Init: n.initial()} }
 	query := b.Part("self_attn.q_proj", linear(n.Hidden, n.Heads*n.headWidth, n.bias != "none"))
 	key := b.Part("self_attn.k_proj", linear(n.Hidden, n.kvHeads*n.headWidth, n.bias != "none"))
 	value := b.Part("self_attn.v_proj", linear(n.Hidden, n.kvHeads*n.headWidth, n.bias != "none"))

@@ -49,7 +49,7 @@ type neox struct {
 func (n neox) Bind(b *Binder) Forward { return whole(n, b) }
 
 func (n neox) bind(b *Binder) (body, head Forward) {
-	words := b.Parameter("gpt_neox.embed_in.weight", initial, shape(n.Vocab, n.Hidden)...)
+	words := b.Parameter("gpt_neox.embed_in.weight", n.initial(), shape(n.Vocab, n.Hidden)...)
 	var blocks []Part
 	for i := range n.Layers {
 		blocks = append(blocks, b.Part(fmt.Sprintf("gpt_neox.layers.%d", i), neoxBlock{n}))
@@ -57,10 +57,11 @@ func (n neox) bind(b *Binder) (body, head Forward) {
 	norm := b.Part("gpt_neox.final_layer_norm", LayerNorm{n.Hidden, n.Eps})
 	decoder := words
 	if !n.tied {
-		decoder = b.Parameter("embed_out.weight", initial, shape(n.Vocab, n.Hidden)...)
+		decoder = b.Parameter("embed_out.weight", n.initial(), shape(n.Vocab, n.Hidden)...)
 	}
 	turned := torch.Rotary{Width: int64(float64(n.Hidden/n.Heads) * n.share), Theta: n.theta}
 	body = func(p Pass, x ...*Tensor) *Tensor {
+		x, again := shortened(p, x)
 		length := n.prepare(p, x[0])
 		mask := seen(p, x, true)
 		h := p.dropout(p.Embedding(words, x[0]), n.Dropout)
@@ -68,7 +69,7 @@ func (n neox) bind(b *Binder) (body, head Forward) {
 		for _, block := range blocks {
 			h = p.instead(block.Forward(p, h, mask, cos, sin), h)
 		}
-		return p.instead(norm.Forward(p, h), h)
+		return again(p.instead(norm.Forward(p, h), h))
 	}
 	return body, func(p Pass, x ...*Tensor) *Tensor { return p.Linear(x[0], decoder, nil) }
 }
@@ -80,7 +81,7 @@ type neoxBlock struct{ neox }
 func (n neoxBlock) Bind(b *Binder) Forward {
 	before := b.Part("input_layernorm", LayerNorm{n.Hidden, n.Eps})
 	between := b.Part("post_attention_layernorm", LayerNorm{n.Hidden, n.Eps})
-	linear := func(in, out int, bias bool) Linear { return Linear{In: in, Out: out, NoBias: !bias, Init: initial} }
+	linear := func(in, out int, bias bool) Linear { return Linear{In: in, Out: out, NoBias: !bias, Init: n.initial()} }
 	qkv := b.Part("attention.query_key_value", linear(n.Hidden, 3*n.Hidden, n.bias))
 	out := b.Part("attention.dense", linear(n.Hidden, n.Hidden, n.bias))
 	up := b.Part("mlp.dense_h_to_4h", linear(n.Hidden, n.Intermediate, true))

@@ -16,6 +16,7 @@ type transformer struct {
 	Activation                                            string
 	Eps                                                   float64
 	Dropout, AttentionDropout                             float64 // shares, in training
+	Std                                                   float64 // of new weights
 }
 
 // activations are those of transformers, by our names, and libtorch's.
@@ -38,6 +39,7 @@ func dropoutOptions(d string) []spec.Option {
 	return []spec.Option{
 		{Name: "dropout", Default: d, About: "of hidden values, in training"},
 		{Name: "attention-dropout", Default: d, About: "of attention, in training"},
+		{Name: "init", Default: "0.02", About: "standard deviation of new weights (initializer_range); of narrow networks more is usual, some 0.55/√hidden"},
 	}
 }
 
@@ -51,6 +53,7 @@ func (t transformer) read(s *spec.Spec) transformer {
 	}
 	t.Intermediate = s.Int("intermediate", t.Intermediate, 1)
 	t.Dropout, t.AttentionDropout = s.Float("dropout", t.Dropout, 0, 1), s.Float("attention-dropout", t.AttentionDropout, 0, 1)
+	t.Std = s.Float("init", 0.02, 0, 1)
 	return t
 }
 
@@ -60,7 +63,7 @@ func (t transformer) text() string {
 }
 
 func (t transformer) drops() string {
-	return fmt.Sprintf("dropout=%v,attention-dropout=%v", t.Dropout, t.AttentionDropout)
+	return fmt.Sprintf("dropout=%v,attention-dropout=%v,init=%v", t.Dropout, t.AttentionDropout, t.Std)
 }
 
 // divides says what is wrong with the heads.
@@ -120,6 +123,26 @@ func (t transformer) prepare(p Pass, ids *Tensor) int64 {
 	return shape[1]
 }
 
+// shortened leaves the places out that are padding in every example of a batch, and gives what puts zeros there again.
+func shortened(p Pass, x []*Tensor) (short []*Tensor, whole func(*Tensor) *Tensor) {
+	as := func(y *Tensor) *Tensor { return y }
+	if len(x) < 2 || p.Err() != nil {
+		return x, as
+	}
+	shape, err := x[1].Shape()
+	if err == nil && len(shape) != 2 {
+		err = fmt.Errorf("a mask of shape %v; examples × tokens are expected", shape)
+	}
+	if p.Fail(err); err != nil {
+		return x, as
+	}
+	n := p.Longest(x[1])
+	if p.Err() != nil || n == shape[1] {
+		return x, as
+	}
+	return []*Tensor{p.Columns(x[0], 0, n), p.Columns(x[1], 0, n)}, func(y *Tensor) *Tensor { return p.instead(p.PadPlaces(y, shape[1]), y) }
+}
+
 // seen is the mask of attention, where a batch says what is padding.
 func seen(p Pass, x []*Tensor, causal bool) *Tensor {
 	if len(x) < 2 {
@@ -168,13 +191,13 @@ func activated(p Pass, name string) func(*Tensor) *Tensor {
 	return func(x *Tensor) *Tensor { return p.Activate(x, activations[name]) }
 }
 
-// initial is N(0, 0.02²), with which transformers begins (initializer_range).
-var initial = normalOf(0.02)
+// initial is what new weights are drawn from.
+func (t transformer) initial() Init { return normalOf(t.Std) }
 
 // initialBut is initial, with one row of zeros: padding's.
-func initialBut(row int) Init {
+func (t transformer) initialBut(row int) Init {
 	return func(shape []int64, rng *rand.Rand, values []float32) {
-		initial(shape, rng, values)
+		t.initial()(shape, rng, values)
 		if width := int(shape[1]); row >= 0 && row < int(shape[0]) {
 			fill(values[row*width:(row+1)*width], 0)
 		}

@@ -59,6 +59,7 @@ var columns = []column{
 	whole("n", func(r *Row) *int64 { return &r.N }),
 	realOrNull("seconds", func(r *Row) **float64 { return &r.Seconds }),
 	since(4, realOrNull("lr", func(r *Row) **float64 { return &r.LR })),
+	since(5, realOrNull("tokens", func(r *Row) **float64 { return &r.Tokens })),
 	text("key", func(r *Row) *string { return &r.Key }),
 }
 

@@ -38,6 +38,7 @@ type Row struct {
 	N       int64    // n: int64, examples
 	Seconds *float64 // seconds: double, time spent training up to the endpoint; null where it is not known
 	LR      *float64 // lr: double, learning rate of the endpoint's last step; null where it is not known
+	Tokens  *float64 // tokens: double, trained on up to the endpoint; null where they are not known
 	Key     string   // key: string, digest of all that the value depends on
 }
 
@@ -194,6 +195,7 @@ type Point struct {
 	Step                 *int64
 	Seconds              *float64
 	LR                   *float64
+	Tokens               *float64
 }
 
 // Series is one metric along the epochs, for one run, scheme, policy and split.
@@ -221,7 +223,7 @@ func (t *Table) Series(split, metric string) []*Series {
 			index[key] = s
 			out = append(out, s)
 		}
-		s.Points = append(s.Points, Point{r.Epoch, r.Value, r.StdErr, r.N, r.Step, r.Seconds, r.LR})
+		s.Points = append(s.Points, Point{r.Epoch, r.Value, r.StdErr, r.N, r.Step, r.Seconds, r.LR, r.Tokens})
 	}
 	for _, s := range out {
 		slices.SortStableFunc(s.Points, func(a, b Point) int { return cmp.Compare(a.Epoch, b.Epoch) })

@@ -68,7 +68,7 @@ func Table(p *Plan, provenance map[string]any, stores ...*Store) (*results.Table
 			table.Rows = append(table.Rows, results.Row{
 				Run: run.Name, Seed: run.Seed, Folder: run.Folder, Config: run.Config, Devices: run.Devices, Scheme: r.request.Scheme.Spec(), K: int32(r.request.Scheme.K()),
 				Epoch: c.Epoch, Step: t.Step(r.request.Endpoint), Policy: p.policies[r.policy].String(), Split: p.Spec.Splits[r.split],
-				Metric: v.Metric, Value: float64(v.Value), StdErr: float64(v.StdErr), N: v.N, Seconds: c.Seconds, LR: c.LR, Key: r.key,
+				Metric: v.Metric, Value: float64(v.Value), StdErr: float64(v.StdErr), N: v.N, Seconds: c.Seconds, LR: c.LR, Tokens: c.Tokens, Key: r.key,
 			})
 		}
 	}

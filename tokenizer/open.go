@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"bytes"
 	"crypto/sha256"
+	"embed"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -15,10 +16,20 @@ import (
 	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
+// Small is the name of a tokenizer that comes with the program, for experiments of minutes: a byte-level BPE of 601 tokens, RoBERTa's
+// special ones among them, trained on the validation text of WikiText-2 (bench/tokenizer_reference.py).
+const Small = "builtin-small"
+
+//go:embed small
+var small embed.FS
+
 // Open reads the tokenizer of a folder: tokenizer.json, or vocab.json and merges.txt; what bos, eos, pad and mask are stands in
 // special_tokens_map.json or tokenizer_config.json.
 func Open(dir string) (*Tokenizer, error) {
-	o := opener{dir: dir, sum: sha256.New().Sum(nil)}
+	o := opener{dir: dir, sum: sha256.New().Sum(nil), file: func(name string) ([]byte, error) { return input.ReadFile(filepath.Join(dir, name), input.Text) }}
+	if dir == Small {
+		o.file = func(name string) ([]byte, error) { return small.ReadFile("small/" + name) }
+	}
 	t, err := o.open()
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer in %s: %w", dir, err)
@@ -32,13 +43,14 @@ var Names = []string{"tokenizer.json", "vocab.json"}
 
 // opener reads the files of a folder.
 type opener struct {
-	dir string
-	sum []byte // of what was read
+	dir  string
+	file func(name string) ([]byte, error)
+	sum  []byte // of what was read
 }
 
 // read reads a file, nil where it is not there.
 func (o *opener) read(name string) ([]byte, error) {
-	data, err := input.ReadFile(filepath.Join(o.dir, name), input.Text)
+	data, err := o.file(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -490,7 +502,7 @@ func (o *opener) roles(t *Tokenizer) error {
 		texts[a.text] = a.id
 	}
 	for _, name := range []string{"special_tokens_map.json", "tokenizer_config.json"} {
-		data, err := input.ReadFile(filepath.Join(o.dir, name), input.Text)
+		data, err := o.file(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

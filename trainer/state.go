@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -23,6 +24,11 @@ func (r *run) record(at *place) error {
 		Seconds: new(at.seconds),
 		LR:      new(r.Rates.At(at.step - 1)),
 		Metrics: map[string]trajectory.Number{"train/loss": trajectory.Number(at.losses / float64(at.steps))},
+	}
+	if _, ok := model.LanguageOf(r.Network); ok {
+		if f, ok := dataset.Find(r.Data.Fields(), r.inputs[0]); ok {
+			c.Tokens = new(float64(r.seen(at.step) * f.Elements()))
+		}
 	}
 	if at.since > 0 {
 		c.ExamplesPerSecond = new(at.examples / at.since)
@@ -45,6 +51,12 @@ func (r *run) record(at *place) error {
 	}
 	at.losses, at.steps, at.examples, at.since, at.waited = 0, 0, 0, 0, 0
 	return r.rec.DropStates(c.Index)
+}
+
+// seen is on how many examples a run has trained after a step.
+func (r *run) seen(step int64) int64 {
+	n := int64(r.Data.Len())
+	return step/r.Rates.StepsPerEpoch*n + min(step%r.Rates.StepsPerEpoch*int64(r.BatchSize), n)
 }
 
 // saveState stores the optimizer's slots, each a tensor of its name.

@@ -73,6 +73,8 @@ type Checkpoint struct {
 	XXH3    string   `json:"xxh3,omitempty"` // of the file, 128 bits, in hexadecimal: a faster digest against accidents; see digest
 	Seconds *float64 `json:"seconds"`        // spent training up to here, evaluation not counted; nil where not known
 	LR      *float64 `json:"lr"`             // learning rate of its last step; nil where not known
+	// Tokens are those trained on up to here, padding counted; nil where not known, as of data that are not tokens.
+	Tokens *float64 `json:"tokens,omitempty"`
 	// ExamplesPerSecond were trained on since the checkpoint before, or since training went on; nil where not known.
 	ExamplesPerSecond *float64 `json:"examples_per_second,omitempty"`
 	// WaitedForData are the seconds, of those that ExamplesPerSecond is over, in which no batch was ready; nil where not known.

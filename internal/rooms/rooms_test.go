@@ -14,7 +14,8 @@ const module = "github.com/lawa-replay/lawa-replay"
 
 // may lists what each package may import of this module. What is not listed here does not belong.
 var may = map[string][]string{
-	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "checkpoint", "checkpoint/formats", "dataset", "dataset/device", "evaluator", "evaluator/task", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "internal/torch", "model", "optim", "optim/schedule", "plots", "recipes", "results", "sweep", "trainer", "trajectory"},
+	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "checkpoint", "checkpoint/formats", "dataset", "dataset/device", "evaluator", "evaluator/task", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "internal/torch", "model", "optim", "optim/schedule", "plots", "recipes", "results", "sweep", "tokenizer", "trainer", "trajectory"},
+	"tokenizer":              {"internal/input"},
 	"recipes":                {"internal/input", "internal/spec"},
 	"trajectory":             {"checkpoint", "internal/atomicfile", "internal/hint", "internal/input"},
 	"checkpoint":             {"internal/input"},
@@ -39,7 +40,7 @@ var may = map[string][]string{
 	"results":                {"internal/atomicfile", "internal/input", "results/metric"},
 	"evaluator/worker":       {"bn", "checkpoint", "internal/atomicfile", "internal/input", "results/metric", "sweep", "trajectory"},
 	"model":                  {"bn", "checkpoint", "dataset", "internal/hint", "internal/input", "internal/spec", "internal/torch"},
-	"dataset":                {"checkpoint", "checkpoint/pickle", "checkpoint/rebuild", "checkpoint/safetensors", "dataset/picture", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec"},
+	"dataset":                {"checkpoint", "checkpoint/pickle", "checkpoint/rebuild", "checkpoint/safetensors", "dataset/picture", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "tokenizer"},
 	"optim":                  {"internal/spec", "internal/torch"},
 	"optim/schedule":         {"internal/spec"},
 	"trainer":                {"checkpoint", "dataset", "dataset/device", "evaluator/task", "internal/torch", "model", "optim", "optim/schedule", "trajectory"},
@@ -67,7 +68,7 @@ const (
 	gotch     = "github.com/sugarme/gotch"
 )
 
-var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "sweep", "evaluator/worker", "checkpoint/formats", "dataset", "dataset/picture", "optim/schedule", "recipes"}
+var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "sweep", "evaluator/worker", "checkpoint/formats", "dataset", "dataset/picture", "optim/schedule", "recipes", "tokenizer"}
 
 func TestArrows(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps,TestImports", module+"/...").Output()

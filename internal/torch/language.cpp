@@ -156,6 +156,20 @@ char *lr_padded_positions(lr_tensor *out, lr_tensor ids_, int64_t padding) {
   });
 }
 
+// How many places of N × T hold a token of any example, counted from the first; at least one.
+char *lr_longest(lr_tensor mask, int64_t *places) {
+  return guarded([&] {
+    torch::NoGradGuard guard;
+    const auto at = of(mask).ne(0).any(0).nonzero();
+    *places = at.size(0) == 0 ? 1 : at.max().item<int64_t>() + 1;
+  });
+}
+
+// N × T × width with zeros behind, up to so many places.
+char *lr_pad_places(lr_tensor *out, lr_tensor x, int64_t places) {
+  return guarded([&] { *out = made(at::constant_pad_nd(of(x), {0, 0, 0, places - of(x).size(1)})); });
+}
+
 // The first of ids that is not in [0, rows), and its place; a place of -1 where there is none.
 char *lr_outside(lr_tensor ids_, int64_t rows, int64_t *place, int64_t *id) {
   return guarded([&] {

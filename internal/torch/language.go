@@ -131,6 +131,22 @@ func (s *Scope) PaddedPositions(ids *Tensor, padding int64) *Tensor {
 	return s.shim(func(out *C.lr_tensor) *C.char { return C.lr_padded_positions(out, ids.ptr(), C.int64_t(padding)) })
 }
 
+// Longest is how many places of a mask of tokens, N × T of whole numbers, hold a token of any example, counted from the first; at
+// least one.
+func (s *Scope) Longest(mask *Tensor) int64 {
+	if s.err != nil {
+		return 0
+	}
+	var n C.int64_t
+	s.err = message(C.lr_longest(mask.ptr(), &n))
+	return int64(n)
+}
+
+// PadPlaces is x, N × T × width, with zeros behind, up to so many places.
+func (s *Scope) PadPlaces(x *Tensor, places int64) *Tensor {
+	return s.shim(func(out *C.lr_tensor) *C.char { return C.lr_pad_places(out, x.ptr(), C.int64_t(places)) })
+}
+
 // Within fails where one of ids, N × T of whole numbers, has no row among so many: on a GPU libtorch would not survive it.
 func (s *Scope) Within(ids *Tensor, rows int64) {
 	if s.err != nil {

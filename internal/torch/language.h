@@ -21,6 +21,8 @@ char *lr_rms_norm(lr_tensor *out, lr_tensor x, lr_tensor weight, double eps);
 char *lr_dropout(lr_tensor *out, lr_tensor x, double p);
 char *lr_transposed(lr_tensor *out, lr_tensor x);
 char *lr_padded_positions(lr_tensor *out, lr_tensor ids, int64_t padding);
+char *lr_longest(lr_tensor mask, int64_t *places);
+char *lr_pad_places(lr_tensor *out, lr_tensor x, int64_t places);
 char *lr_outside(lr_tensor ids, int64_t rows, int64_t *place, int64_t *id);
 #ifdef __cplusplus
 }
