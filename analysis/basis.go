@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lawa-replay/lawa-replay/internal/spec"
@@ -41,10 +42,19 @@ func PolicyLabel(policy string) string {
 
 // Basis says what the numbers rest on, in sentences: the policy, the split with its examples, the runs.
 func (s *Selection) Basis() []string {
-	return []string{s.policy(), "split " + s.examples(s.Split), s.runs()}
+	return sentences(s.policy(), "split "+s.examples(s.Split), s.runs())
 }
 
+// sentences leaves out what is empty.
+func sentences(all ...string) []string {
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+}
+
+// policy is "" of language models, which have no batch norm.
 func (s *Selection) policy() string {
+	if s.tokens && len(s.Policies) == 1 && s.Policies[0] == "copy" {
+		return ""
+	}
 	if len(s.Policies) > 1 {
 		return "averages under several policies; baseline: its own batch-norm statistics"
 	}
@@ -54,7 +64,11 @@ func (s *Selection) policy() string {
 // examples says how many a split has, where that is known.
 func (s *Selection) examples(split string) string {
 	if n := s.Panels[0].Baseline.Points[0].N; n > 0 {
-		split += fmt.Sprintf(": %s examples", thousands(n))
+		unit := "examples"
+		if s.tokens {
+			unit = "tokens"
+		}
+		split += fmt.Sprintf(": %s %s", thousands(n), unit)
 	}
 	return split
 }

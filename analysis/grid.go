@@ -53,7 +53,7 @@ func SelectGrid(table *results.Table, o Choice, usual []string) (*Grid, error) {
 	for _, name := range g.Metrics {
 		row := make([]*Selection, len(g.Splits))
 		for i, split := range g.Splits {
-			s := &Selection{Split: split, Policies: g.Policies, Groups: g.Groups, partly: true}
+			s := &Selection{Split: split, Policies: g.Policies, Groups: g.Groups, tokens: ofTokens(table), partly: true}
 			if err := s.describe(table, name, o.Better); err != nil {
 				return nil, err
 			}
@@ -240,5 +240,5 @@ func (g *Grid) Basis() []string {
 	if len(splits) > 1 {
 		text = "splits "
 	}
-	return []string{all[0].policy(), text + strings.Join(splits, "; "), all[0].runs()}
+	return sentences(all[0].policy(), text+strings.Join(splits, "; "), all[0].runs())
 }

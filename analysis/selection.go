@@ -33,6 +33,7 @@ type Selection struct {
 	Panels   []Panel // groups × policies
 	Notes    []Note
 
+	tokens bool // values are means over tokens, not over examples
 	partly bool // groups without a baseline are left out and noted: other selections of the same grid have them
 }
 
@@ -68,7 +69,7 @@ func Select(table *results.Table, o Choice, usual string) (*Selection, error) {
 			return nil, err
 		}
 	}
-	s := &Selection{}
+	s := &Selection{tokens: ofTokens(table)}
 	name, err := chooseMetric(table, o.Metric, usual)
 	if err != nil {
 		return nil, err
@@ -84,6 +85,11 @@ func Select(table *results.Table, o Choice, usual string) (*Selection, error) {
 	}
 	stopped := s.group(table)
 	return s, s.panels(curves(table, s.Groups, s.Split, name, stopped), o)
+}
+
+// ofTokens says whether a table is of language models.
+func ofTokens(table *results.Table) bool {
+	return slices.ContainsFunc(table.Rows, func(r results.Row) bool { return r.Metric == metric.Perplexity.Name })
 }
 
 // describe takes what is known of the metric, and which way it is better.

@@ -179,14 +179,7 @@ func ByNames(c checkpoint.Checkpoint, file string) {
 	if begins("ema_model.") && begins("online_model.") {
 		a.Note("ema-pytorch's wrapper: both the average (ema_model.…) and the raw weights (online_model.…) are in the state dict")
 	}
-	if slices.ContainsFunc(names, lowRank) {
+	if slices.ContainsFunc(names, checkpoint.LowRank) {
 		a.Note("a low-rank adapter: the mean of the factors A and B is not the factors of the mean of their products")
 	}
-}
-
-// lowRank says whether a tensor is a factor of a low-rank adapter, by its name.
-func lowRank(name string) bool {
-	return slices.ContainsFunc(strings.Split(name, "."), func(s string) bool {
-		return s == "lora_A" || s == "lora_B" || s == "lora_embedding_A" || s == "lora_down"
-	})
 }

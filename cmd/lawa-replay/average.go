@@ -103,6 +103,9 @@ func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run [
 	}
 	defer done()
 	t := e.Trajectory
+	if err := o.factors(t); err != nil {
+		return err
+	}
 	switch thorough, _ := o.thorough(); { // parse has read it
 	case o.noVerify:
 		t.Trust()

@@ -22,6 +22,9 @@ func (o sweepOptions) trajectories(runs []string) ([]*trajectory.Trajectory, err
 		if err != nil {
 			return nil, err
 		}
+		if err := o.factors(t); err != nil {
+			return nil, err
+		}
 		for _, other := range out {
 			if other.Meta.Model != t.Meta.Model || other.Meta.Data != t.Meta.Data {
 				return nil, fmt.Errorf("%s trained %s on %s, %s %s on %s: sweep them apart", other.Dir, other.Meta.Model, other.Meta.Data, t.Dir, t.Meta.Model, t.Meta.Data)

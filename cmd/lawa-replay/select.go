@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -20,6 +22,7 @@ type selection struct {
 	k, memory, verify         string
 	schemes                   []string
 	allowNonFinite, allowGaps bool
+	allowFactors              bool
 }
 
 func (o *selection) flags(f *pflag.FlagSet) {
@@ -28,6 +31,7 @@ func (o *selection) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.memory, "memory", "", memoryHelp)
 	f.StringVar(&o.verify, "verify", "fast", "which digests of the checkpoints are compared: fast (XXH3 where it is recorded, else SHA-256) or sha256")
 	f.BoolVar(&o.allowNonFinite, "allow-nonfinite", false, "go on though weights are NaN or infinite")
+	f.BoolVar(&o.allowFactors, "allow-factors", false, "average the factors of low-rank adapters (LoRA), though that is not the average of what they add to the weights")
 	f.BoolVar(&o.allowGaps, "allow-gaps", false, "go on though a window lacks checkpoints")
 }
 
@@ -77,6 +81,24 @@ func (o *networkOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&o.bnBatch, "bn-batch-size", 0, "batch size for recompute (default: that of training)")
 	f.StringVar(&o.device, "device", "cpu", "cpu, cuda or cuda:N")
 	f.StringVar(&o.precision, "precision", "", precisionUsage+" (default: that of training, if it is recorded, else float32)")
+}
+
+// factors refuses a run of low-rank adapters, unless that is allowed.
+func (o selection) factors(t *trajectory.Trajectory) error {
+	if o.allowFactors {
+		return nil
+	}
+	tensors, err := t.Tensors(0)
+	if err != nil {
+		return err
+	}
+	for _, x := range tensors {
+		if checkpoint.LowRank(x.Name) {
+			err := fmt.Errorf("%s: %s is a factor of a low-rank adapter: the mean of factors is not the factor of the mean of their products", t.Dir, x.Name)
+			return hint.With(err, "allow-factors", "averages them all the same; merging each adapter into its model first is right")
+		}
+	}
+	return nil
 }
 
 // parseSchemes reads --k and --scheme.
