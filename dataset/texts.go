@@ -247,7 +247,7 @@ func (t texts) parquet(name string, opened *os.File, f func(text string, blank b
 	n := 0
 	for rows.Next() {
 		col := rows.Record().Column(0)
-		value := func(int) string { return "" }
+		var value func(int) string
 		switch c := col.(type) {
 		case *columns.String:
 			value = c.Value

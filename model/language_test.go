@@ -331,3 +331,20 @@ func TestFromConfig(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a config.json says, there is a network or an error, soon.
+func FuzzConfig(f *testing.F) {
+	f.Add([]byte(`{"model_type":"llama","hidden_size":64,"num_attention_heads":4,"num_key_value_heads":2,"rope_scaling":{"type":"linear","factor":2},"head_dim":6}`))
+	f.Add([]byte(`{"model_type":"gpt2","n_layer":1e9,"n_head":0}`))
+	f.Add([]byte(`{"model_type":"roberta","pad_token_id":-1,"max_position_embeddings":1}`))
+	f.Add([]byte(`{"model_type":"gpt_neox","rotary_pct":1e300,"vocab_size":2147483647}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		text, err := FromConfig(data)
+		if err != nil {
+			return
+		}
+		if net, err := New(text); err == nil && net.Layout().Floats() < 0 {
+			t.Errorf("%s: %d values", text, net.Layout().Floats())
+		}
+	})
+}

@@ -40,6 +40,9 @@ var llamaKind = spec.Kind[Family]{
 		if n.Heads%n.kvHeads != 0 {
 			s.Fail("heads=%d cannot share kv-heads=%d", n.Heads, n.kvHeads)
 		}
+		if n.headWidth > 1<<16 {
+			s.Fail("head-width=%d: at most %d", n.headWidth, 1<<16)
+		}
 		if n.headWidth%2 != 0 {
 			s.Fail("head-width=%d is odd: its columns turn in pairs", n.headWidth)
 		}

@@ -52,6 +52,15 @@ func (t transformer) read(s *spec.Spec) transformer {
 		t.Intermediate = 4 * t.Hidden
 	}
 	t.Intermediate = s.Int("intermediate", t.Intermediate, 1)
+	for _, n := range []struct {
+		name       string
+		have, most int
+	}{{"layers", t.Layers, 1 << 10}, {"hidden", t.Hidden, 1 << 20}, {"heads", t.Heads, 1 << 20}, {"vocab", t.Vocab, 1 << 24}, {"positions", t.Positions, 1 << 24}, {"intermediate", t.Intermediate, 1 << 22}} {
+		if n.have > n.most { // a config.json may say anything
+			s.Fail("%s=%d: at most %d", n.name, n.have, n.most)
+			return transformer{Layers: 1, Hidden: 1, Heads: 1, Vocab: 1, Positions: 1, Intermediate: 1}
+		}
+	}
 	t.Dropout, t.AttentionDropout = s.Float("dropout", t.Dropout, 0, 1), s.Float("attention-dropout", t.AttentionDropout, 0, 1)
 	t.Std = s.Float("init", 0.02, 0, 1)
 	return t

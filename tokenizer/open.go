@@ -208,20 +208,20 @@ func (t *Tokenizer) splitBy(p part, outermost bool) error {
 	switch {
 	case p.Type == "ByteLevel":
 		if p.UseRegex != nil && !*p.UseRegex {
-			return errors.New("ByteLevel with use_regex=false is not known")
+			return errors.New("a ByteLevel with use_regex=false is not known")
 		}
 		t.space = p.AddPrefixSpace == nil || *p.AddPrefixSpace
 		return nil
 	case p.Type == "Sequence" && outermost && len(p.PreTokenizers) == 2 && p.PreTokenizers[0].Type == "Digits" && p.PreTokenizers[1].Type == "ByteLevel":
 		if d := p.PreTokenizers[0].Individual; d == nil || !*d {
-			return errors.New("Digits with individual_digits=false is not known")
+			return errors.New("a Digits with individual_digits=false is not known")
 		}
 		t.digits = true
 		if err := t.splitBy(p.PreTokenizers[1], false); err != nil {
 			return err
 		}
 		if t.space {
-			return errors.New("Digits before a ByteLevel with add_prefix_space is not known")
+			return errors.New("a Digits before a ByteLevel with add_prefix_space is not known")
 		}
 		return nil
 	case p.Type == "Sequence":
