@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,7 +14,8 @@ import (
 
 // FromConfig reads the config.json of a HuggingFace folder: the text of its network, which New reads. Every field that changes what
 // the network computes is honoured, or refused by its name; one that nothing is known of is refused too, unless it is null,
-// false or empty.
+// false or empty. A field that is not there has the value that transformers gives it, and null the one that Python's None has there.
+// What training alone asks for, shares of dropout and the spread of new weights, is not read: the text says nothing of it.
 func FromConfig(config []byte) (string, error) {
 	c := hfConfig{used: map[string]bool{}}
 	d := json.NewDecoder(bytes.NewReader(config))
@@ -63,7 +65,36 @@ func (c *hfConfig) take(name string) any {
 	return c.fields[name]
 }
 
+// null tells a field that is null from one that is not there.
+func (c *hfConfig) null(name string) bool {
+	v, there := c.fields[name]
+	return there && v == nil
+}
+
+// nullable are fields of which transformers' None is what an absent one is, or is looked at where they are read.
+var nullable = []string{"model_type", "n_inner", "head_dim", "num_key_value_heads", "sliding_window", "pad_token_id"}
+
+// said refuses null where transformers has no meaning for it.
+func (c *hfConfig) said(name string) {
+	if c.null(name) && !slices.Contains(nullable, name) {
+		c.fail("%s is null", name)
+	}
+}
+
+// list is a field that holds several values.
+func (c *hfConfig) list(name string) []any {
+	switch v := c.take(name).(type) {
+	case nil:
+	case []any:
+		return v
+	default:
+		c.fail("%s is %v; a list is expected", name, v)
+	}
+	return nil
+}
+
 func (c *hfConfig) text(name, usual string) string {
+	c.said(name)
 	switch v := c.take(name).(type) {
 	case nil:
 	case string:
@@ -77,6 +108,7 @@ func (c *hfConfig) text(name, usual string) string {
 func (c *hfConfig) bool(name string, usual bool) bool {
 	switch v := c.take(name).(type) {
 	case nil:
+		return usual && !c.null(name)
 	case bool:
 		return v
 	default:
@@ -95,6 +127,7 @@ func (c *hfConfig) int(name string, usual int) int {
 }
 
 func (c *hfConfig) float(name string, usual float64) float64 {
+	c.said(name)
 	return c.number(name, c.take(name), usual)
 }
 
@@ -111,9 +144,13 @@ func (c *hfConfig) number(name string, value any, usual float64) float64 {
 	return usual
 }
 
-// must refuses a field of another value than the only one that is known; null, or none, is that one.
+// must refuses a field of another value than the only one that is known, which it has where it is not there.
 func (c *hfConfig) must(name string, known any) {
-	if v := c.take(name); v != nil && fmt.Sprint(v) != fmt.Sprint(known) {
+	v := c.take(name)
+	if c.null(name) {
+		v = false
+	}
+	if v != nil && fmt.Sprint(v) != fmt.Sprint(known) {
 		c.fail("%s is %v; only %v is known here", name, v, known)
 	}
 }
@@ -131,8 +168,7 @@ func (c *hfConfig) activation(name, usual string) string {
 
 // heads refuses architectures with other heads than a language model's.
 func (c *hfConfig) heads(known []string) {
-	list, _ := c.take("architectures").([]any)
-	for _, a := range list {
+	for _, a := range c.list("architectures") {
 		if !slices.Contains(known, fmt.Sprint(a)) {
 			c.fail("architectures is %v; %s is known here", a, strings.Join(known, " or "))
 		}
@@ -146,7 +182,7 @@ var harmless = []string{
 	"sep_token_id", "decoder_start_token_id", "mask_token_id", "cls_token_id", "max_length", "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups", "diversity_penalty", "temperature", "top_k", "top_p",
 	"typical_p", "repetition_penalty", "length_penalty", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "output_scores", "return_dict_in_generate",
 	"forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values", "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens", "tf_legacy_loss", "initializer_range", "classifier_dropout",
-	"summary_type", "summary_use_proj", "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "n_ctx", "gradient_checkpointing", "is_llama_config", "rope_interleaved", "max_window_layers",
+	"summary_type", "summary_use_proj", "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "n_ctx", "gradient_checkpointing", "is_llama_config", "max_window_layers",
 	"hidden_dropout_prob", "attention_probs_dropout_prob", "embd_pdrop", "attn_pdrop", "resid_pdrop", "hidden_dropout", "attention_dropout", "directionality", "pooler_fc_size", "pooler_num_attention_heads",
 	"pooler_num_fc_layers", "pooler_size_per_head", "pooler_type", "transformers.js_config", "auto_map",
 }
@@ -192,9 +228,9 @@ var hfKinds = map[string]hfKind{
 	"bert":     {[]string{"BertForMaskedLM", "BertForPreTraining"}, func(c *hfConfig) string { return bertConfig(c, "bert", 30522, 512, 0, 1e-12, 2) }},
 	"roberta":  {[]string{"RobertaForMaskedLM"}, func(c *hfConfig) string { return bertConfig(c, "roberta", 50265, 512, 1, 1e-12, 2) }},
 	"gpt_neox": {[]string{"GPTNeoXForCausalLM"}, neoxConfig},
-	"llama":    {[]string{"LlamaForCausalLM"}, func(c *hfConfig) string { return llamaConfig(c, 32000, 4096, 11008, 32, 2048, "") }},
-	"mistral":  {[]string{"MistralForCausalLM"}, func(c *hfConfig) string { return llamaConfig(c, 32000, 4096, 14336, 32, 4096*32, "none") }},
-	"qwen2":    {[]string{"Qwen2ForCausalLM"}, func(c *hfConfig) string { return llamaConfig(c, 151936, 4096, 22016, 32, 32768, "qkv") }},
+	"llama":    {[]string{"LlamaForCausalLM"}, func(c *hfConfig) string { return llamaConfig(c, 32000, 4096, 11008, 32, 2048, "", false) }},
+	"mistral":  {[]string{"MistralForCausalLM"}, func(c *hfConfig) string { return llamaConfig(c, 32000, 4096, 14336, 32, 4096*32, "none", true) }},
+	"qwen2":    {[]string{"Qwen2ForCausalLM"}, func(c *hfConfig) string { return llamaConfig(c, 151936, 4096, 22016, 32, 32768, "qkv", false) }},
 }
 
 func gpt2Config(c *hfConfig) string {
@@ -236,8 +272,9 @@ func neoxConfig(c *hfConfig) string {
 		c.bool("use_parallel_residual", true), c.bool("attention_bias", true), c.bool("tie_word_embeddings", false))
 }
 
-// llamaConfig reads a network like Llama; bias is what the type has without saying so.
-func llamaConfig(c *hfConfig, vocab, hidden, intermediate, layers, positions int, bias string) string {
+// llamaConfig reads a network like Llama; bias is what the type has without saying so, windowed whether its attention is in a window
+// where nothing is said of it: of 4096 tokens then.
+func llamaConfig(c *hfConfig, vocab, hidden, intermediate, layers, positions int, bias string, windowed bool) string {
 	hidden = c.int("hidden_size", hidden)
 	positions = c.int("max_position_embeddings", positions)
 	heads := c.int("num_attention_heads", 32)
@@ -245,7 +282,10 @@ func llamaConfig(c *hfConfig, vocab, hidden, intermediate, layers, positions int
 	if bias != "" { // Mistral and Qwen2
 		kv = map[string]int{"none": 8, "qkv": 32}[bias]
 	}
-	kv = c.int("num_key_value_heads", kv)
+	if kv = c.int("num_key_value_heads", kv); c.null("num_key_value_heads") {
+		kv = heads
+	}
+	c.must("rope_interleaved", false)
 	theta := c.float("rope_theta", 10000)
 	scaling, base, share := c.rope()
 	if base > 0 {
@@ -258,8 +298,11 @@ func llamaConfig(c *hfConfig, vocab, hidden, intermediate, layers, positions int
 		c.fail("partial_rotary_factor is %v; only 1 is known here", share)
 	}
 	c.must("pretraining_tp", 1)
-	// Of a sliding window nothing is seen by examples that are not longer.
-	if window := c.int("sliding_window", positions); c.bool("use_sliding_window", true) {
+	// Of a sliding window nothing is seen by examples that are not longer. Llama has none, whatever its config says of one.
+	if window := c.int("sliding_window", 4096); c.bool("use_sliding_window", windowed) && !c.null("sliding_window") {
+		if bias == "" {
+			c.fail("use_sliding_window is true; a llama has no window")
+		}
 		positions = min(positions, window)
 	}
 	c.layerTypes()
@@ -284,37 +327,66 @@ func llamaConfig(c *hfConfig, vocab, hidden, intermediate, layers, positions int
 
 // layerTypes refuses layers with another attention than the full one.
 func (c *hfConfig) layerTypes() {
-	list, _ := c.take("layer_types").([]any)
-	for i, t := range list {
+	for i, t := range c.list("layer_types") {
 		if t != "full_attention" {
 			c.fail("layer_types says %v of layer %d; only full_attention is known here", t, i)
 		}
 	}
 }
 
+// ropeFields are the fields that each kind of rope_scaling is computed of, beside those of all kinds.
+var ropeFields = map[string][]string{
+	"default": nil,
+	"linear":  {"factor"},
+	"llama3":  {"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"},
+}
+
 // rope reads rope_scaling, or rope_parameters, which newer versions write: the scaling's text, and the base and the share of columns
-// where they say them, otherwise 0.
+// where they say them, otherwise 0. A field of it that its kind is not known to have is refused.
 func (c *hfConfig) rope() (scaling string, theta, share float64) {
+	scaling, from := "none", ""
 	for _, name := range []string{"rope_scaling", "rope_parameters"} {
-		m, ok := c.take(name).(map[string]any)
-		if !ok {
+		v := c.take(name)
+		if v == nil {
 			continue
 		}
-		kind := fmt.Sprint(m["rope_type"])
-		if m["rope_type"] == nil {
-			kind = fmt.Sprint(m["type"])
+		m, ok := v.(map[string]any)
+		if !ok {
+			c.fail("%s is %v; an object is expected", name, v)
+			continue
+		}
+		kind := "default"
+		for _, key := range []string{"type", "rope_type"} {
+			if m[key] != nil {
+				kind = fmt.Sprint(m[key])
+			}
+		}
+		own, ok := ropeFields[kind]
+		if !ok {
+			c.fail("%s is of type %s; default, linear and llama3 are known here", name, kind)
+			continue
+		}
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			if !slices.Contains([]string{"type", "rope_type", "rope_theta", "partial_rotary_factor"}, key) && !slices.Contains(own, key) && m[key] != nil {
+				c.fail("%s has %s, which is %v, and nothing is known of it in one of type %s", name, key, m[key], kind)
+			}
 		}
 		number := func(key string) float64 { return c.number(name+"."+key, m[key], 0) }
 		theta, share = number("rope_theta"), number("partial_rotary_factor")
-		switch kind {
-		case "default", "<nil>":
-		case "linear":
-			return fmt.Sprintf("linear/%v", number("factor")), theta, share
-		case "llama3":
-			return fmt.Sprintf("llama3/%v/%v/%v/%v", number("factor"), number("low_freq_factor"), number("high_freq_factor"), number("original_max_position_embeddings")), theta, share
-		default:
-			c.fail("%s is of type %s; default, linear and llama3 are known here", name, kind)
+		text := "none"
+		for i, key := range own {
+			if i == 0 {
+				text = kind
+			}
+			if m[key] == nil {
+				c.fail("%s, of type %s, has no %s", name, kind, key)
+			}
+			text += fmt.Sprintf("/%v", number(key))
 		}
+		if from != "" && scaling != text {
+			c.fail("%s says %s and %s says %s", from, scaling, name, text)
+		}
+		scaling, from = text, name
 	}
-	return "none", theta, share
+	return scaling, theta, share
 }

@@ -311,7 +311,31 @@ func TestFromConfig(t *testing.T) {
 			t.Errorf("%s: %v\n%s", c.config, err, have)
 		}
 	}
+	// A field that is not there is not null: Mistral's window, its heads of keys, and what is true without being said.
 	for config, want := range map[string]string{
+		`{"model_type":"mistral"}`: "positions=4096,intermediate=14336,kv-heads=8",
+		`{"model_type":"mistral","sliding_window":null,"num_key_value_heads":null}`: "positions=131072,intermediate=14336,kv-heads=32",
+		`{"model_type":"qwen2","sliding_window":128}`:                               "positions=32768",
+		`{"model_type":"qwen2","sliding_window":128,"use_sliding_window":true}`:     "positions=128",
+		`{"model_type":"llama","sliding_window":128}`:                               "positions=2048",
+		`{"model_type":"gpt2","tie_word_embeddings":null,"n_inner":null}`:           "intermediate=3072,activation=gelu-tanh,eps=1e-05,tied=false",
+		`{"model_type":"gpt2"}`: "tied=true",
+		`{"model_type":"llama","rope_scaling":{"type":"linear","rope_type":null,"factor":2}}`: "scaling=linear/2",
+	} {
+		if have, err := FromConfig([]byte(config)); err != nil || !strings.Contains(have, want) {
+			t.Errorf("%s: %v\n%s, expected %s", config, err, have, want)
+		}
+	}
+	for config, want := range map[string]string{
+		`{"model_type":"llama","rope_scaling":"linear"}`:                                                               "rope_scaling is linear; an object is expected",
+		`{"model_type":"llama","rope_scaling":{"type":"linear","factor":2,"beta_fast":3}}`:                             "rope_scaling has beta_fast, which is 3",
+		`{"model_type":"llama","rope_scaling":{"type":"linear"}}`:                                                      "rope_scaling, of type linear, has no factor",
+		`{"model_type":"llama","rope_scaling":{"mrope_section":[16,24,24]}}`:                                           "rope_scaling has mrope_section",
+		`{"model_type":"llama","rope_scaling":{"type":"linear","factor":2},"rope_parameters":{"rope_type":"default"}}`: "rope_scaling says linear/2 and rope_parameters says none",
+		`{"model_type":"llama","rope_interleaved":true}`:                                                               "rope_interleaved is true; only false is known here",
+		`{"model_type":"gpt2","scale_attn_weights":null}`:                                                              "scale_attn_weights is false; only true is known here",
+		`{"model_type":"llama","rope_theta":null}`:                                                                     "rope_theta is null",
+		`{"model_type":"qwen2","layer_types":"sliding"}`:                                                               "layer_types is sliding; a list is expected",
 		`{"model_type":"t5"}`: `model_type "t5": there are networks for bert, gpt2, gpt_neox, llama, mistral, qwen2, roberta`,
 		`{"hidden_size":3}`:   "it has no model_type",
 		`{`:                   "unexpected EOF",

@@ -100,15 +100,16 @@ char *lr_rotary_angles(lr_tensor *cos, lr_tensor *sin, lr_tensor like, int64_t l
 }
 
 // Rotary embedding (Su et al. 2021, arXiv 2104.09864) of the first columns, as many as the angles have; the halves of these are the
-// pairs that are turned, as in GPT-NeoX and Llama.
+// pairs that are turned, as in GPT-NeoX and Llama. Turned in the angles' precision, float32, whatever x's is: so does transformers
+// under autocast, and at far positions eight bits of an angle would be too few.
 char *lr_rotate(lr_tensor *out, lr_tensor x_, lr_tensor cos_, lr_tensor sin_) {
   return guarded([&] {
     const auto &x = of(x_);
-    const auto cos = of(cos_).to(x.scalar_type()), sin = of(sin_).to(x.scalar_type());
+    const auto &cos = of(cos_), &sin = of(sin_);
     const int64_t width = cos.size(1), all = x.size(-1);
     const auto head = x.narrow(-1, 0, width);
     const auto half = at::cat({head.narrow(-1, width / 2, width - width / 2).neg(), head.narrow(-1, 0, width / 2)}, -1);
-    auto y = head * cos + half * sin;
+    auto y = (head * cos + half * sin).to(x.scalar_type());
     if (width < all) y = at::cat({y, x.narrow(-1, width, all - width)}, -1);
     *out = made(y);
   });
