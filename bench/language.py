@@ -41,12 +41,12 @@ with tempfile.TemporaryDirectory() as tmp:
         paths = sorted(glob.glob(os.path.join(folder, "checkpoint-*")), key=lambda p: int(re.search(r"\d+$", p)[0]))
         data = f"text:{text},tokenizer={paths[-1]},length={LENGTH}{mask}"
         began = time.perf_counter()
-        subprocess.run([program, "sweep", folder, "--k", f"1-{most}", "--data", data, "--out", os.path.join(tmp, name), "--data-cache", os.path.join(tmp, "cache")], check=True, capture_output=True)
+        subprocess.run([program, "sweep", folder, "--k", f"1-{most}", "--data", data, "--out", os.path.join(tmp, name), "--data-cache", os.path.join(tmp, "cache")], check=True, stdout=subprocess.DEVNULL, stderr=sys.stderr)
         ours = time.perf_counter() - began
         table = pd.read_parquet(os.path.join(tmp, name, "results.parquet"))
         table = {(int(r.step), r.scheme): r.value for r in table[table.metric == "loss"].itertuples()}
         examples = os.path.join(tmp, name + ".safetensors")
-        subprocess.run([program, "tokenize", "--examples", data, "--out", examples], check=True, capture_output=True)
+        subprocess.run([program, "tokenize", "--examples", data, "--out", examples], check=True, stdout=subprocess.DEVNULL, stderr=sys.stderr)
         examples = load_file(examples)
         x = examples["inputs"]
         if mask:

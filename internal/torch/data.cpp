@@ -8,7 +8,6 @@
 #include <cmath>
 #include <dlfcn.h>
 #include <optional>
-#include <utility>
 
 namespace {
 
@@ -36,31 +35,29 @@ void score_rows(const torch::Tensor &y, const torch::Tensor &labels, double *out
   }
 }
 
-// The largest value, and whether one is NaN. Lanes, because floats may not be compared in another order.
-LR_CLONES std::pair<float, bool> largest(const float *v, int64_t n) {
-  constexpr int lanes = 8;
+// The largest value that is not NaN. Lanes, because floats may not be compared in another order; some vectors of them, for each
+// comparison waits for the one before it.
+LR_CLONES float largest(const float *v, int64_t n) {
+  constexpr int lanes = 32;
   float top[lanes];
-  int nan[lanes] = {0};
   std::fill(top, top + lanes, -INFINITY);
-  auto take = [&](int lane, float x) {
-    top[lane] = x > top[lane] ? x : top[lane];
-    nan[lane] |= x != x;
-  };
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes)
-    for (int j = 0; j < lanes; j++) take(j, v[i + j]);
-  for (; i < n; i++) take(0, v[i]);
-  return {*std::max_element(top, top + lanes), std::any_of(nan, nan + lanes, [](int x) { return x != 0; })};
+    for (int j = 0; j < lanes; j++) top[j] = v[i + j] > top[j] ? v[i + j] : top[j];
+  for (; i < n; i++) top[0] = v[i] > top[0] ? v[i] : top[0];
+  return *std::max_element(top, top + lanes);
 }
 
 LR_CLONES double sum_of(const double *v, int64_t n) {
-  constexpr int lanes = 8;
+  constexpr int lanes = 32;
   double sum[lanes] = {0};
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes)
     for (int j = 0; j < lanes; j++) sum[j] += v[i + j];
   for (; i < n; i++) sum[0] += v[i];
-  return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+  for (int half = lanes / 2; half > 0; half /= 2)
+    for (int j = 0; j < half; j++) sum[j] += sum[j + half];
+  return sum[0];
 }
 
 // v − top.
@@ -95,8 +92,8 @@ void score_rows_here(const torch::Tensor &y, const torch::Tensor &labels, double
       const int64_t from = part * some, n = std::min(some, rows - from);
       for (int64_t r = 0; r < n; r++) {
         const float *v = values + (from + r) * classes;
-        const auto [top, nan] = largest(v, classes);
-        out[2 * (from + r)] = nan ? NAN : top;
+        const float top = largest(v, classes);
+        out[2 * (from + r)] = top; // a NaN makes the sum below one
         shift(v, classes, top, e + r * classes);
       }
       shifted.narrow(0, 0, n * classes).exp_();
