@@ -1,6 +1,6 @@
 """Runs of transformers' Trainer, swept by lawa-replay (the network of config.json, the tokenizer of the newest checkpoint) and by a
-careful PyTorch script: state dicts loaded once, averaged in float64, the best of several batch sizes. Losses are compared, and that
-the blocks of tokens are HuggingFace's.
+careful PyTorch script: state dicts loaded once, averaged in float64, the best of several batch sizes; and by lawa-replay with
+docs/examples/worker_huggingface.py. Losses are compared, and that the blocks of tokens are HuggingFace's.
 
 usage: language.py LAWA-REPLAY RUNS TEXT [K]    (torch, transformers; RUNS of language_run.py; k = 1 … K, 3)
 """
@@ -75,5 +75,13 @@ with tempfile.TemporaryDirectory() as tmp:
                 loss = evaluate(net, x, y, best)
                 worst, n = max(worst, abs(table[int(re.search(r"\d+$", paths[end])[0]), f"lawa:k={k}"] - loss) / loss), n + 1
         theirs = time.perf_counter() - began
+        env = dict(os.environ, MODEL=paths[0], EXAMPLES=os.path.join(tmp, name + ".safetensors"), BATCH=str(best))
+        command = f"{sys.executable} {os.path.join(os.path.dirname(__file__), '..', 'docs', 'examples', 'worker_huggingface.py')}"
+        began = time.perf_counter()
+        subprocess.run([program, "sweep", folder, "--k", f"1-{most}", "--worker", command, "--out", os.path.join(tmp, name + "-worker")], check=True, stdout=subprocess.DEVNULL, stderr=sys.stderr, env=env)
+        worker = time.perf_counter() - began
+        other = pd.read_parquet(os.path.join(tmp, name + "-worker", "results.parquet"))
+        apart = max(abs(table[int(r.step), r.scheme] - r.value) / r.value for r in other[other.metric == "loss"].itertuples())
         print(f"{name}: {n} averages on {len(x)} examples of {LENGTH} tokens: lawa-replay {ours:.1f} s as a whole process, tokenizing included; PyTorch {theirs:.1f} s"
-              f" in batches of {best}, after reading its data: {theirs / ours:.2f} times; losses differ by at most {worst:.1e} relative", flush=True)
+              f" in batches of {best}, after reading its data: {theirs / ours:.2f} times; losses differ by at most {worst:.1e} relative;"
+              f" with transformers as a worker {worker:.1f} s, losses {apart:.1e} apart", flush=True)

@@ -101,18 +101,20 @@ func (r *classScores) Add(from int, outputs *torch.Tensor, b *device.Batch) erro
 }
 
 func (r *classScores) Values() []Value {
-	within := func(k float64) func(int) float64 {
-		return func(i int) float64 {
-			if r.rank[i] < k {
-				return 100
-			}
-			return 0
-		}
-	}
-	n := len(r.loss)
-	out := []Value{mean(metric.Loss, n, func(i int) float64 { return r.loss[i] }), mean(metric.Top1, n, within(1))}
+	out := []Value{mean(metric.Loss, r.loss, nil), mean(metric.Top1, r.within(1), nil)}
 	if r.classes.Load() > 5 {
-		out = append(out, mean(metric.Top5, n, within(5)))
+		out = append(out, mean(metric.Top5, r.within(5), nil))
+	}
+	return out
+}
+
+// within is 100 for each example whose class is among the k most preferred.
+func (r *classScores) within(k float64) []float64 {
+	out := make([]float64, len(r.rank))
+	for i, rank := range r.rank {
+		if rank < k {
+			out[i] = 100
+		}
 	}
 	return out
 }

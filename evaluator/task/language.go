@@ -239,11 +239,11 @@ func (r *tokenScores) addBytes(from int, b *device.Batch) error {
 }
 
 func (r *tokenScores) Values() []Value {
-	loss := ratio(metric.Loss, r.loss, r.size)
+	loss := mean(metric.Loss, r.loss, r.size)
 	p := math.Exp(loss.Value)
-	out := []Value{loss, {metric.Perplexity.Name, p, p * loss.StdErr, loss.N}, ratio(metric.Top1, r.hits, r.size)}
+	out := []Value{loss, {metric.Perplexity.Name, p, p * loss.StdErr, loss.N}, mean(metric.Top1, r.hits, r.size)}
 	if r.measured.Load() {
-		bits := ratio(metric.BitsPerByte, r.loss, r.bytes)
+		bits := mean(metric.BitsPerByte, r.loss, r.bytes)
 		bits.Value /= math.Ln2
 		bits.StdErr /= math.Ln2
 		out = append(out, bits)

@@ -74,6 +74,5 @@ func (r *valueScores) Add(from int, outputs *torch.Tensor, b *device.Batch) erro
 }
 
 func (r *valueScores) Values() []Value {
-	n := len(r.squared)
-	return []Value{mean(metric.MSE, n, func(i int) float64 { return r.squared[i] }), mean(metric.MAE, n, func(i int) float64 { return r.absolute[i] })}
+	return []Value{mean(metric.MSE, r.squared, nil), mean(metric.MAE, r.absolute, nil)}
 }

@@ -81,6 +81,12 @@ type Value struct {
 	N             int64   // examples; tokens of language models
 }
 
+// mean is a metric's value, of what each example gave: see metric.Mean.
+func mean(m metric.Metric, values, sizes []float64) Value {
+	middle, stderr, n := metric.Mean(values, sizes)
+	return Value{m.Name, middle, stderr, n}
+}
+
 // Kind says what a task is, with its options and examples, and reads its text.
 type Kind = spec.Kind[Task]
 

@@ -51,13 +51,16 @@ type Request struct {
 	Seed    int      `json:"seed,omitempty"`
 }
 
-// Metric is a number of an answer.
+// Metric is one metric of an answer.
 type Metric struct {
-	Value, StdErr float64
+	Value, StdErr float64 // StdErr is NaN where it is not known
 	N             int64
+	// Values are what each example gave, where the program said it; with Sizes each is a sum over as many things: see metric.Mean.
+	Values, Sizes []float64
 }
 
-// UnmarshalJSON reads a number, {"value": …, "stderr": …, "n": …}, or {"values": [one for each example]}.
+// UnmarshalJSON reads a number; {"value": …, "stderr": …, "n": …}; or {"values": [one for each example]}, of means over "sizes" of
+// things each, if these are given.
 func (m *Metric) UnmarshalJSON(text []byte) error {
 	*m = Metric{StdErr: math.NaN()}
 	if len(text) > 0 && text[0] != '{' {
@@ -70,27 +73,16 @@ func (m *Metric) UnmarshalJSON(text []byte) error {
 		StdErr json.RawMessage   `json:"stderr"`
 		N      int64             `json:"n"`
 		Values []json.RawMessage `json:"values"`
+		Sizes  []json.RawMessage `json:"sizes"`
 	}
 	if err := json.Unmarshal(text, &o); err != nil {
 		return err
 	}
 	if len(o.Values) > 0 {
-		n := float64(len(o.Values))
-		values := make([]float64, len(o.Values))
-		for i, raw := range o.Values {
-			var err error
-			if values[i], err = number(raw); err != nil {
-				return err
-			}
-			m.Value += values[i]
-		}
-		m.Value /= n
-		squares := 0.0
-		for _, v := range values {
-			squares += (v - m.Value) * (v - m.Value)
-		}
-		m.StdErr, m.N = math.Sqrt(squares/(n-1)/n), int64(n)
-		return nil
+		return m.of(o.Values, o.Sizes)
+	}
+	if len(o.Sizes) > 0 {
+		return errors.New("sizes without values")
 	}
 	if len(o.Value) == 0 {
 		return errors.New("a metric without value or values")
@@ -101,6 +93,39 @@ func (m *Metric) UnmarshalJSON(text []byte) error {
 	}
 	m.N = o.N
 	return err
+}
+
+// of takes what each example gave.
+func (m *Metric) of(values, sizes []json.RawMessage) (err error) {
+	if m.Values, err = numbers(values); err != nil {
+		return err
+	}
+	if len(sizes) > 0 {
+		if m.Sizes, err = numbers(sizes); err != nil {
+			return err
+		}
+		if err := metric.CheckSizes(m.Values, m.Sizes); err != nil {
+			return err
+		}
+		for i, size := range m.Sizes {
+			if m.Values[i] *= size; size == 0 {
+				m.Values[i] = 0 // of nothing, whatever its mean is called
+			}
+		}
+	}
+	m.Value, m.StdErr, m.N = metric.Mean(m.Values, m.Sizes)
+	return nil
+}
+
+func numbers(raw []json.RawMessage) ([]float64, error) {
+	out := make([]float64, len(raw))
+	for i, one := range raw {
+		var err error
+		if out[i], err = number(one); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // quoted puts NaN, Infinity and -Infinity, which Python's json writes though JSON has none, into quotes.
