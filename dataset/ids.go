@@ -9,9 +9,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 
+	"github.com/apache/arrow/go/v15/arrow"
+	columns "github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/edsrzf/mmap-go"
 	"github.com/zeebo/xxh3"
 
@@ -233,6 +236,106 @@ func tokenizedOnce(o Opening, t *tokenizer.Tokenizer, texts texts) (*ids, error)
 	if err != nil {
 		return nil, err
 	}
+	return cachedIDs(o, source, texts.note, func(path string) error { return tokenize(o, t, texts, path, source) })
+}
+
+// listedOnce gives the ids that a column of lists holds, each row a text: out of the cache, or else read and put there.
+func listedOnce(o Opening, path, column string, notes *[]string) (*ids, error) {
+	texts := texts{files: []string{path}, unit: "ids", column: column, notes: notes}
+	source, err := texts.digest("")
+	if err != nil {
+		return nil, err
+	}
+	return cachedIDs(o, source, texts.note, func(to string) error { return collectIDs(o, path, column, to, source) })
+}
+
+// collectIDs writes the ids of a column of lists into a file.
+func collectIDs(o Opening, from, column, to, source string) error {
+	return writeIDs(to, idsMeta{Source: source, Width: 4}, func(w *idsWriter) error {
+		var row []int32
+		add := func(n int, at func(int) int64) error {
+			if err := o.Context.Err(); err != nil {
+				return err
+			}
+			row = row[:0]
+			for i := range n {
+				id := at(i)
+				if id < 0 || id > math.MaxInt32 {
+					return fmt.Errorf("row %d: id %d at place %d", w.meta.Texts+1, id, i+1)
+				}
+				row = append(row, int32(id))
+			}
+			return w.add(row)
+		}
+		f, _, err := input.Open(from, input.Any)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if extension(from) == ".parquet" {
+			err = parquetColumn(from, f, column, func(col arrow.Array, n int) error {
+				lists, ok := col.(columns.ListLike)
+				if !ok {
+					return fmt.Errorf("column %s of %s; lists of whole numbers are expected", column, arrow.Type(col.DataType().ID()))
+				}
+				at, err := wholeNumbers(lists.ListValues())
+				if err != nil {
+					return fmt.Errorf("column %s: %w", column, err)
+				}
+				for i := range lists.Len() {
+					if lists.IsNull(i) {
+						return fmt.Errorf("row %d has no %s", n+i+1, column)
+					}
+					begin, end := lists.ValueOffsets(i)
+					if err := add(int(end-begin), func(j int) int64 { return at(int(begin) + j) }); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		} else {
+			var r io.Reader
+			if r, err = unzipped(from, f); err == nil {
+				err = jsonField(r, column, func(row []int64) error { return add(len(row), func(i int) int64 { return row[i] }) })
+			}
+			if err != nil {
+				err = fmt.Errorf("%s: %w", from, err)
+			}
+		}
+		if err == nil && w.n == 0 {
+			err = fmt.Errorf("%s: there are no ids in it", from)
+		}
+		return err
+	})
+}
+
+// wholeNumbers reads a column of some width; one that is missing is -1.
+func wholeNumbers(col arrow.Array) (func(int) int64, error) {
+	var at func(int) int64
+	switch c := col.(type) {
+	case *columns.Int16:
+		at = func(i int) int64 { return int64(c.Value(i)) }
+	case *columns.Uint16:
+		at = func(i int) int64 { return int64(c.Value(i)) }
+	case *columns.Int32:
+		at = func(i int) int64 { return int64(c.Value(i)) }
+	case *columns.Uint32:
+		at = func(i int) int64 { return int64(c.Value(i)) }
+	case *columns.Int64:
+		at = c.Value
+	default:
+		return nil, fmt.Errorf("lists of %s; of whole numbers are expected", arrow.Type(col.DataType().ID()))
+	}
+	return func(i int) int64 {
+		if col.IsNull(i) {
+			return -1
+		}
+		return at(i)
+	}, nil
+}
+
+// cachedIDs gives the ids of a digest: out of the cache, or else made by fill and put there.
+func cachedIDs(o Opening, source string, note func(format string, args ...any), fill func(path string) error) (*ids, error) {
 	folder, err := cacheFolder(o.Cache)
 	if err != nil {
 		return nil, err
@@ -243,12 +346,12 @@ func tokenizedOnce(o Opening, t *tokenizer.Tokenizer, texts texts) (*ids, error)
 		return s, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		texts.note("the tokens in the cache are of no use and are made anew: %v", err)
+		note("the tokens in the cache are of no use and are made anew: %v", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	if err := tokenize(o, t, texts, path, source); err != nil {
+	if err := fill(path); err != nil {
 		return nil, err
 	}
 	return openIDs(path)

@@ -19,6 +19,9 @@ import (
 
 const textName, tokensName = "text", "tokens"
 
+// idsColumn is what HuggingFace calls the column of ids.
+const idsColumn = "input_ids"
+
 // IsText says whether text names texts, or ids made of them, rather than another data set: what a network's folder and its context
 // say may be left unsaid of them.
 func IsText(text string) bool {
@@ -55,10 +58,11 @@ var text = spec.Kind[Source]{
 }
 
 var tokenIDs = spec.Kind[Source]{
-	Name: tokensName, About: "token ids that were made before: what tokenize writes, .npy of whole numbers, or .bin of uint16 or uint32 as nanoGPT and Megatron write it",
+	Name: tokensName, About: "token ids that were made before: what tokenize writes, .npy of whole numbers, .bin of uint16 or uint32 as nanoGPT and Megatron write it, or lists of them in Parquet or JSON lines",
 	Examples: []string{"tokens:val.tokens,length=512", "tokens:val.bin,dtype=uint16,train=train.bin,length=1024", "tokens:val.npy,vocab=50265,mask-token=50264,length=128,mask=0.15"},
 	Options: slices.Concat([]spec.Option{
 		{Name: "dtype", About: "of .bin: uint16 or uint32"},
+		{Name: "column", Default: "input_ids", About: "of Parquet and JSON lines, whose rows are texts"},
 		{Name: "vocab", About: "how many ids there are, of files that do not say it; one beyond is an error"},
 		{Name: "mask-token", About: "the id that masks, of files that do not say it"},
 		{Name: "pack", Default: "joined", About: "as of text; files that hold no texts are one"},
@@ -66,7 +70,7 @@ var tokenIDs = spec.Kind[Source]{
 		{Name: "whole-word", Default: "false", About: "as of text"},
 	}, packOptions),
 	Parse: func(s *spec.Spec) Source {
-		p := textSpec{made: true, val: s.Word("the file", "tokens:val.tokens"), dtype: s.Text("dtype", ""), vocab: s.Int("vocab", 0, 1)}
+		p := textSpec{made: true, val: s.Word("the file", "tokens:val.tokens"), dtype: s.Text("dtype", ""), vocab: s.Int("vocab", 0, 1), column: s.Text("column", idsColumn)}
 		if p.dtype != "" && p.dtype != "uint16" && p.dtype != "uint32" {
 			s.Fail("dtype=%s: uint16 or uint32 is wanted", p.dtype)
 		}
@@ -80,13 +84,14 @@ var tokenIDs = spec.Kind[Source]{
 
 // textSpec is what the text of either says.
 type textSpec struct {
-	made                    bool // ids
-	val, train              string
-	tokenizer, unit, column string // of texts
-	dtype                   string // of ids
-	vocab                   int    // of ids
-	masked                  bool   // whether mask was said
-	how                     packing
+	made            bool // ids
+	val, train      string
+	tokenizer, unit string // of texts
+	column          string // of tables
+	dtype           string // of ids
+	vocab           int    // of ids
+	masked          bool   // whether mask was said
+	how             packing
 }
 
 func (p *textSpec) parse(s *spec.Spec) {
@@ -111,7 +116,7 @@ func (p textSpec) text() string {
 	}
 	add("tokenizer", p.tokenizer, p.tokenizer != "")
 	add("unit", p.unit, p.unit != "" && p.unit != "line")
-	add("column", p.column, p.column != "" && p.column != "text")
+	add("column", p.column, p.column != map[bool]string{true: idsColumn, false: "text"}[p.made])
 	add("dtype", p.dtype, p.dtype != "")
 	add("vocab", p.vocab, p.vocab > 0)
 	add("mask-token", p.how.maskToken, p.how.maskToken >= 0)
@@ -182,7 +187,7 @@ func (p textSpec) ids(o Opening, t *tokenizer.Tokenizer, files string, notes *[]
 	if len(found) > 1 {
 		return nil, fmt.Errorf("%s: %d files have such a name; ids are read of one", files, len(found))
 	}
-	s, err := p.foreign(found[0])
+	s, err := p.foreign(o, found[0], notes)
 	if err != nil {
 		return nil, err
 	}
@@ -196,8 +201,10 @@ func (p textSpec) ids(o Opening, t *tokenizer.Tokenizer, files string, notes *[]
 }
 
 // foreign opens a file of ids.
-func (p textSpec) foreign(path string) (*ids, error) {
-	switch ext := strings.ToLower(filepath.Ext(path)); ext {
+func (p textSpec) foreign(o Opening, path string, notes *[]string) (*ids, error) {
+	switch extension(path) {
+	case ".parquet", ".jsonl", ".json", ".ndjson":
+		return listedOnce(o, path, p.column, notes)
 	case ".tokens":
 		return openIDs(path)
 	case ".npy":
@@ -208,7 +215,7 @@ func (p textSpec) foreign(path string) (*ids, error) {
 		}
 		return idsOfBin(path, p.dtype)
 	default:
-		return nil, fmt.Errorf("%s: ids are read of .tokens, .npy and .bin", path)
+		return nil, fmt.Errorf("%s: ids are read of .tokens, .npy, .bin, .parquet and .jsonl", path)
 	}
 }
 

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -9,6 +10,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	columns "github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
 	"github.com/lawa-replay/lawa-replay/tokenizer"
 )
@@ -311,6 +317,30 @@ func TestTokens(t *testing.T) {
 	if foreign, err := open("tokens:" + bin + ",dtype=uint16,vocab=700"); err != nil || !slices.EqualFunc(rows(t, foreign.Val, Inputs, nil), rows(t, set.Val, Inputs, nil), slices.Equal[[]int64]) {
 		t.Errorf("uint16: %v", err)
 	}
+	// Tables of lists hold a text in each row.
+	lists, lines := columns.NewListBuilder(memory.DefaultAllocator, arrow.PrimitiveTypes.Int64), ""
+	for _, row := range rows(t, set.Val, Inputs, nil) {
+		lists.Append(true)
+		lists.ValueBuilder().(*columns.Int64Builder).AppendValues(row, nil)
+		text, err := json.Marshal(map[string][]int64{"ids": row})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines += string(text) + "\n"
+	}
+	table := filepath.Join(t.TempDir(), "a.parquet")
+	writeParquet(t, table, "input_ids", lists.NewArray())
+	for _, text := range []string{"tokens:" + table + ",vocab=700", "tokens:" + write(t, "a.jsonl", lines) + ",column=ids,vocab=700"} {
+		if foreign, err := open(text); err != nil || !slices.EqualFunc(rows(t, foreign.Val, Inputs, nil), rows(t, set.Val, Inputs, nil), slices.Equal[[]int64]) {
+			t.Errorf("%s: %v", text, err)
+		} else if foreign.Spec != text+",length=8" {
+			t.Errorf("%s is %s", text, foreign.Spec)
+		}
+	}
+	texts := filepath.Join(t.TempDir(), "b.parquet")
+	some := columns.NewStringBuilder(memory.DefaultAllocator)
+	some.Append("a")
+	writeParquet(t, texts, "input_ids", some.NewArray())
 	data, err := os.ReadFile(kept[0])
 	if err != nil {
 		t.Fatal(err)
@@ -339,6 +369,12 @@ func TestTokens(t *testing.T) {
 		"text:" + path + ",mask=0.15":                              "mask=… needs a token that masks",
 		"text:" + path + ",pack=complete,tokenizer=" + t.TempDir(): "no tokenizer.json, nor vocab.json and merges.txt",
 		"text:" + path + ",length=4000":                            "make no example of length=4000",
+		"tokens:" + texts:                                          "column input_ids of STRING; lists of whole numbers are expected",
+		"tokens:" + table + ",column=ids":                          "no column ids (column=…); it has input_ids",
+		"tokens:" + write(t, "h.jsonl", `{"input_ids": [1, -2]}`):  "row 1: id -2 at place 2",
+		"tokens:" + write(t, "i.jsonl", `{"input_ids": null}`):     "row 1: input_ids: it is null",
+		"tokens:" + write(t, "j.jsonl", `{"input_ids": []}`):       "there are no ids in it",
+		"tokens:" + table + ",vocab=50":                            "with vocab=50",
 		"tokens:" + bin:                                            "dtype=uint16 or dtype=uint32 must be said",
 		"tokens:" + bin + ",dtype=uint16,vocab=50":                 "with vocab=50",
 		"tokens:" + write(t, "f.tokens", "nothing"):                "7 bytes are no file of tokens",
@@ -353,6 +389,20 @@ func TestTokens(t *testing.T) {
 	}
 	if set, err := open("text:" + write(t, "g.jsonl", `{"text": "The tower is 324 metres tall, about the same height"}`+"\n"+`{"text": "as an 81-storey building"}`)); err != nil || set.Val.Len() < 2 {
 		t.Errorf("JSON lines: %v", err)
+	}
+}
+
+// writeParquet writes a table of one column.
+func writeParquet(t *testing.T, path, name string, column arrow.Array) {
+	t.Helper()
+	schema := arrow.NewSchema([]arrow.Field{{Name: name, Type: column.DataType()}}, nil)
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := columns.NewTableFromRecords(schema, []arrow.Record{columns.NewRecord(schema, []arrow.Array{column}, int64(column.Len()))})
+	if err := pqarrow.WriteTable(table, f, 1<<10, nil, pqarrow.DefaultWriterProps()); err != nil {
+		t.Fatal(err)
 	}
 }
 

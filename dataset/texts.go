@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -114,14 +115,12 @@ func (t texts) read(name string, f func(text string, blank bool) error) error {
 	if kind == ".parquet" {
 		return t.parquet(name, opened, f)
 	}
-	var r io.Reader = opened
-	if strings.HasSuffix(strings.ToLower(name), ".gz") {
-		z, err := gzip.NewReader(opened)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		defer z.Close()
-		r, size = z, maxText
+	r, err := unzipped(name, opened)
+	if err != nil {
+		return err
+	}
+	if r != io.Reader(opened) {
+		size = maxText
 	}
 	switch {
 	case kind == ".jsonl" || kind == ".json" || kind == ".ndjson":
@@ -141,6 +140,18 @@ func (t texts) read(name string, f func(text string, blank bool) error) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// unzipped reads a file whose name ends in .gz as what was compressed.
+func unzipped(name string, opened *os.File) (io.Reader, error) {
+	if !strings.HasSuffix(strings.ToLower(name), ".gz") {
+		return opened, nil
+	}
+	z, err := gzip.NewReader(opened)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return z, nil
 }
 
 // lines are a file's lines, or its paragraphs: lines between empty ones.
@@ -188,6 +199,11 @@ func (t texts) lines(r io.Reader, f func(text string, blank bool) error) error {
 
 // jsonLines are the texts of a field of each line.
 func (t texts) jsonLines(r io.Reader, f func(text string, blank bool) error) error {
+	return jsonField(r, t.column, func(text string) error { return f(text, strings.TrimSpace(text) == "") })
+}
+
+// jsonField hands on a field of each row of JSON lines.
+func jsonField[T any](r io.Reader, column string, f func(T) error) error {
 	d := json.NewDecoder(r)
 	for n := 1; ; n++ {
 		var row map[string]json.RawMessage
@@ -198,25 +214,51 @@ func (t texts) jsonLines(r io.Reader, f func(text string, blank bool) error) err
 		if err != nil {
 			return fmt.Errorf("row %d: %w", n, err)
 		}
-		var text string
-		if raw, ok := row[t.column]; !ok {
-			var names []string
-			for k := range row {
-				names = append(names, k)
-			}
-			slices.Sort(names)
-			return fmt.Errorf("row %d has no field %s (column=…); it has %s", n, t.column, strings.Join(names, ", "))
-		} else if err := json.Unmarshal(raw, &text); err != nil {
-			return fmt.Errorf("row %d: %s: %w", n, t.column, err)
+		raw, ok := row[column]
+		if !ok {
+			return fmt.Errorf("row %d has no field %s (column=…); it has %s", n, column, strings.Join(slices.Sorted(maps.Keys(row)), ", "))
 		}
-		if err := f(text, strings.TrimSpace(text) == ""); err != nil {
+		var value T
+		err = json.Unmarshal(raw, &value)
+		if err == nil && string(raw) == "null" {
+			err = errors.New("it is null")
+		}
+		if err != nil {
+			return fmt.Errorf("row %d: %s: %w", n, column, err)
+		}
+		if err := f(value); err != nil {
 			return err
 		}
 	}
 }
 
 // parquet are the texts of a column.
-func (t texts) parquet(name string, opened *os.File, f func(text string, blank bool) error) (err error) {
+func (t texts) parquet(name string, opened *os.File, f func(text string, blank bool) error) error {
+	return parquetColumn(name, opened, t.column, func(col arrow.Array, n int) error {
+		var value func(int) string
+		switch c := col.(type) {
+		case *columns.String:
+			value = c.Value
+		case *columns.LargeString:
+			value = c.Value
+		default:
+			return fmt.Errorf("column %s of %s; texts are expected", t.column, arrow.Type(col.DataType().ID()))
+		}
+		for i := range col.Len() {
+			if col.IsNull(i) {
+				return fmt.Errorf("row %d has no %s", n+i+1, t.column)
+			}
+			text := strings.Clone(value(i))
+			if err := f(text, strings.TrimSpace(text) == ""); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// parquetColumn hands on a column, one that holds lists too, some rows at a time, with how many rows came before.
+func parquetColumn(name string, opened *os.File, column string, f func(col arrow.Array, n int) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil { // the library panics on some damaged files
 			err = fmt.Errorf("%s: %v", name, r)
@@ -227,19 +269,22 @@ func (t texts) parquet(name string, opened *os.File, f func(text string, blank b
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	defer in.Close()
-	column := in.MetaData().Schema.ColumnIndexByName(t.column)
-	if column < 0 {
-		var names []string
-		for i := range in.MetaData().Schema.NumColumns() {
-			names = append(names, in.MetaData().Schema.Column(i).Path())
+	at := -1
+	var names []string
+	for i := range in.MetaData().Schema.NumColumns() {
+		root, _, _ := strings.Cut(in.MetaData().Schema.Column(i).Path(), ".")
+		if names = append(names, root); root == column {
+			at = i
 		}
-		return fmt.Errorf("%s: no column %s (column=…); it has %s", name, t.column, strings.Join(names, ", "))
+	}
+	if at < 0 {
+		return fmt.Errorf("%s: no column %s (column=…); it has %s", name, column, strings.Join(names, ", "))
 	}
 	r, err := pqarrow.NewFileReader(in, pqarrow.ArrowReadProperties{BatchSize: 1 << 12}, memory.DefaultAllocator)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	rows, err := r.GetRecordReader(context.Background(), []int{column}, nil)
+	rows, err := r.GetRecordReader(context.Background(), []int{at}, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -247,24 +292,10 @@ func (t texts) parquet(name string, opened *os.File, f func(text string, blank b
 	n := 0
 	for rows.Next() {
 		col := rows.Record().Column(0)
-		var value func(int) string
-		switch c := col.(type) {
-		case *columns.String:
-			value = c.Value
-		case *columns.LargeString:
-			value = c.Value
-		default:
-			return fmt.Errorf("%s: column %s of %s; texts are expected", name, t.column, arrow.Type(col.DataType().ID()))
+		if err := f(col, n); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		for i := range col.Len() {
-			if n++; col.IsNull(i) {
-				return fmt.Errorf("%s: row %d has no %s", name, n, t.column)
-			}
-			text := strings.Clone(value(i))
-			if err := f(text, strings.TrimSpace(text) == ""); err != nil {
-				return err
-			}
-		}
+		n += col.Len()
 	}
 	if err := rows.Err(); err != nil && err != io.EOF {
 		return fmt.Errorf("%s: %w", name, err)

@@ -140,7 +140,10 @@ func mark(small bool) string {
 
 // legendOf explains the columns.
 func legendOf(s *analysis.Summary) []string {
-	out := []string{"baseline: each checkpoint with its own batch-norm statistics."}
+	out := []string{"baseline: each checkpoint itself."}
+	if slices.ContainsFunc(s.Basis, func(b string) bool { return strings.Contains(b, "batch-norm") }) {
+		out[0] = "baseline: each checkpoint with its own batch-norm statistics."
+	}
 	for _, l := range s.Schemes {
 		if (l.Scheme == "lawa:k=1" || l.Scheme == "last") && strings.HasPrefix(l.Policy, "recompute") {
 			out[0] += " k = 1: the same weights with new statistics, so that what averaging adds can be told from what they do."
