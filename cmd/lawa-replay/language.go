@@ -12,13 +12,15 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/evaluator/task"
+	"github.com/lawa-replay/lawa-replay/importer"
 	"github.com/lawa-replay/lawa-replay/internal/input"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/tokenizer"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
-// homes are the folders that a trajectory's checkpoints of other programs lie in, and beneath which, the newest first.
+// homes are the folders that a trajectory's checkpoints of other programs lie in, and beneath which, the newest first; and the one
+// in which an import kept what lay there.
 func homes(t *trajectory.Trajectory) []string {
 	var out []string
 	for i := len(t.Checkpoints) - 1; i >= 0; i-- {
@@ -37,7 +39,7 @@ func homes(t *trajectory.Trajectory) []string {
 			out = append(out, path)
 		}
 	}
-	return out
+	return append(out, filepath.Join(t.Dir, importer.SidesDir))
 }
 
 // configured reads the network out of the config.json in the folders of runs' checkpoints; "" where there is none. All must say the
