@@ -114,7 +114,7 @@ func (u *Understood) Trajectory(dir string, m trajectory.Meta) (*trajectory.Traj
 	return trajectory.Linked(dir, u.files, u.Meta(m), list, opened)
 }
 
-// Copy writes a checkpoint's weights into the trajectory and records it, with what lies beside it in SidesDir.
+// Copy writes a checkpoint's weights into the trajectory and records it, with what lies beside it in trajectory.SourceDir.
 func Copy(ctx context.Context, r *trajectory.Recorder, f Found) error {
 	if err := safetensors.Holds(f.c.Tensors()); err != nil {
 		return hint.With(fmt.Errorf("%s: copying it: %w", f.Source, err), "link", "leaves it where it is")
@@ -131,7 +131,7 @@ func Copy(ctx context.Context, r *trajectory.Recorder, f Found) error {
 		})
 	})
 	if err == nil {
-		err = keepSides(r.Dir, f.Source)
+		err = keepSides(r, f.Source)
 	}
 	if err != nil {
 		return err

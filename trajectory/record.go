@@ -1,6 +1,7 @@
 package trajectory
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 	"github.com/lawa-replay/lawa-replay/internal/hint"
+	"github.com/lawa-replay/lawa-replay/internal/input"
 )
 
 // ErrLocked is the error, wrapped, of a trajectory that another process writes.
@@ -220,4 +222,23 @@ func (r *Recorder) DropStates(index int) error {
 		}
 	}
 	return nil
+}
+
+// SourceDir is the folder of a trajectory that holds small files which lay beside the newest checkpoint that was imported: of what
+// network it is, and by which tokenizer.
+const SourceDir = "source"
+
+// KeepSource keeps such a file by its name, in place of an older one.
+func (r *Recorder) KeepSource(name string, data []byte) error {
+	name = filepath.Join(SourceDir, name)
+	if have, err := input.ReadFile(filepath.Join(r.Dir, name), input.Text); err == nil && bytes.Equal(have, data) {
+		return nil
+	}
+	if err := atomicfile.MkdirBelow(r.Dir, SourceDir); err != nil {
+		return err
+	}
+	return atomicfile.WriteBelow(r.Dir, name, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	}, func() error { return nil })
 }

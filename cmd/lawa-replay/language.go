@@ -12,7 +12,6 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/dataset"
 	"github.com/lawa-replay/lawa-replay/evaluator/task"
-	"github.com/lawa-replay/lawa-replay/importer"
 	"github.com/lawa-replay/lawa-replay/internal/input"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/tokenizer"
@@ -39,7 +38,7 @@ func homes(t *trajectory.Trajectory) []string {
 			out = append(out, path)
 		}
 	}
-	return append(out, filepath.Join(t.Dir, importer.SidesDir))
+	return append(out, filepath.Join(t.Dir, trajectory.SourceDir))
 }
 
 // configured reads the network out of the config.json in the folders of runs' checkpoints; "" where there is none. All must say the
