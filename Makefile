@@ -56,7 +56,7 @@ bench: build
 
 fuzz: setup
 	@$(cgo) && for f in FuzzTrajectory:trajectory FuzzAnswer:evaluator/worker FuzzParse:results FuzzReadHeader:checkpoint/safetensors FuzzPickle:checkpoint/pickle FuzzOpen:checkpoint/formats FuzzPickled:checkpoint/formats FuzzDCP:checkpoint/formats \
-	  FuzzIndex:checkpoint/formats FuzzLog:importer FuzzName:importer FuzzIDX:dataset FuzzNPY:dataset FuzzJPEG:dataset FuzzStore:dataset FuzzIDs:dataset FuzzConfig:model FuzzOpen:tokenizer FuzzDecode:dataset/picture; do \
+	  FuzzIndex:checkpoint/formats FuzzLog:importer FuzzName:importer FuzzIDX:dataset FuzzNPY:dataset FuzzJPEG:dataset FuzzStore:dataset FuzzStore:results/examples FuzzIDs:dataset FuzzConfig:model FuzzOpen:tokenizer FuzzDecode:dataset/picture; do \
 	  go test -run '^$$' -fuzz "^$${f%%:*}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$${f##*:}" || exit 1; done
 
 torture: build

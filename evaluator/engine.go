@@ -18,6 +18,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/results/examples"
 	"github.com/lawa-replay/lawa-replay/sweep"
 )
 
@@ -37,6 +38,9 @@ type Engine struct {
 	Set     *dataset.Set
 	BNSplit dataset.Split // for policy recompute
 	BNBatch int
+
+	// Examples is where Record keeps what each example gave; nil keeps nothing.
+	Examples *examples.Store
 
 	sources map[bn.Policy]*BNSource // for each policy that was asked for
 	given   bool                    // Workers was asked for
@@ -136,8 +140,8 @@ func (e *Engine) BNSource(policy bn.Policy) (*BNSource, error) {
 }
 
 // Validate evaluates one set of float values (in the network's flat order) on a split, which all workers
-// share between them.
-func (e *Engine) Validate(ctx context.Context, weights []float32, data *Data) ([]Value, error) {
+// share between them. The set is what each example gave, where the task tells it.
+func (e *Engine) Validate(ctx context.Context, weights []float32, data *Data) ([]Value, examples.Set, error) {
 	size, n := e.batch(), data.feed.Len()
 	batches := (n + size - 1) / size
 	workers := min(e.Workers, batches)
@@ -160,9 +164,9 @@ func (e *Engine) Validate(ctx context.Context, weights []float32, data *Data) ([
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return values(scores.Values()), nil
+	return values(scores.Values()), each(scores), nil
 }
 
 // Recompute recomputes the batch-norm statistics of weights in place, by a pass over the data in batches of

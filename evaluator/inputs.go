@@ -49,10 +49,10 @@ func (e *Engine) inputs(policy bn.Policy, split dataset.Split) (sweep.Inputs, er
 func (e *Engine) Metrics() []metric.Metric { return e.task().Metrics() }
 
 // Record evaluates a new checkpoint as the baseline (its own statistics) on a split, and puts the
-// evaluation and its metrics into the checkpoint's line, where sweeps will find it.
+// evaluation and its metrics into the checkpoint's line, where sweeps will find it; what each example gave goes into Examples.
 func (e *Engine) Record(ctx context.Context, c *trajectory.Checkpoint, weights []float32, data *Data) error {
 	split := data.Split()
-	v, err := e.Validate(ctx, weights, data)
+	v, set, err := e.Validate(ctx, weights, data)
 	if err != nil {
 		return err
 	}
@@ -64,6 +64,11 @@ func (e *Engine) Record(ctx context.Context, c *trajectory.Checkpoint, weights [
 	raw, err := json.Marshal(sweep.Evaluation{Inputs: in, Values: v})
 	if err != nil {
 		return err
+	}
+	if e.Examples != nil && set != nil {
+		if err := e.Examples.Put(in.Key(), set); err != nil {
+			return err
+		}
 	}
 	if c.Known == nil {
 		c.Known = map[string]trajectory.RawJSON{}

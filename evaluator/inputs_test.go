@@ -50,7 +50,7 @@ func TestSeveralInputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer data.Free()
-	values, err := e.Validate(context.Background(), weights, data)
+	values, _, err := e.Validate(context.Background(), weights, data)
 	if err != nil || math.Abs(float64(values[0].Value)-want) > 1e-6 || values[0].N != 2 {
 		t.Errorf("%v, %v, expected %v", values, err, want)
 	}
@@ -77,7 +77,7 @@ func TestWithoutRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer data.Free()
-		if values[i], err = s.engine(2).Validate(context.Background(), weights, data); err != nil {
+		if values[i], _, err = s.engine(2).Validate(context.Background(), weights, data); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/evaluator/task"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/results/examples"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -105,6 +106,14 @@ func (d *Data) add(s *torch.Scope, m model.Instance, from int, b *device.Batch, 
 		return err
 	}
 	return scores.AddOf(from, hidden, func(s *torch.Scope, rows *torch.Tensor) *torch.Tensor { return net.Head(s, rows, model.Evaluate) }, b)
+}
+
+// each is what each example gave, nil where the task does not tell it.
+func each(s task.Scores) examples.Set {
+	if s, ok := s.(task.ExampleScores); ok {
+		return s.Examples()
+	}
+	return nil
 }
 
 // values are a task's, as sweeps keep them.

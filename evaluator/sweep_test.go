@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
 	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/results/examples"
 	"github.com/lawa-replay/lawa-replay/sweep"
 	"github.com/lawa-replay/lawa-replay/trainer"
 	"github.com/lawa-replay/lawa-replay/trajectory"
@@ -56,8 +58,15 @@ func small(t *testing.T) trained {
 		t.Fatal(err)
 	}
 	defer val.Free()
+	kept, err := examples.Open(filepath.Join(rec.Dir, trajectory.ExamplesDir), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
 	hooks := trainer.Hooks{Checkpoint: func(c *trajectory.Checkpoint, values []float32) error {
-		return NewEngine(net, torch.CPU, 0, 2).Record(context.Background(), c, values, val)
+		e := NewEngine(net, torch.CPU, 0, 2)
+		e.Examples = kept
+		return e.Record(context.Background(), c, values, val)
 	}}
 	if err := trainer.Run(context.Background(), recipe, rec, hooks); err != nil {
 		t.Fatal(err)
@@ -108,6 +117,44 @@ func (s trained) table(dir string) (*results.Table, []byte) {
 	return table, text
 }
 
+// keptEach checks that what each example gave is kept of every row, and has the row's value and error.
+func (s trained) keptEach(table *results.Table, dir string) {
+	s.t.Helper()
+	kept, err := examples.Read(nil, filepath.Join(dir, "store"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer kept.Close()
+	for _, r := range table.Rows {
+		set, ok, err := kept.Get(r.Key)
+		if err != nil || !ok {
+			s.t.Errorf("%s at epoch %v: what each example gave is not kept: %v", r.Scheme, r.Epoch, err)
+			continue
+		}
+		m, ok := set.Find(r.Metric)
+		mean, stderr, n := m.Mean()
+		if !ok || math.Abs(mean-r.Value) > 1e-6*math.Abs(r.Value) || math.Abs(stderr-r.StdErr) > 1e-6*r.StdErr || n != r.N {
+			s.t.Errorf("%s of %s at epoch %v: %v ± %v over %d examples, the row says %v ± %v over %d", r.Metric, r.Scheme, r.Epoch, mean, stderr, n, r.Value, r.StdErr, r.N)
+		}
+	}
+}
+
+// Of a training log that kept nothing of its examples the baseline is evaluated again, once.
+func TestBaselineWithoutExamples(t *testing.T) {
+	s := small(t)
+	if err := os.RemoveAll(filepath.Join(s.run.Dir, trajectory.ExamplesDir)); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "sweep")
+	for _, want := range []sweep.Summary{{Evaluations: 7, Missing: 7, Evaluated: 7}, {Evaluations: 7, Recorded: 4}} {
+		if sum, err := s.sweep(context.Background(), dir, 2, "copy", "lawa:k=2"); err != nil || sum != want {
+			t.Errorf("%+v, %v, expected %+v", sum, err, want)
+		}
+		table, _ := s.table(dir)
+		s.keptEach(table, dir)
+	}
+}
+
 func TestSweep(t *testing.T) {
 	s := small(t)
 	ctx := context.Background()
@@ -121,6 +168,7 @@ func TestSweep(t *testing.T) {
 		t.Fatalf("%+v, %v, expected %+v", sum, err, want)
 	}
 	table, first := s.table(dir)
+	s.keptEach(table, dir)
 	if rows := (4 + 4 + 3) * 3 * 3; len(table.Rows) != rows {
 		t.Errorf("%d rows, expected %d", len(table.Rows), rows)
 	}

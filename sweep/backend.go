@@ -8,6 +8,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
+	"github.com/lawa-replay/lawa-replay/results/examples"
 	"github.com/lawa-replay/lawa-replay/results/metric"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -64,7 +65,8 @@ func (s *Slots) close() error {
 type Slot interface {
 	// Group is how many units it takes at once, at most.
 	Group() int
-	// Evaluate calls Release of each unit when it has no more use for the weights, and Done for each of its splits.
+	// Evaluate calls Release of each unit when it has no more use for the weights, and Done for each of its splits, Keep before it
+	// where it knows what each example gave.
 	// An error ends the sweep, unless Failed marks it.
 	Evaluate(ctx context.Context, units []*Unit) error
 	Close() error
@@ -82,6 +84,7 @@ type Unit struct {
 	Statistics bn.Statistics
 
 	release func()
+	keep    func(split int, set examples.Set) error
 	done    func(split int, values []Value) error
 	mu      sync.Mutex
 	given   []bool // by split: Done was called
@@ -111,6 +114,17 @@ func (u *Unit) Done(split int, values []Value) error {
 		return nil // of an evaluation that failed later, and was tried once more
 	}
 	return u.done(split, values)
+}
+
+// Keep takes what each example of Splits[split] gave, before Done. Its error ends the sweep.
+func (u *Unit) Keep(split int, set examples.Set) error {
+	u.mu.Lock()
+	again := u.given[split]
+	u.mu.Unlock()
+	if again || len(set) == 0 {
+		return nil
+	}
+	return u.keep(split, set)
 }
 
 // complete is an error where a split was given no values.

@@ -75,11 +75,14 @@ func (s Stores) numerics() (map[string]bool, error) {
 }
 
 // Join puts what others have of a plan's evaluations into the store, too, with what is in their averages. It returns
-// how many there were.
+// how many evaluations there were; what each example gave comes along.
 func (s *Store) Join(p *Plan, others Stores) (int, error) {
 	var cells []Cell
 	n := 0
 	for _, c := range p.Cells {
+		if err := s.joinExamples(c.Key, others); err != nil {
+			return n, err
+		}
 		if s.Has(c.Key) {
 			continue
 		}
@@ -102,4 +105,21 @@ func (s *Store) Join(p *Plan, others Stores) (int, error) {
 		return n, err
 	}
 	return n, s.Sync()
+}
+
+// joinExamples puts what others know of an evaluation's examples into the store, too. What is damaged is told and left out.
+func (s *Store) joinExamples(key string, others Stores) error {
+	if s.Examples.Has(key) {
+		return nil
+	}
+	for _, o := range others {
+		set, ok, err := o.Examples.Get(key)
+		if err != nil {
+			s.note(Note{Text: err.Error()})
+		}
+		if ok {
+			return s.Examples.Put(key, set)
+		}
+	}
+	return nil
 }

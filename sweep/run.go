@@ -4,21 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/results/examples"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
 // Options say how a plan is run. They change no number.
 type Options struct {
-	Memory   int64             // budget in bytes for averaging (see averaging.Options), and up to half of it for evaluating; 0 sets none
-	Others   Stores            // of other processes, whose evaluations are not made again
-	Start    func(missing int) // told how many evaluations are to be made
-	Progress func(done, total int)
-	Note     func(Note) // told what people should know
+	Memory int64  // budget in bytes for averaging (see averaging.Options), and up to half of it for evaluating; 0 sets none
+	Others Stores // of other processes, whose evaluations are not made again
+	// NoExamples leaves out what each example gave. Otherwise a baseline of the training log of which that is not known is evaluated
+	// again.
+	NoExamples bool
+	Start      func(missing int) // told how many evaluations are to be made
+	Progress   func(done, total int)
+	Note       func(Note) // told what people should know
 }
 
 // Summary counts what a run did.
@@ -27,13 +32,23 @@ type Summary struct {
 	Missing     int // of them, neither in a store nor in the training log
 	Evaluated   int // of those, evaluated now
 	Recorded    int // of them, taken from the training log
+	Without     int // of those of which it is wanted, the ones in a store of which it is not known what each example gave
 }
 
 // Run evaluates the cells of a plan that neither the training logs nor a store has, and puts them into the store. When
 // ctx ends it returns ctx's error, and what was finished is in the store.
 func Run(ctx context.Context, p *Plan, b Backend, store *Store, o Options) (Summary, error) {
 	sum := Summary{Evaluations: len(p.Cells)}
-	missing, recorded := p.Missing(append(Stores{store}, o.Others...)...)
+	stores := append(Stores{store}, o.Others...)
+	missing, recorded := p.Missing(stores...)
+	if !o.NoExamples {
+		lacking, err := p.keepRecorded(store, stores)
+		if err != nil {
+			return sum, err
+		}
+		missing, recorded = append(missing, lacking...), recorded-len(lacking)
+		sum.Without = p.without(missing, stores)
+	}
 	sum.Missing, sum.Recorded = len(missing), recorded
 	if o.Start != nil {
 		o.Start(len(missing))
@@ -60,6 +75,55 @@ func (p *Plan) Missing(stores ...*Store) (missing []Cell, recorded int) {
 		}
 	}
 	return missing, recorded
+}
+
+// trained is where a trajectory keeps what each example gave in the evaluations of its training log.
+func trained(t *trajectory.Trajectory) string { return filepath.Join(t.Dir, trajectory.ExamplesDir) }
+
+// keepRecorded puts what each example gave in the training logs' evaluations into the store, and lists the cells of which neither a
+// trajectory nor a store knows it.
+func (p *Plan) keepRecorded(store *Store, stores Stores) (lacking []Cell, err error) {
+	var own *examples.Store
+	for _, c := range p.Cells {
+		if _, ok := p.recorded[c.Key]; !ok || slices.ContainsFunc(stores, func(s *Store) bool { return s.Examples.Has(c.Key) || s.Has(c.Key) }) {
+			continue
+		}
+		if own == nil {
+			var dirs []string
+			for _, t := range p.Spec.Trajectories {
+				dirs = append(dirs, trained(t))
+			}
+			if own, err = examples.Read(store.note, dirs...); err != nil {
+				return nil, err
+			}
+			defer own.Close()
+		}
+		set, ok, err := own.Get(c.Key)
+		if err != nil {
+			store.note(Note{Text: fmt.Sprintf("%v: it is evaluated again", err)})
+		}
+		if !ok {
+			lacking = append(lacking, c)
+		} else if err := store.Examples.Put(c.Key, set); err != nil {
+			return nil, err
+		}
+	}
+	return lacking, nil
+}
+
+// without counts the cells that are in a store, and of which none knows what each example gave.
+func (p *Plan) without(missing []Cell, stores Stores) int {
+	n := 0
+	skip := map[string]bool{}
+	for _, c := range missing {
+		skip[c.Key] = true
+	}
+	for _, c := range p.Cells {
+		if !skip[c.Key] && !slices.ContainsFunc(stores, func(s *Store) bool { return s.Examples.Has(c.Key) }) {
+			n++
+		}
+	}
+	return n
 }
 
 // run is the evaluation of some cells.
@@ -177,10 +241,19 @@ func (r *run) units(run int, o *averaging.Output) []*Unit {
 				o.Release()
 			}
 		}
+		u.keep = func(split int, set examples.Set) error { return r.keepExamples(cells[split], set) }
 		u.done = func(split int, values []Value) error { return r.keep(cells[split], values) }
 		units = append(units, u)
 	}
 	return units
+}
+
+// keepExamples puts what each example gave into the store.
+func (r *run) keepExamples(c Cell, set examples.Set) error {
+	if r.NoExamples {
+		return nil
+	}
+	return r.store.Examples.Put(c.Key, set)
 }
 
 // keep puts the values of a cell into the store.

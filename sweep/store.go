@@ -11,10 +11,12 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 	"github.com/lawa-replay/lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/results/examples"
 )
 
 // Store keeps evaluations in a folder, so that a sweep can be interrupted, extended, and shared: records appended to
-// segments (see record), and the coefficients of their averages (see KeepAverages). One process at a time may use it.
+// segments (see record), the coefficients of their averages (see KeepAverages), and what each example gave (Examples). One process at
+// a time may use it.
 //
 // A record reaches the system at once, so that a kill loses nothing that Put returned from, and the disk within a
 // second: of what a power cut takes, the rest of a torn record is cut off.
@@ -23,6 +25,9 @@ type Store struct {
 	limit int64      // a segment that has grown to this is followed by another
 	note  func(Note) // told what was found but cannot be used
 	alone bool       // no other process adds to it; else it is only read
+
+	// Examples holds what each example gave in the evaluations, of those of which it is known.
+	Examples *examples.Store
 
 	mu       sync.Mutex
 	index    map[storeKey]place
@@ -76,6 +81,9 @@ func OpenStore(dir string, note func(Note)) (*Store, error) {
 	if err == nil {
 		err = s.findOld()
 	}
+	if err == nil {
+		s.Examples, err = examples.Open(dir, s.note)
+	}
 	if err != nil {
 		s.Close()
 		return nil, err
@@ -87,7 +95,11 @@ func OpenStore(dir string, note func(Note)) (*Store, error) {
 // empty.
 func ReadStore(dir string, note func(Note)) (*Store, error) {
 	s := &Store{dir: dir, note: orNobody(note), index: map[storeKey]place{}}
-	if err := s.readAll(); err != nil {
+	err := s.readAll()
+	if err == nil {
+		s.Examples, err = examples.Read(s.note, dir)
+	}
+	if err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -281,9 +293,10 @@ func (s *Store) open(name string) (*os.File, error) {
 
 // Sync makes what was put last.
 func (s *Store) Sync() error {
+	err := s.Examples.Sync()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.finish()
+	return errors.Join(err, s.finish())
 }
 
 // Close is Sync, and the end of the store's use.
@@ -293,7 +306,11 @@ func (s *Store) Close() error {
 	for _, f := range s.segments {
 		f.Close()
 	}
-	return s.finish()
+	var err error
+	if s.Examples != nil {
+		err = s.Examples.Close()
+	}
+	return errors.Join(err, s.finish())
 }
 
 // finish makes what was appended last; the next record opens the segment again.

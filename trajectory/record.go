@@ -224,6 +224,10 @@ func (r *Recorder) DropStates(index int) error {
 	return nil
 }
 
+// ExamplesDir is the folder of a trajectory in which its trainer keeps what each example gave in the evaluations of the log
+// (results/examples).
+const ExamplesDir = "examples"
+
 // SourceDir is the folder of a trajectory that holds small files which lay beside the newest checkpoint that was imported: of what
 // network it is, and by which tokenizer.
 const SourceDir = "source"

@@ -66,7 +66,7 @@ func (o sweepOptions) open(ctx context.Context, cmd *cobra.Command, runs []strin
 	if err != nil {
 		return nil, wrong(cmd, err)
 	}
-	j := &job{close: func() {}}
+	j := &job{close: func() {}, noExamples: o.noExamples}
 	if j.spec, j.memory, err = o.read(); err != nil {
 		return nil, wrong(cmd, err)
 	}

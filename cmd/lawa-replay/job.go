@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
@@ -22,8 +23,10 @@ type job struct {
 	spec    sweep.Spec
 	backend sweep.Backend
 	memory  int64
-	from    string // where the user is, if not in the process's folder
-	close   func()
+	// noExamples keeps nothing of what each example gave.
+	noExamples bool
+	from       string // where the user is, if not in the process's folder
+	close      func()
 }
 
 // plan finds the evaluations, and says what was found and is not used.
@@ -78,11 +81,13 @@ func (j *job) run(ctx context.Context, p *sweep.Plan, dir string, shard *sweep.S
 	}
 	defer others.Close()
 	sum, err := sweep.Run(ctx, p, j.backend, into.Store, sweep.Options{
-		Memory:   j.memory,
-		Others:   others,
-		Note:     note,
-		Progress: func(done, _ int) { bar.set(done) },
-		Start:    func(total int) { bar.close(); bar = newProgress(ctx, "sweep", total) },
+		Memory: j.memory,
+		Others: others,
+
+		NoExamples: j.noExamples,
+		Note:       note,
+		Progress:   func(done, _ int) { bar.set(done) },
+		Start:      func(total int) { bar.close(); bar = newProgress(ctx, "sweep", total) },
 	})
 	bar.close()
 	if errors.Is(err, context.Canceled) {
@@ -90,6 +95,9 @@ func (j *job) run(ctx context.Context, p *sweep.Plan, dir string, shard *sweep.S
 	}
 	if err != nil {
 		return err
+	}
+	if n := sum.Without; n > 0 {
+		say("note: of %s already in the store it is not known what each example gave, so that compare and best cannot take them (a sweep into another folder keeps it)", english.Plural(n, "evaluation", ""))
 	}
 	return done(sum, append(sweep.Stores{into.Store}, others...))
 }

@@ -51,8 +51,9 @@ one into it.`,
 		f := *all.Lookup(name)
 		usage, _, _ := strings.Cut(f.Usage, " (default")
 		f.Usage = usage + " (default: as planned)"
-		if f.DefValue = "0"; f.Value.Type() == "string" { // what the help leaves out
-			f.DefValue = ""
+		f.DefValue = map[string]string{"string": "", "bool": "false"}[f.Value.Type()] // what the help leaves out
+		if f.DefValue == "" && f.Value.Type() != "string" {
+			f.DefValue = "0"
 		}
 		c.Flags().AddFlag(&f)
 	}

@@ -17,7 +17,7 @@ type sweepOptions struct {
 	foreignOptions
 	epochs, split, worker      string
 	workers                    int
-	splitHalf                  bool
+	splitHalf, noExamples      bool
 	workerTimeout, workerStart time.Duration
 }
 
@@ -29,6 +29,7 @@ func (o *sweepOptions) flags(f *pflag.FlagSet) {
 	o.foreignOptions.flags(f)
 	f.StringVar(&o.split, "split", "", "splits to evaluate: val, train, or those of the worker (default: val; of a worker all)")
 	f.BoolVar(&o.splitHalf, "split-half", false, "evaluate each split by halves too (val-half1, val-half2), so that a scheme can be chosen on one and reported on the other: plot speedup --split-half")
+	f.BoolVar(&o.noExamples, "no-examples", false, "do not keep what each example gave (about 4 bytes an example and evaluation), which compare and best need")
 	f.StringVar(&o.worker, "worker", "", "evaluate by this command instead of a network of this program")
 	f.DurationVar(&o.workerTimeout, "worker-timeout", 10*time.Minute, "time limit for one evaluation of a worker")
 	f.DurationVar(&o.workerStart, "worker-start-timeout", 2*time.Minute, "time limit for the start of a worker")
@@ -37,7 +38,7 @@ func (o *sweepOptions) flags(f *pflag.FlagSet) {
 
 // machineFlags are those that say how a machine evaluates. They change no number, but for the kind of device, and may
 // be others on each machine that evaluates a part of a plan.
-var machineFlags = []string{"device", "workers", "memory", "batch-size", "verify", "worker-timeout", "worker-start-timeout"}
+var machineFlags = []string{"device", "workers", "memory", "batch-size", "verify", "no-examples", "worker-timeout", "worker-start-timeout"}
 
 // read reads the flags as far as that goes without opening anything. Policies are nil where none are given.
 func (o sweepOptions) read() (s sweep.Spec, memory int64, err error) {

@@ -23,6 +23,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 	"github.com/lawa-replay/lawa-replay/model"
+	"github.com/lawa-replay/lawa-replay/results/examples"
 	"github.com/lawa-replay/lawa-replay/trainer"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -338,6 +339,10 @@ func train(ctx context.Context, o trainOptions, net model.Network, set *dataset.
 	}
 	engine := evaluator.NewEngine(net, on, 0, runtime.NumCPU())
 	engine.Precision = recipe.Precision
+	if engine.Examples, err = examples.Open(filepath.Join(rec.Dir, trajectory.ExamplesDir), sayNote); err != nil {
+		return err
+	}
+	defer engine.Examples.Close()
 	if _, ok := model.LanguageOf(net); ok {
 		if o.config.LabelSmoothing > 0 || o.config.Mixup > 0 {
 			return fmt.Errorf("label smoothing and mixup are of classes: %s predicts tokens", net.Spec())

@@ -10,6 +10,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/dataset/device"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/results/examples"
 	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 
@@ -104,6 +105,15 @@ func (r *classScores) Values() []Value {
 	out := []Value{mean(metric.Loss, r.loss, nil), mean(metric.Top1, r.within(1), nil)}
 	if r.classes.Load() > 5 {
 		out = append(out, mean(metric.Top5, r.within(5), nil))
+	}
+	return out
+}
+
+// Examples implements ExampleScores.
+func (r *classScores) Examples() examples.Set {
+	out := examples.Set{examples.Of(metric.Loss.Name, r.loss, nil), examples.Of(metric.Top1.Name, r.within(1), nil)}
+	if r.classes.Load() > 5 {
+		out = append(out, examples.Of(metric.Top5.Name, r.within(5), nil))
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/dataset/device"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/results/examples"
 	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 
@@ -247,6 +248,19 @@ func (r *tokenScores) Values() []Value {
 		bits.Value /= math.Ln2
 		bits.StdErr /= math.Ln2
 		out = append(out, bits)
+	}
+	return out
+}
+
+// Examples implements ExampleScores: sums over the tokens that are scored, or the bytes of the text.
+func (r *tokenScores) Examples() examples.Set {
+	out := examples.Set{examples.Of(metric.Loss.Name, r.loss, r.size), examples.Of(metric.Top1.Name, r.hits, r.size)}
+	if r.measured.Load() {
+		bits := make([]float64, len(r.loss))
+		for i, l := range r.loss {
+			bits[i] = l / math.Ln2
+		}
+		out = append(out, examples.Of(metric.BitsPerByte.Name, bits, r.bytes))
 	}
 	return out
 }

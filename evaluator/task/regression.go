@@ -8,6 +8,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/dataset/device"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/results/examples"
 	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 
@@ -75,4 +76,9 @@ func (r *valueScores) Add(from int, outputs *torch.Tensor, b *device.Batch) erro
 
 func (r *valueScores) Values() []Value {
 	return []Value{mean(metric.MSE, r.squared, nil), mean(metric.MAE, r.absolute, nil)}
+}
+
+// Examples implements ExampleScores.
+func (r *valueScores) Examples() examples.Set {
+	return examples.Set{examples.Of(metric.MSE.Name, r.squared, nil), examples.Of(metric.MAE.Name, r.absolute, nil)}
 }

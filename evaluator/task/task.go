@@ -13,6 +13,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/dataset/device"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
+	"github.com/lawa-replay/lawa-replay/results/examples"
 	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 
@@ -51,6 +52,11 @@ type Scores interface {
 	Add(from int, outputs *Tensor, b *device.Batch) error
 	// Values are the metrics over all examples.
 	Values() []Value
+}
+
+// ExampleScores are Scores that tell what each example gave, in the metrics that are means over examples.
+type ExampleScores interface {
+	Examples() examples.Set
 }
 
 // Head is the last layer of a network that is had apart from the others: of outputs of theirs, rows × width, it makes rows ×

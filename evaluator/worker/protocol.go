@@ -113,7 +113,9 @@ func (m *Metric) of(values, sizes []json.RawMessage) (err error) {
 			}
 		}
 	}
-	m.Value, m.StdErr, m.N = metric.Mean(m.Values, m.Sizes)
+	if m.Value, m.StdErr, m.N = metric.Mean(m.Values, m.Sizes); m.Sizes != nil && m.N == 0 {
+		return errors.New("sizes of 0 alone")
+	}
 	return nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 	"github.com/lawa-replay/lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/results/examples"
 	"github.com/lawa-replay/lawa-replay/results/metric"
 	"github.com/lawa-replay/lawa-replay/sweep"
 	"github.com/lawa-replay/lawa-replay/trajectory"
@@ -176,9 +177,16 @@ func (s *slot) evaluate(ctx context.Context, u *sweep.Unit) error {
 	}
 	for i, split := range u.Splits {
 		var values []sweep.Value
+		var set examples.Set
 		for _, name := range slices.Sorted(maps.Keys(answer[split])) {
 			m := answer[split][name]
 			values = append(values, sweep.Value{Metric: name, Value: trajectory.Number(m.Value), StdErr: trajectory.Number(m.StdErr), N: m.N})
+			if m.Values != nil {
+				set = append(set, examples.Of(name, m.Values, m.Sizes))
+			}
+		}
+		if err := u.Keep(i, set); err != nil {
+			return err
 		}
 		if err := u.Done(i, values); err != nil {
 			return err

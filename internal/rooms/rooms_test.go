@@ -14,7 +14,7 @@ const module = "github.com/lawa-replay/lawa-replay"
 
 // may lists what each package may import of this module. What is not listed here does not belong.
 var may = map[string][]string{
-	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "checkpoint", "checkpoint/formats", "dataset", "dataset/device", "evaluator", "evaluator/task", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "internal/torch", "model", "optim", "optim/schedule", "plots", "recipes", "results", "sweep", "tokenizer", "trainer", "trajectory"},
+	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "checkpoint", "checkpoint/formats", "dataset", "dataset/device", "evaluator", "evaluator/task", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "internal/torch", "model", "optim", "optim/schedule", "plots", "recipes", "results", "results/examples", "sweep", "tokenizer", "trainer", "trajectory"},
 	"tokenizer":              {"internal/input"},
 	"recipes":                {"internal/input", "internal/spec"},
 	"trajectory":             {"checkpoint", "internal/atomicfile", "internal/hint", "internal/input"},
@@ -33,12 +33,12 @@ var may = map[string][]string{
 	"checkpoint/safetensors": {"checkpoint", "checkpoint/stored", "internal/input"},
 	"averaging":              {"checkpoint", "internal/hint", "internal/input", "internal/spec", "results/metric", "trajectory"},
 	"bn":                     {"checkpoint", "internal/spec"},
-	"sweep":                  {"averaging", "bn", "checkpoint", "internal/atomicfile", "internal/hint", "internal/input", "results", "results/metric", "trajectory"},
-	"evaluator":              {"bn", "checkpoint", "dataset", "dataset/device", "evaluator/task", "internal/hint", "internal/torch", "model", "results/metric", "sweep", "trajectory"},
-	"evaluator/task":         {"checkpoint", "dataset", "dataset/device", "internal/spec", "internal/torch", "results/metric"},
+	"sweep":                  {"averaging", "bn", "checkpoint", "internal/atomicfile", "internal/hint", "internal/input", "results", "results/examples", "results/metric", "trajectory"},
+	"evaluator":              {"bn", "checkpoint", "dataset", "dataset/device", "evaluator/task", "internal/hint", "internal/torch", "model", "results/examples", "results/metric", "sweep", "trajectory"},
+	"evaluator/task":         {"checkpoint", "dataset", "dataset/device", "internal/spec", "internal/torch", "results/examples", "results/metric"},
 	"export":                 {"averaging", "bn", "checkpoint", "checkpoint/formats", "checkpoint/pytorch", "checkpoint/safetensors", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "trajectory"},
 	"results":                {"internal/atomicfile", "internal/input", "results/metric"},
-	"evaluator/worker":       {"bn", "checkpoint", "internal/atomicfile", "internal/input", "results/metric", "sweep", "trajectory"},
+	"evaluator/worker":       {"bn", "checkpoint", "internal/atomicfile", "internal/input", "results/examples", "results/metric", "sweep", "trajectory"},
 	"model":                  {"bn", "checkpoint", "dataset", "internal/hint", "internal/input", "internal/spec", "internal/torch"},
 	"dataset":                {"checkpoint", "checkpoint/pickle", "checkpoint/rebuild", "checkpoint/safetensors", "dataset/picture", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "tokenizer"},
 	"optim":                  {"internal/spec", "internal/torch"},
@@ -46,13 +46,14 @@ var may = map[string][]string{
 	"trainer":                {"checkpoint", "dataset", "dataset/device", "evaluator/task", "internal/torch", "model", "optim", "optim/schedule", "trajectory"},
 	"dataset/picture":        {},
 	"dataset/device":         {"checkpoint", "dataset", "internal/torch"},
-	"analysis":               {"internal/hint", "internal/spec", "results", "results/metric", "trajectory"},
+	"analysis":               {"internal/hint", "internal/spec", "results", "results/examples", "results/metric", "trajectory"},
 	"plots":                  {"analysis", "internal/atomicfile", "internal/hint", "internal/spec", "results", "trajectory"},
 	"bench/average_sweep":    {"averaging", "checkpoint/formats", "trajectory"},
 	"internal/torch":         {"internal/spec"},
 	"internal/spec":          {},
 	"internal/hint":          {},
 	"results/metric":         {},
+	"results/examples":       {"internal/atomicfile", "internal/input", "results/metric"},
 	"internal/atomicfile":    {},
 	"internal/input":         {},
 	"internal/rooms":         {},
@@ -68,7 +69,7 @@ const (
 	gotch     = "github.com/sugarme/gotch"
 )
 
-var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "sweep", "evaluator/worker", "checkpoint/formats", "dataset", "dataset/picture", "optim/schedule", "recipes", "tokenizer"}
+var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "plots", "results", "results/examples", "sweep", "evaluator/worker", "checkpoint/formats", "dataset", "dataset/picture", "optim/schedule", "recipes", "tokenizer"}
 
 func TestArrows(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps,TestImports", module+"/...").Output()

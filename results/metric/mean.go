@@ -40,15 +40,10 @@ func CheckSizes[T float32 | float64](values, sizes []T) error {
 	if len(sizes) != len(values) {
 		return fmt.Errorf("%d values and %d sizes", len(values), len(sizes))
 	}
-	total := 0.0
 	for i, s := range sizes {
 		if !(s >= 0) || math.IsInf(float64(s), 0) {
 			return fmt.Errorf("size %d is %v", i, s)
 		}
-		total += float64(s)
-	}
-	if total == 0 {
-		return fmt.Errorf("%d sizes, all of them 0", len(sizes))
 	}
 	return nil
 }
