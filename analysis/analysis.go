@@ -30,6 +30,7 @@ type Point struct {
 	StdErr      float64   // standard error over examples, mean over runs; NaN where it is not known
 	N           int64     // examples
 	Values      []float64 // of each run
+	Keys        []string  // of the evaluations of each run
 }
 
 // Curve is one scheme under one policy along the epochs, over the runs of a group.
@@ -116,7 +117,7 @@ func over(runs []*results.Series, epoch float64, stopped map[string]bool) (Point
 		p.StdErr += stdErr(q) / n
 		p.Low, p.High = min(p.Low, q.Value), max(p.High, q.Value)
 		p.N = q.N
-		p.Values = append(p.Values, q.Value)
+		p.Values, p.Keys = append(p.Values, q.Value), append(p.Keys, q.Key)
 	}
 	if len(runs) == 1 {
 		p.Value = p.Values[0] // unrounded

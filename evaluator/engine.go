@@ -111,6 +111,12 @@ func (e *Engine) Provenance() map[string]any {
 	return out
 }
 
+// TellsExamples implements sweep.TellsExamples: whether the task does.
+func (e *Engine) TellsExamples() bool {
+	_, ok := e.task().Scores(0).(task.ExampleScores)
+	return ok
+}
+
 // BNSource finds the data of a policy that the engine Supports.
 func (e *Engine) BNSource(policy bn.Policy) (*BNSource, error) {
 	if r := e.sources[policy]; r != nil {

@@ -196,6 +196,7 @@ type Point struct {
 	Seconds              *float64
 	LR                   *float64
 	Tokens               *float64
+	Key                  string // of the evaluation
 }
 
 // Series is one metric along the epochs, for one run, scheme, policy and split.
@@ -223,7 +224,7 @@ func (t *Table) Series(split, metric string) []*Series {
 			index[key] = s
 			out = append(out, s)
 		}
-		s.Points = append(s.Points, Point{r.Epoch, r.Value, r.StdErr, r.N, r.Step, r.Seconds, r.LR, r.Tokens})
+		s.Points = append(s.Points, Point{r.Epoch, r.Value, r.StdErr, r.N, r.Step, r.Seconds, r.LR, r.Tokens, r.Key})
 	}
 	for _, s := range out {
 		slices.SortStableFunc(s.Points, func(a, b Point) int { return cmp.Compare(a.Epoch, b.Epoch) })

@@ -30,6 +30,12 @@ type Backend interface {
 	Open(ctx context.Context, job Job) (*Slots, error)
 }
 
+// TellsExamples is a Backend that knows beforehand whether it tells what each example gave. Of one that never does a baseline in the
+// training log is not evaluated again for it.
+type TellsExamples interface {
+	TellsExamples() bool
+}
+
 // Job is what a backend is opened for.
 type Job struct {
 	Units    int // to be evaluated

@@ -41,6 +41,9 @@ func Run(ctx context.Context, p *Plan, b Backend, store *Store, o Options) (Summ
 	sum := Summary{Evaluations: len(p.Cells)}
 	stores := append(Stores{store}, o.Others...)
 	missing, recorded := p.Missing(stores...)
+	if t, ok := b.(TellsExamples); ok && !t.TellsExamples() {
+		o.NoExamples = true
+	}
 	if !o.NoExamples {
 		lacking, err := p.keepRecorded(store, stores)
 		if err != nil {

@@ -1,0 +1,187 @@
+package analysis
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/lawa-replay/lawa-replay/analysis/paired"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
+	"github.com/lawa-replay/lawa-replay/results/examples"
+	"github.com/lawa-replay/lawa-replay/results/metric"
+)
+
+// Examples gives what each example gave in the evaluations of a metric, and keeps what it has read.
+type Examples struct {
+	kept   *examples.Store
+	metric metric.Metric
+	read   map[string]examples.Metric
+}
+
+// ErrNoExamples is wrapped by the error of an evaluation of which it is not known what each example gave.
+var ErrNoExamples = errors.New("what each example gave is not kept")
+
+// ExamplesOf are those of a metric. Of one that is no mean over examples, such as the perplexity, there is an error.
+func ExamplesOf(kept *examples.Store, m metric.Metric) (*Examples, error) {
+	if m.Name == metric.Perplexity.Name {
+		return nil, hint.With(errors.New("the perplexity is no mean over examples but the exponential of one"), "metric loss", "compares that mean")
+	}
+	return &Examples{kept, m, map[string]examples.Metric{}}, nil
+}
+
+// of is an evaluation's.
+func (e *Examples) of(key string) (examples.Metric, error) {
+	if m, ok := e.read[key]; ok {
+		return m, nil
+	}
+	set, ok, err := e.kept.Get(key)
+	if err != nil {
+		return examples.Metric{}, err
+	}
+	if !ok {
+		return examples.Metric{}, fmt.Errorf("%w of evaluation %.12s…: by a version before this was kept, with --no-examples, or by a worker that answers with means (sweep again into another folder)", ErrNoExamples, key)
+	}
+	m, ok := set.Find(e.metric.Name)
+	if !ok {
+		return m, fmt.Errorf("%w of %s in evaluation %.12s…", ErrNoExamples, e.metric.Name, key)
+	}
+	e.read[key] = m
+	return m, nil
+}
+
+// each is what each example gave at a point, the mean over its runs, with the sizes, nil where each counts once.
+func (e *Examples) each(p Point) (values []float64, sizes []float32, err error) {
+	for _, key := range p.Keys {
+		m, err := e.of(key)
+		if err != nil {
+			return nil, nil, err
+		}
+		if values == nil {
+			values, sizes = make([]float64, len(m.Values)), m.Sizes
+		}
+		if len(m.Values) != len(values) || !slices.Equal(m.Sizes, sizes) {
+			return nil, nil, errOthers
+		}
+		for i, v := range m.Values {
+			values[i] += float64(v) / float64(len(p.Keys))
+		}
+	}
+	return values, sizes, nil
+}
+
+var errOthers = errors.New("they were not evaluated on the same examples")
+
+// Paired is the difference of two points on the same examples: a − b.
+type Paired struct {
+	A, B     Point
+	Examples paired.Estimate // over the examples; of several runs the mean of their differences, example by example
+	Runs     paired.Estimate // over the runs, NaN where they are not seeds of one another or there is one
+	Better   float64         // probability that a is better than b, by Runs where there are several, otherwise by Examples
+}
+
+// Pair compares two points.
+func (e *Examples) Pair(a, b Point, o paired.Options) (Paired, error) {
+	out := Paired{A: a, B: b, Runs: paired.OverRuns(nil)}
+	x, sizes, err := e.each(a)
+	if err != nil {
+		return out, err
+	}
+	y, others, err := e.each(b)
+	if err != nil {
+		return out, err
+	}
+	if len(x) != len(y) || !slices.Equal(sizes, others) {
+		return out, errOthers
+	}
+	var s []float64
+	if sizes != nil {
+		s = make([]float64, len(sizes))
+	}
+	for i := range x {
+		if x[i] -= y[i]; s != nil {
+			s[i] = float64(sizes[i])
+		}
+	}
+	if out.Examples, err = paired.Mean(x, s, o); err != nil {
+		return out, err
+	}
+	better := func(v paired.Estimate) float64 {
+		if e.metric.HigherBetter {
+			return v.Above
+		}
+		return 1 - v.Above
+	}
+	out.Better = better(out.Examples)
+	if len(a.Values) > 1 && len(a.Values) == len(b.Values) {
+		var each []float64
+		for i := range a.Values {
+			each = append(each, a.Values[i]-b.Values[i])
+		}
+		out.Runs = paired.OverRuns(each)
+		out.Better = better(out.Runs)
+	}
+	return out, nil
+}
+
+// Interval is that by which the difference is judged: over the runs where there are several, otherwise over the examples.
+func (p Paired) Interval() paired.Estimate {
+	if !math.IsNaN(p.Runs.Low) {
+		return p.Runs
+	}
+	return p.Examples
+}
+
+// Distinct says that the interval does not hold 0.
+func (p Paired) Distinct() bool {
+	i := p.Interval()
+	return i.Low > 0 || i.High < 0
+}
+
+// Noise is the standard deviation of a curve's values over its last n endpoints, of several runs the root of the mean variance: what
+// is left of a checkpoint's luck, which averaging lowers (Heineman et al. 2025, arXiv 2508.13144). It is NaN of fewer than three
+// endpoints.
+func Noise(c *Curve, n int) (sd float64, endpoints int) {
+	points := c.Points[max(0, len(c.Points)-n):]
+	if len(points) < 3 {
+		return math.NaN(), len(points)
+	}
+	variance := 0.0
+	for run := range points[0].Values {
+		mean := 0.0
+		for _, p := range points {
+			mean += p.Values[run] / float64(len(points))
+		}
+		for _, p := range points {
+			d := p.Values[run] - mean
+			variance += d * d / float64(len(points)-1) / float64(len(p.Values))
+		}
+	}
+	return math.Sqrt(variance), len(points)
+}
+
+// Reach is when a curve reaches a level.
+type Reach struct {
+	First *Point // the first point that is at least as good; nil where none is
+	Stays *Point // the first from which on all are; nil where the last is not
+}
+
+// Reaches finds when a curve reaches a level. A value that is not a number does not.
+func Reaches(c *Curve, level float64, m metric.Metric) Reach {
+	var r Reach
+	for i := range c.Points {
+		p := &c.Points[i]
+		good := !math.IsNaN(p.Value) && !m.Better(level, p.Value)
+		switch {
+		case !good:
+			r.Stays = nil
+			continue
+		case r.Stays == nil:
+			r.Stays = p
+		}
+		if r.First == nil {
+			r.First = p
+		}
+	}
+	return r
+}
