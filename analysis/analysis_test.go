@@ -96,7 +96,7 @@ func TestCurvesOverRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Point{{Epoch: 1, Step: math.NaN(), LR: 0.2, Seconds: 3600, DeviceHours: 8, Value: 2, Low: 1, High: 3, SD: math.Sqrt2, StdErr: 0.5, N: 100, Values: []float64{1, 3}}}
+	want := []Point{{Epoch: 1, Step: math.NaN(), LR: 0.2, Seconds: 3600, DeviceHours: 8, Value: 2, Low: 1, High: 3, SD: math.Sqrt2, StdErr: 0.5, N: 100, Values: []float64{1, 3}, Keys: []string{"", ""}}}
 	got := s.Panels[0].Baseline
 	if len(s.Panels) != 1 || got.Runs() != 2 || len(got.Points) != 1 || !math.IsNaN(got.Points[0].Step) || !math.IsNaN(got.Points[0].Tokens) {
 		t.Fatalf("%+v", got)

@@ -180,7 +180,7 @@ func answersOf(s *Selection, p Panel, reference *Curve, q Question, axis Axis, e
 		a := Answer{Curve: c, Label: labels[i+1], Why: why, Reached: Reaches(c, out.Level, s.Metric)}
 		a.Noise, a.Endpoints = Noise(c, last)
 		for _, x := range c.Points {
-			if b, ok := at(reference, x, axis); ok {
+			if b, ok := pointAt(reference, x, axis); ok {
 				if a.Compared++; s.Metric.Better(b.Value, x.Value) {
 					a.Worse++
 				}
@@ -211,8 +211,8 @@ func answersOf(s *Selection, p Panel, reference *Curve, q Question, axis Axis, e
 	return out, nil
 }
 
-// at is the point of a curve at the same place of an axis as another's.
-func at(c *Curve, x Point, axis Axis) (Point, bool) {
+// pointAt is the point of a curve at the same place of an axis as another's.
+func pointAt(c *Curve, x Point, axis Axis) (Point, bool) {
 	for _, p := range c.Points {
 		if math.Abs(axis.x(p)-axis.x(x)) <= 1e-6*math.Max(1, math.Abs(axis.x(x))) {
 			return p, true
@@ -228,7 +228,7 @@ func pairAt(c, reference *Curve, epoch *float64, axis Axis, e *Examples, o paire
 		if epoch != nil && !same(x.Epoch, *epoch) {
 			continue
 		}
-		b, ok := at(reference, x, axis)
+		b, ok := pointAt(reference, x, axis)
 		if !ok {
 			continue
 		}

@@ -100,26 +100,35 @@ func Shards(dir string) ([]Shard, error) {
 	return out, nil
 }
 
+// StoreFolders are those of the stores of a sweep's folder and of its shards, whether they are there or not.
+func StoreFolders(dir string) ([]string, error) {
+	shards, err := Shards(dir)
+	if err != nil {
+		return nil, err
+	}
+	out := []string{filepath.Join(dir, storeName)}
+	for _, s := range shards {
+		out = append(out, filepath.Join(s.Dir(dir), storeName))
+	}
+	return out, nil
+}
+
 // Stores are several that are read at once.
 type Stores []*Store
 
 // ReadStores opens the store of a sweep's folder and those of its shards for reading, but for the one in the folder
 // except, whatever other processes are adding to them.
 func ReadStores(dir, except string, note func(Note)) (Stores, error) {
-	shards, err := Shards(dir)
+	folders, err := StoreFolders(dir)
 	if err != nil {
 		return nil, err
 	}
-	folders := []string{dir}
-	for _, s := range shards {
-		folders = append(folders, s.Dir(dir))
-	}
 	var out Stores
 	for _, folder := range folders {
-		if folder == except {
+		if except != "" && filepath.Dir(folder) == filepath.Clean(except) {
 			continue
 		}
-		s, err := ReadStore(filepath.Join(folder, storeName), note)
+		s, err := ReadStore(folder, note)
 		if err != nil {
 			out.Close()
 			return nil, err

@@ -30,6 +30,7 @@ func verbs() []verb {
 		{"plot", newPlot},
 		{"figures", newFigures},
 		{"table", newTableVerb},
+		{"compare", newCompare},
 		{"inspect", newInspect},
 		{"verify", newVerify},
 		{"schemes", newSchemes},
