@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"github.com/lawa-replay/lawa-replay/analysis"
@@ -163,9 +162,7 @@ func printAnswers(out io.Writer, a *analysis.Answers) {
 	}
 	fmt.Fprintln(out)
 	for _, note := range append([]string{sentences(a.Basis)}, answersLegend(a)...) {
-		for line := range strings.Lines(text.WrapSoft(note, 112)) {
-			fmt.Fprintln(out, strings.TrimRight(line, " \n"))
-		}
+		printParagraph(out, note)
 	}
 	for _, n := range a.Notes {
 		sayNote(n)

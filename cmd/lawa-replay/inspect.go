@@ -164,6 +164,13 @@ func printJSON(out io.Writer, v any) error {
 	return e.Encode(v)
 }
 
+// printParagraph writes sentences in lines.
+func printParagraph(out io.Writer, sentences string) {
+	for line := range strings.Lines(text.WrapSoft(sentences, 112)) {
+		fmt.Fprintln(out, strings.TrimRight(line, " \n"))
+	}
+}
+
 // newTable is the look of all tables: plain columns, numbers to the right.
 func newTable(header ...string) table.Writer { return newTableOf(text.AlignRight, header...) }
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"github.com/lawa-replay/lawa-replay/analysis"
@@ -82,9 +81,7 @@ func printSummary(out io.Writer, s *analysis.Summary) {
 	fmt.Fprintln(out, w.Render())
 	fmt.Fprintln(out)
 	for _, note := range append([]string{sentences(s.Basis)}, legendOf(s)...) {
-		for line := range strings.Lines(text.WrapSoft(note, 112)) {
-			fmt.Fprintln(out, strings.TrimRight(line, " \n"))
-		}
+		printParagraph(out, note)
 	}
 	for _, n := range s.Notes {
 		sayNote(n)

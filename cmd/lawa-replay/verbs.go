@@ -31,6 +31,7 @@ func verbs() []verb {
 		{"figures", newFigures},
 		{"table", newTableVerb},
 		{"compare", newCompare},
+		{"best", newBest},
 		{"inspect", newInspect},
 		{"verify", newVerify},
 		{"schemes", newSchemes},
