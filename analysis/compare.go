@@ -82,6 +82,15 @@ type Paired struct {
 
 // Pair compares two points.
 func (e *Examples) Pair(a, b Point, o paired.Options) (Paired, error) {
+	return e.pair(a, b, func(x, s []float64) (paired.Estimate, error) { return paired.Mean(x, s, o) })
+}
+
+// Roughly is Pair by the normal distribution instead of a bootstrap, for many points.
+func (e *Examples) Roughly(a, b Point) (Paired, error) {
+	return e.pair(a, b, func(x, s []float64) (paired.Estimate, error) { return paired.Normal(x, s, nil) })
+}
+
+func (e *Examples) pair(a, b Point, mean func(x, s []float64) (paired.Estimate, error)) (Paired, error) {
 	out := Paired{A: a, B: b, Runs: paired.OverRuns(nil)}
 	x, sizes, err := e.each(a)
 	if err != nil {
@@ -103,7 +112,7 @@ func (e *Examples) Pair(a, b Point, o paired.Options) (Paired, error) {
 			s[i] = float64(sizes[i])
 		}
 	}
-	if out.Examples, err = paired.Mean(x, s, o); err != nil {
+	if out.Examples, err = mean(x, s); err != nil {
 		return out, err
 	}
 	better := func(v paired.Estimate) float64 {

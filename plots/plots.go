@@ -99,6 +99,9 @@ func (d *Drawing) raster(dpi float64) ([]byte, error) {
 	return withDPI(buf.Bytes(), dpi)
 }
 
+// SVG renders the drawing.
+func (d *Drawing) SVG() ([]byte, error) { return d.svg() }
+
 func (d *Drawing) svg() ([]byte, error) {
 	c := vgsvg.New(d.size())
 	d.drawScaled(c)

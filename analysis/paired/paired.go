@@ -52,18 +52,7 @@ func Mean(values, sizes []float64, o Options) (Estimate, error) {
 	if err != nil {
 		return Estimate{}, err
 	}
-	sum, total := 0.0, 0.0
-	for i := range x {
-		sum, total = sum+x[i], total+s[i]
-	}
-	n := float64(len(x))
-	e := Estimate{Value: sum / total, N: len(x)}
-	squares := 0.0
-	for i := range x {
-		d := x[i] - e.Value*s[i]
-		squares += d * d
-	}
-	e.StdErr = math.Sqrt(squares/(n-1)/n) / (total / n)
+	e := ratio(x, s)
 	draws := bootstrap(x, s, o)
 	slices.Sort(draws)
 	e.Low, e.High = Quantile(draws, (1-Level)/2), Quantile(draws, (1+Level)/2)
@@ -77,6 +66,43 @@ func Mean(values, sizes []float64, o Options) (Estimate, error) {
 	}
 	e.Above /= float64(len(draws))
 	return e, nil
+}
+
+// Normal is Mean by the normal distribution instead of a bootstrap: quicker, and of thousands of examples hardly another interval.
+func Normal(values, sizes []float64, clusters []int) (Estimate, error) {
+	x, s, err := clustered(values, sizes, clusters)
+	if err != nil {
+		return Estimate{}, err
+	}
+	e := ratio(x, s)
+	half := distuv.UnitNormal.Quantile((1+Level)/2) * e.StdErr
+	e.Low, e.High, e.Above = e.Value-half, e.Value+half, 0.5
+	if e.StdErr > 0 {
+		e.Above = distuv.UnitNormal.CDF(e.Value / e.StdErr)
+	} else if e.Value != 0 {
+		e.Above = 0
+		if e.Value > 0 {
+			e.Above = 1
+		}
+	}
+	return e, nil
+}
+
+// ratio is Σx/Σs with its standard error.
+func ratio(x, s []float64) Estimate {
+	sum, total := 0.0, 0.0
+	for i := range x {
+		sum, total = sum+x[i], total+s[i]
+	}
+	n := float64(len(x))
+	e := Estimate{Value: sum / total, N: len(x)}
+	squares := 0.0
+	for i := range x {
+		d := x[i] - e.Value*s[i]
+		squares += d * d
+	}
+	e.StdErr = math.Sqrt(squares/(n-1)/n) / (total / n)
+	return e
 }
 
 // clustered sums values and sizes over the examples of each cluster. Something that is not finite is an error: a mean over it has no

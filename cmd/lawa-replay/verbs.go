@@ -32,6 +32,7 @@ func verbs() []verb {
 		{"table", newTableVerb},
 		{"compare", newCompare},
 		{"best", newBest},
+		{"report", newReport},
 		{"inspect", newInspect},
 		{"verify", newVerify},
 		{"schemes", newSchemes},

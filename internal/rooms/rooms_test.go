@@ -14,7 +14,7 @@ const module = "github.com/lawa-replay/lawa-replay"
 
 // may lists what each package may import of this module. What is not listed here does not belong.
 var may = map[string][]string{
-	"cmd/lawa-replay":        {"analysis", "analysis/paired", "averaging", "bn", "checkpoint", "checkpoint/formats", "dataset", "dataset/device", "evaluator", "evaluator/task", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "internal/torch", "model", "optim", "optim/schedule", "plots", "recipes", "results", "results/examples", "sweep", "tokenizer", "trainer", "trajectory"},
+	"cmd/lawa-replay":        {"analysis", "averaging", "bn", "checkpoint", "checkpoint/formats", "dataset", "dataset/device", "evaluator", "evaluator/task", "evaluator/worker", "export", "importer", "internal/atomicfile", "internal/hint", "internal/input", "internal/spec", "internal/torch", "model", "optim", "optim/schedule", "plots", "recipes", "report", "results", "results/examples", "results/metric", "sweep", "tokenizer", "trainer", "trajectory"},
 	"tokenizer":              {"internal/input"},
 	"recipes":                {"internal/input", "internal/spec"},
 	"trajectory":             {"checkpoint", "internal/atomicfile", "internal/hint", "internal/input"},
@@ -49,6 +49,7 @@ var may = map[string][]string{
 	"analysis/paired":        {},
 	"analysis":               {"analysis/paired", "internal/hint", "internal/spec", "results", "results/examples", "results/metric", "trajectory"},
 	"plots":                  {"analysis", "internal/atomicfile", "internal/hint", "internal/spec", "results", "trajectory"},
+	"report":                 {"analysis", "plots", "results", "results/examples", "results/metric", "trajectory"},
 	"bench/average_sweep":    {"averaging", "checkpoint/formats", "trajectory"},
 	"internal/torch":         {"internal/spec"},
 	"internal/spec":          {},
@@ -70,7 +71,7 @@ const (
 	gotch     = "github.com/sugarme/gotch"
 )
 
-var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "analysis/paired", "plots", "results", "results/examples", "sweep", "evaluator/worker", "checkpoint/formats", "dataset", "dataset/picture", "optim/schedule", "recipes", "tokenizer"}
+var withoutTorch = []string{"checkpoint", "trajectory", "importer", "averaging", "bn", "export", "analysis", "analysis/paired", "plots", "report", "results", "results/examples", "sweep", "evaluator/worker", "checkpoint/formats", "dataset", "dataset/picture", "optim/schedule", "recipes", "tokenizer"}
 
 func TestArrows(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps,TestImports", module+"/...").Output()
