@@ -87,6 +87,7 @@ const rankedMost = 20
 type view struct {
 	examples *Examples
 	half     []int // places of the examples, where the side is a half of a split
+	of       int   // examples that the split has
 }
 
 // value is a point's, over the examples of the view.
@@ -109,6 +110,9 @@ func (v *view) each(p Point) (x, s []float64, err error) {
 		return nil, nil, err
 	}
 	take := v.half
+	if take != nil && len(values) != v.of {
+		return nil, nil, errOthers
+	}
 	if take == nil {
 		take = make([]int, len(values))
 		for i := range take {
@@ -286,7 +290,7 @@ func newViews(panels [2]Panel, m metric.Metric, how Selecting, kept *examples.St
 		return views, fmt.Errorf("%d examples cannot be halved", len(x))
 	}
 	for i, half := range halves(len(x), *how.Half) {
-		views[i].half = half
+		views[i].half, views[i].of = half, len(x)
 	}
 	return views, nil
 }
