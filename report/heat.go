@@ -51,7 +51,7 @@ func heatOf(m metric.Metric, key string, p analysis.AnswersOf, d panelData) (hea
 	width := max(8, min(34, 900/len(epochs)))
 	w, h := left+width*len(epochs)+8, top+height*len(rows)+34
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="heat" role="img" aria-label="difference from the checkpoints themselves by k and epoch; the numbers are in the cells" width="%d" height="%d" viewBox="0 0 %d %d" xmlns="http://www.w3.org/2000/svg">`, w, h, w, h)
+	fmt.Fprintf(&b, `<svg class="heat" role="img" aria-label="difference from the checkpoints themselves by k and epoch; the numbers are in the cells" width="%d" height="%d" viewBox="0 0 %d %d">`, w, h, w, h)
 	b.WriteString(`<defs><pattern id="open" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><line x1="0" y1="0" x2="0" y2="5" stroke="#555" stroke-width="1"/></pattern></defs>`)
 	best := map[int]int{} // row of the best of each endpoint
 	at := func(row, col int) (v, low, high *float64) {

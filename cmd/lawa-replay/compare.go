@@ -148,7 +148,15 @@ func printAnswers(out io.Writer, a *analysis.Answers) {
 			fmt.Fprintf(out, "%s\n", p.Title)
 		}
 		w := newTable("", "at epoch", m.Heading(), "difference", "95 % interval", "better", "noise", "reaches "+m.Text(p.Level), "longest saved", "worse at")
-		w.AppendRow(table.Row{referenceName(a, p), "", "", "", "", "", spread(m, p.Noise), reachText(a, p.Reached), nullText(a, p), ""})
+		own, of := "", ""
+		for _, s := range p.Schemes { // where all are compared at the same epoch
+			if s.At == nil || own != "" && own != trajectory.EpochName(s.At.B.Epoch) {
+				own, of = "", ""
+				break
+			}
+			own, of = trajectory.EpochName(s.At.B.Epoch), m.Text(s.At.B.Value)
+		}
+		w.AppendRow(table.Row{referenceName(a, p), own, of, "", "", "", spread(m, p.Noise), reachText(a, p.Reached), nullText(a, p), ""})
 		for _, s := range p.Schemes {
 			row := table.Row{s.Label, "–", "–", "–", "–", "–"}
 			if d := s.At; d != nil {
@@ -252,12 +260,12 @@ func nullText(a *analysis.Answers, p analysis.AnswersOf) string {
 
 // answersLegend explains the columns.
 func answersLegend(a *analysis.Answers) []string {
-	several, one := false, false
+	several, one, endpoints := false, false, 0
 	whys := map[string]bool{}
 	var why []string
 	null := false
 	for _, p := range a.Panels {
-		null = null || p.Null != nil
+		null, endpoints = null || p.Null != nil, max(endpoints, p.Endpoints)
 		for _, s := range p.Schemes {
 			if s.At != nil {
 				several = several || !math.IsNaN(s.At.Runs.Low)
@@ -281,8 +289,8 @@ func answersLegend(a *analysis.Answers) []string {
 		reference = "the checkpoints of " + a.Reference + " at the same " + a.Axis.Name
 	}
 	out := []string{
-		fmt.Sprintf("Difference: from %s. Interval: %s. Better: how likely the scheme is. Noise: standard deviation over the last endpoints. Reaches: the first %s at which the value is at least as good. "+
-			"Longest saved: the largest, over all levels that both reach, in %s, with its interval over the examples; as the largest of many it is too large on average. Worse at: endpoints.", reference, over, a.Axis.Name, axisUnit(a.Axis)),
+		fmt.Sprintf("Difference: from %s. Interval: %s. Better: how likely the scheme is. Noise: standard deviation over the last endpoints, %d at most. Reaches: the first %s at which the value is at least as good. "+
+			"Longest saved: the largest, over all levels that both reach, in %s, with its interval over the examples; as the largest of many it is too large on average. Worse at: endpoints.", reference, over, endpoints, a.Axis.Name, axisUnit(a.Axis)),
 	}
 	if null {
 		out = append(out, "Null: the longest time that the second run's checkpoints save against the first's, where nothing was averaged.")
