@@ -61,7 +61,7 @@ func (a Axis) fit(curves []*Curve) (Axis, error) {
 			x := a.x(p)
 			if math.IsNaN(x) {
 				err := fmt.Errorf("x axis %s: %s not known of every checkpoint of %s (imported runs take them from names, files and the training log)",
-					a.Name, map[bool]string{true: a.needs + " are", false: a.needs + " is"}[a.needs == "steps"], strings.Join(results.RunNames(c.Group.Runs), ", "))
+					a.Name, map[bool]string{true: a.needs + " are", false: a.needs + " is"}[a.Name == "step" || a.Name == "tokens"], strings.Join(results.RunNames(c.Group.Runs), ", "))
 				return a, hint.With(err, "x", "counts something else")
 			}
 			last = max(last, x)

@@ -32,7 +32,8 @@ type Span struct{ Value, Low, High float64 }
 const maxSpanDraws = 1000
 
 // SaveTime compares a curve with a reference. The levels are the reference's own values as it gets better: the best so far at each of
-// its points. Without examples (nil) there are no intervals.
+// its points; in a draw of the examples they are those of the draw, so that what makes all values better or worse alike does not
+// count. Without examples (nil) there are no intervals.
 func SaveTime(reference, scheme *Curve, m metric.Metric, axis Axis, e *Examples, o paired.Options) (TimeSaved, error) {
 	return saveTime(reference.Points, scheme.Points, m, axis, e, o)
 }
@@ -54,7 +55,7 @@ func saveTime(reference, scheme []Point, m metric.Metric, axis Axis, e *Examples
 		return x
 	}
 	xr, xs := at(reference), at(scheme)
-	levels := records(values(reference), m)
+	places := records(values(reference), m)
 	first := func(v []float64, level float64, x []float64) float64 {
 		i := slices.IndexFunc(v, func(v float64) bool { return !math.IsNaN(v) && !m.Better(level, v) })
 		if i < 0 {
@@ -65,7 +66,8 @@ func saveTime(reference, scheme []Point, m metric.Metric, axis Axis, e *Examples
 	// saved is by level, for values of the reference and of the scheme.
 	saved := func(r, s []float64) (each []float64, longest float64, place int) {
 		longest, place = math.NaN(), -1
-		for i, level := range levels {
+		for i, at := range places {
+			level := bestOfAll(r[:at+1], m)
 			d := first(r, level, xr) - first(s, level, xs)
 			if each = append(each, d); !math.IsNaN(d) && !(d <= longest) {
 				longest, place = d, i
@@ -76,8 +78,8 @@ func saveTime(reference, scheme []Point, m metric.Metric, axis Axis, e *Examples
 	each, longest, place := saved(values(reference), values(scheme))
 	nan := math.NaN()
 	out.Longest, out.At = Span{longest, nan, nan}, place
-	for i, level := range levels {
-		out.Levels = append(out.Levels, Level{level, Span{each[i], nan, nan}})
+	for i, at := range places {
+		out.Levels = append(out.Levels, Level{reference[at].Value, Span{each[i], nan, nan}})
 	}
 	if e == nil {
 		return out, nil
@@ -99,7 +101,7 @@ func saveTime(reference, scheme []Point, m metric.Metric, axis Axis, e *Examples
 	if o.Draws == 0 {
 		o.Draws = maxSpanDraws
 	}
-	draws := make([][]float64, len(levels)+1)
+	draws := make([][]float64, len(places)+1)
 	for i := range draws {
 		draws[i] = make([]float64, o.Draws)
 	}
@@ -108,15 +110,15 @@ func saveTime(reference, scheme []Point, m metric.Metric, axis Axis, e *Examples
 		for i, v := range each {
 			draws[i][draw] = v
 		}
-		draws[len(levels)][draw] = longest
+		draws[len(places)][draw] = longest
 	})
 	if err != nil {
 		return out, err
 	}
-	for i := range levels {
+	for i := range places {
 		out.Levels[i].Saved.interval(draws[i])
 	}
-	out.Longest.interval(draws[len(levels)])
+	out.Longest.interval(draws[len(places)])
 	return out, nil
 }
 
@@ -139,15 +141,26 @@ func (s *Span) interval(draws []float64) {
 	s.Low, s.High = paired.Quantile(known, (1-paired.Level)/2), paired.Quantile(known, (1+paired.Level)/2)
 }
 
-// records are the values at which a list gets better than before, in its order.
-func records(values []float64, m metric.Metric) []float64 {
-	var out []float64
-	for _, v := range values {
-		if !math.IsNaN(v) && (len(out) == 0 || m.Better(v, out[len(out)-1])) {
-			out = append(out, v)
+// records are the places at which a list gets better than before, in its order.
+func records(values []float64, m metric.Metric) []int {
+	var out []int
+	for i, v := range values {
+		if !math.IsNaN(v) && (len(out) == 0 || m.Better(v, values[out[len(out)-1]])) {
+			out = append(out, i)
 		}
 	}
 	return out
+}
+
+// bestOfAll is the best of values that are not NaN.
+func bestOfAll(values []float64, m metric.Metric) float64 {
+	best := math.NaN()
+	for _, v := range values {
+		if !math.IsNaN(v) && (math.IsNaN(best) || m.Better(v, best)) {
+			best = v
+		}
+	}
+	return best
 }
 
 // matrix is what each example gave at several points.
