@@ -168,12 +168,12 @@ func answersOf(s *Selection, p Panel, reference *Curve, q Question, axis Axis, e
 	}
 	out.Reached = Reaches(reference, out.Level, s.Metric)
 	out.Noise, out.Endpoints = Noise(reference, last)
-	if len(p.Group.Runs) > 1 && reference == p.Baseline {
-		null, err := SaveTime(ofRun(reference, 0), ofRun(reference, 1), s.Metric, axis, nil, draws)
-		if err != nil {
+	if reference == p.Baseline {
+		if null, ok, err := NullSaved(reference, s.Metric, axis); err != nil {
 			return out, err
+		} else if ok {
+			out.Null = &Span{null, math.NaN(), math.NaN()}
 		}
-		out.Null = &null.Longest
 	}
 	labels := Labels(p.All())
 	for i, c := range p.Curves {

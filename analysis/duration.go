@@ -21,8 +21,10 @@ type TimeSaved struct {
 
 // Level is a value of the metric, and how much sooner it is reached.
 type Level struct {
-	Value float64
-	Saved Span // of the first points that reach it; NaN where one of them never does
+	Value   float64
+	Reached float64 // where the reference reaches it, along the axis
+	Epoch   float64 // and at which epoch
+	Saved   Span    // of the first points that reach it; NaN where one of them never does
 }
 
 // Span is a length along an axis, with its interval over draws of the examples; NaN where it is not known.
@@ -36,6 +38,16 @@ const maxSpanDraws = 1000
 // count. Without examples (nil) there are no intervals.
 func SaveTime(reference, scheme *Curve, m metric.Metric, axis Axis, e *Examples, o paired.Options) (TimeSaved, error) {
 	return saveTime(reference.Points, scheme.Points, m, axis, e, o)
+}
+
+// NullSaved is the longest time that the second of several runs saves against the first, where nothing was averaged: what the maximum
+// over levels makes of luck. It says false where there is one run.
+func NullSaved(baseline *Curve, m metric.Metric, axis Axis) (float64, bool, error) {
+	if baseline.Runs() < 2 {
+		return 0, false, nil
+	}
+	t, err := SaveTime(ofRun(baseline, 0), ofRun(baseline, 1), m, axis, nil, paired.Options{})
+	return t.Longest.Value, !math.IsNaN(t.Longest.Value), err
 }
 
 func saveTime(reference, scheme []Point, m metric.Metric, axis Axis, e *Examples, o paired.Options) (TimeSaved, error) {
@@ -79,7 +91,7 @@ func saveTime(reference, scheme []Point, m metric.Metric, axis Axis, e *Examples
 	nan := math.NaN()
 	out.Longest, out.At = Span{longest, nan, nan}, place
 	for i, at := range places {
-		out.Levels = append(out.Levels, Level{reference[at].Value, Span{each[i], nan, nan}})
+		out.Levels = append(out.Levels, Level{reference[at].Value, xr[at], reference[at].Epoch, Span{each[i], nan, nan}})
 	}
 	if e == nil {
 		return out, nil

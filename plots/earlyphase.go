@@ -12,6 +12,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/analysis"
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/results/metric"
 )
 
 var earlyPhaseKind = spec.Kind[Figure]{
@@ -126,17 +127,24 @@ func earlyPanels(s *analysis.Selection, o Options, axis analysis.Axis, lines, di
 	if err := bottom.curves(differences); err != nil {
 		return nil, err
 	}
-	bottom.over = append(bottom.over, func(dc draw.Canvas, p *plot.Plot) {
-		_, y := p.Transforms(&dc)
-		dc.StrokeLine2(draw.LineStyle{Color: black, Width: frameWidth}, dc.Min.X, y(0), dc.Max.X, y(0))
-		// Which side is the bad one: above the frame, where no line comes.
-		text := "above 0, averaging hurts"
-		if s.Metric.HigherBetter {
-			text = "below 0, averaging hurts"
-		}
-		note(dc, vg.Point{X: dc.Max.X, Y: dc.Max.Y + 2}, text, draw.XRight, draw.YBottom)
+	bottom.over = append(bottom.over, zero, func(dc draw.Canvas, _ *plot.Plot) { // above the frame, where no line comes
+		note(dc, vg.Point{X: dc.Max.X, Y: dc.Max.Y + 2}, hurts(s.Metric), draw.XRight, draw.YBottom)
 	})
 	return []*panel{top, bottom}, nil
+}
+
+// hurts says which side of zero is the bad one.
+func hurts(m metric.Metric) string {
+	if m.HigherBetter {
+		return "below 0, averaging hurts"
+	}
+	return "above 0, averaging hurts"
+}
+
+// zero draws a line at zero.
+func zero(dc draw.Canvas, p *plot.Plot) {
+	_, y := p.Transforms(&dc)
+	dc.StrokeLine2(draw.LineStyle{Color: black, Width: frameWidth}, dc.Min.X, y(0), dc.Max.X, y(0))
 }
 
 // difference is the curve minus the baseline, run by run, where both have a value.

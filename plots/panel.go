@@ -142,10 +142,22 @@ func (p *panel) band(l line) error {
 	var all []reach
 	for _, pt := range l.curve.Points {
 		lo, hi := l.reach(pt)
-		if math.IsNaN(lo+hi) || math.IsInf(lo, 0) || math.IsInf(hi, 0) {
-			return nil
+		if math.IsNaN(lo+hi) || math.IsInf(lo, 0) || math.IsInf(hi, 0) { // split where it is not known, as the line is
+			if err := p.area(l, all); err != nil {
+				return err
+			}
+			all = nil
+			continue
 		}
 		all = append(all, reach{p.axis.X(pt), lo, hi})
+	}
+	return p.area(l, all)
+}
+
+// area adds a band without gaps.
+func (p *panel) area(l line, all []reach) error {
+	if len(all) < 2 {
+		return nil
 	}
 	var low, high plotter.XYs
 	for _, r := range clip(all, p.limits[2], p.limits[3]) {
@@ -185,6 +197,9 @@ func yRange(axis analysis.Axis, from float64, o Options, lines []line) (lo, hi f
 		for _, p := range l.curve.Points {
 			if axis.X(p) >= from && !math.IsNaN(p.Value) && !math.IsInf(p.Value, 0) {
 				low, high := l.reach(p)
+				if math.IsNaN(high - low) { // its band is not known there
+					low, high = p.Value, p.Value
+				}
 				lo, hi = min(lo, low), max(hi, high)
 			}
 		}

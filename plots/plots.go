@@ -25,6 +25,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/analysis"
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/results/examples"
 )
 
 // Options choose what a figure shows. Empty fields let the figure choose, which it then says.
@@ -34,12 +35,13 @@ type Options struct {
 	Spread     Spread // of several runs
 	ChooseOn   string // speedup: the split on which the scheme is chosen that is reported; "" is the reported one
 	YMin, YMax *float64
-	Style      Style     // "" is Paper
-	Width      vg.Length // of the figure; 0 is what suits the style and the number of panels
-	Title      string    // above the figure
-	XLabel     string    // "" is the axis's own
-	YLabel     string    // "" is that of the metric and the split; for figures of one metric
-	LR         bool      // a strip with the learning rate below
+	Style      Style           // "" is Paper
+	Width      vg.Length       // of the figure; 0 is what suits the style and the number of panels
+	Title      string          // above the figure
+	XLabel     string          // "" is the axis's own
+	YLabel     string          // "" is that of the metric and the split; for figures of one metric
+	LR         bool            // a strip with the learning rate below
+	Kept       *examples.Store // what each example gave, of which intervals are made; nil: there are none
 }
 
 // Drawing is a figure ready to be rendered.
@@ -140,12 +142,6 @@ func (d *Drawing) drawScaled(c vg.Canvas) {
 // rows are the panels' curves as CSV. What is not known is empty.
 func rows(s *analysis.Selection, shown func(analysis.Panel) []*analysis.Curve) [][]string {
 	out := [][]string{{"scheme", "policy", "epoch", s.Metric.Name, "lowest run", "highest run", "runs", "seconds", "standard deviation", "standard error", "examples", "step", "device-hours", "learning rate", "runs of"}}
-	number := func(f float64) string {
-		if math.IsNaN(f) {
-			return ""
-		}
-		return strconv.FormatFloat(f, 'g', -1, 64)
-	}
 	seen := map[*analysis.Curve]bool{}
 	for _, panel := range s.Panels {
 		for _, c := range shown(panel) {
@@ -161,6 +157,14 @@ func rows(s *analysis.Selection, shown func(analysis.Panel) []*analysis.Curve) [
 		}
 	}
 	return out
+}
+
+// number is that of a CSV; what is not known is empty.
+func number(f float64) string {
+	if math.IsNaN(f) {
+		return ""
+	}
+	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
 // xLabel is the label of the x axis.

@@ -296,7 +296,7 @@ func valuesOf(a *analysis.Answers, p analysis.AnswersOf) table {
 func figures(s Source) []figure {
 	var out []figure
 	for _, kind := range plots.Kinds() {
-		d, err := plots.New(kind.Name, s.Table, plots.Options{Choice: s.Choice, X: s.Question.X})
+		d, err := plots.New(kind.Name, s.Table, plots.Options{Choice: s.Choice, X: s.Question.X, Kept: s.Kept})
 		if err != nil {
 			continue // there are no data for it
 		}

@@ -95,6 +95,10 @@ func runFigures(_ context.Context, cmd *cobra.Command, o figuresOptions, sweep s
 	if err != nil {
 		return err
 	}
+	if a.options.Kept, err = readExamples(sweep); err != nil {
+		return err
+	}
+	defer a.options.Kept.Close()
 	return a.draw(table)
 }
 

@@ -82,6 +82,10 @@ func runPlot(_ context.Context, cmd *cobra.Command, o plotOptions, figure, sweep
 	if err != nil {
 		return err
 	}
+	if options.Kept, err = readExamples(sweep); err != nil {
+		return err
+	}
+	defer options.Kept.Close()
 	drawing, err := plots.New(figure, table, options)
 	if err != nil && o.splitHalf {
 		return fmt.Errorf("%w (the halves are those of a sweep --split-half)", err)

@@ -48,7 +48,7 @@ var may = map[string][]string{
 	"dataset/device":         {"checkpoint", "dataset", "internal/torch"},
 	"analysis/paired":        {},
 	"analysis":               {"analysis/paired", "internal/hint", "internal/spec", "results", "results/examples", "results/metric", "trajectory"},
-	"plots":                  {"analysis", "internal/atomicfile", "internal/hint", "internal/spec", "results", "trajectory"},
+	"plots":                  {"analysis", "analysis/paired", "internal/atomicfile", "internal/hint", "internal/spec", "results", "results/examples", "results/metric", "trajectory"},
 	"report":                 {"analysis", "plots", "results", "results/examples", "results/metric", "trajectory"},
 	"bench/average_sweep":    {"averaging", "checkpoint/formats", "trajectory"},
 	"internal/torch":         {"internal/spec"},
