@@ -16,6 +16,7 @@ import (
 // Question says what is asked of the schemes of a sweep.
 type Question struct {
 	At        *float64 // epoch of the comparison; nil: the last that the scheme and its reference have
+	Against   string   // a scheme with which all others are compared, as the table writes it; "": with the checkpoints themselves
 	Reference string   // a run whose checkpoints all are compared with, as results.Run.Is knows it; "": each group's own baseline
 	Target    *float64 // value of the metric to be reached; nil: the reference's best
 	X         string   // axis along which time is counted
@@ -32,7 +33,8 @@ type Answers struct {
 	Metric    metric.Metric
 	Split     string
 	Axis      Axis
-	Reference string // "" where it is each group's own baseline
+	Reference string // what is compared with: a run's checkpoints, or a scheme; "" where it is each group's own baseline
+	Against   bool   // it is a scheme
 	Basis     []string
 	Notes     []Note
 	Panels    []AnswersOf
@@ -88,6 +90,12 @@ func Ask(table *results.Table, o Choice, q Question, kept *examples.Store) (*Ans
 		return nil, err
 	}
 	var reference *Curve
+	if q.Reference != "" && q.Against != "" {
+		return nil, errors.New("one reference is wanted: a run, or a scheme")
+	}
+	if q.Against != "" {
+		out.Reference, out.Against = schemeLabel(q.Against), true
+	}
 	if q.Reference != "" {
 		if reference, err = s.run(q.Reference); err != nil {
 			return nil, err
@@ -154,6 +162,17 @@ func answersOf(s *Selection, p Panel, reference *Curve, q Question, axis Axis, e
 	if reference == nil {
 		reference = p.Baseline
 	}
+	if q.Against != "" {
+		i := slices.IndexFunc(p.Curves, func(c *Curve) bool { return c.Scheme == q.Against })
+		if i < 0 {
+			var known []string
+			for _, c := range p.Curves {
+				known = append(known, c.Scheme)
+			}
+			return AnswersOf{}, unknownScheme(q.Against, known)
+		}
+		reference = p.Curves[i]
+	}
 	last := q.Last
 	if last == 0 {
 		last = usualLast
@@ -177,6 +196,9 @@ func answersOf(s *Selection, p Panel, reference *Curve, q Question, axis Axis, e
 	}
 	labels := Labels(p.All())
 	for i, c := range p.Curves {
+		if c == reference {
+			continue
+		}
 		a := Answer{Curve: c, Label: labels[i+1], Why: why, Reached: Reaches(c, out.Level, s.Metric)}
 		a.Noise, a.Endpoints = Noise(c, last)
 		for _, x := range c.Points {

@@ -107,7 +107,10 @@ func sentences(a *analysis.Answers, p analysis.AnswersOf, pick *analysis.PickOf,
 		out.Sentences = append(out.Sentences, sentence{fmt.Sprintf(format, args...), verdict})
 	}
 	reference := "the checkpoints themselves"
-	if a.Reference != "" {
+	switch {
+	case a.Against:
+		reference = a.Reference
+	case a.Reference != "":
 		reference = "the checkpoints of " + a.Reference
 	}
 	if pick != nil {
@@ -148,15 +151,15 @@ func sentences(a *analysis.Answers, p analysis.AnswersOf, pick *analysis.PickOf,
 		say(v, "And at the end of training? Of %d schemes, %d are better at %s than %s, %d are worse, and %d cannot be told from them (95 %% intervals %s, each for itself).",
 			counts["better"]+counts["worse"]+counts["open"], counts["better"], at(a.Axis, last.A), reference, counts["worse"], counts["open"], over)
 	}
-	target(a, p, say)
+	target(a, p, reference, say)
 	longest(a, p, say)
-	steady(a, p, say)
+	steady(a, p, reference, say)
 	hurt(p, say)
 	return out
 }
 
 // target says when the level is reached.
-func target(a *analysis.Answers, p analysis.AnswersOf, say func(verdict, format string, args ...any)) {
+func target(a *analysis.Answers, p analysis.AnswersOf, reference string, say func(verdict, format string, args ...any)) {
 	m := a.Metric
 	var first *analysis.Answer
 	never := 0
@@ -169,13 +172,13 @@ func target(a *analysis.Answers, p analysis.AnswersOf, say func(verdict, format 
 			first = s
 		}
 	}
-	own := "which they never reach"
+	own := "never"
 	if r := p.Reached.First; r != nil {
-		own = "which they reach at " + at(a.Axis, *r)
+		own = at(a.Axis, *r)
 	}
-	text := fmt.Sprintf("When is %s reached, ", value(m, p.Level))
+	text := fmt.Sprintf("When is %s reached (%s: %s)", value(m, p.Level), reference, own)
 	if first == nil {
-		say("open", "%s%s? By none of the %d schemes.", text, own, len(p.Schemes))
+		say("open", "%s? By none of the %d schemes.", text, len(p.Schemes))
 		return
 	}
 	stays := "and stays there"
@@ -185,7 +188,7 @@ func target(a *analysis.Answers, p analysis.AnswersOf, say func(verdict, format 
 	case r.Stays != r.First:
 		stays = "and stays there from " + at(a.Axis, *r.Stays) + " on"
 	}
-	say("open", "%s%s? By %s at %s first, %s; %d of %d schemes never reach it.", text, own, first.Label, at(a.Axis, *first.Reached.First), stays, never, len(p.Schemes))
+	say("open", "%s? By %s at %s first, %s; %d of %d schemes never reach it.", text, first.Label, at(a.Axis, *first.Reached.First), stays, never, len(p.Schemes))
 }
 
 // longest says what is saved at most.
@@ -217,7 +220,7 @@ func longest(a *analysis.Answers, p analysis.AnswersOf, say func(verdict, format
 }
 
 // steady says how averaging steadies.
-func steady(a *analysis.Answers, p analysis.AnswersOf, say func(verdict, format string, args ...any)) {
+func steady(a *analysis.Answers, p analysis.AnswersOf, reference string, say func(verdict, format string, args ...any)) {
 	if math.IsNaN(p.Noise) {
 		return
 	}
@@ -234,7 +237,7 @@ func steady(a *analysis.Answers, p analysis.AnswersOf, say func(verdict, format 
 	if best.Noise < p.Noise {
 		v = "better"
 	}
-	say(v, "How steady? Over the last %d endpoints the checkpoints vary by %s from one to the next (standard deviation), the averages of %s by %s.", p.Endpoints, m2(a.Metric, p.Noise), best.Label, m2(a.Metric, best.Noise))
+	say(v, "How steady? Over the last %d endpoints %s vary by %s (standard deviation), the averages of %s by %s.", p.Endpoints, reference, m2(a.Metric, p.Noise), best.Label, m2(a.Metric, best.Noise))
 }
 
 func m2(m metric.Metric, v float64) string { return m.Text(v) + unit(m) }

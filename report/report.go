@@ -188,10 +188,13 @@ func compared(a *analysis.Answers, p analysis.AnswersOf) table {
 	m := a.Metric
 	t := table{Heading: titled("Schemes compared", p.Title), Header: []string{"scheme", "at epoch", m.Heading(), "difference", "95 % low", "95 % high", "likely better", "noise", "reaches " + m.Text(p.Level), "stays from", "longest saved", "worse at", "of"}}
 	against := "the checkpoint itself"
-	if a.Reference != "" {
+	switch {
+	case a.Against:
+		against = a.Reference
+	case a.Reference != "":
 		against = "the checkpoint of " + a.Reference
 	}
-	t.Caption = fmt.Sprintf("Difference from %s, with its interval: a paired bootstrap over the examples of one run, Student's t over several. Noise: standard deviation over the last %d endpoints; that of the checkpoints is %s. Saved: along %s.", against, p.Endpoints, m2(m, p.Noise), a.Axis.Name)
+	t.Caption = fmt.Sprintf("Difference from %s, with its interval: a paired bootstrap over the examples of one run, Student's t over several. Noise: standard deviation over the last %d endpoints; that of what is compared with is %s. Saved: along %s.", against, p.Endpoints, m2(m, p.Noise), a.Axis.Name)
 	for _, s := range p.Schemes {
 		row := []cell{word(s.Label)}
 		if d := s.At; d != nil {

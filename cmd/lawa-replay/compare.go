@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/results/examples"
 	"github.com/lawa-replay/lawa-replay/results/metric"
 	"github.com/lawa-replay/lawa-replay/sweep"
@@ -26,13 +27,14 @@ type compareOptions struct {
 
 // questionOptions are the flags that say what is asked of the schemes.
 type questionOptions struct {
-	at, target string
-	question   analysis.Question
+	at, target, against string
+	question            analysis.Question
 }
 
 func (o *questionOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.at, "at", "", "the epoch at which schemes are compared (default: the last)")
+	f.StringVar(&o.against, "against", "", "compare with this scheme, such as lawa:k=10 (default: with the checkpoints themselves)")
 	f.StringVar(&o.question.Reference, "reference", "", "compare with the checkpoints of this run, such as one whose learning rate was decayed, by name, folder or recipe (default: each run with its own)")
 	f.StringVar(&o.target, "target", "", "a value of the metric that is to be reached (default: the best of what is compared with)")
 	f.StringVar(&o.question.X, "x", "", "what time is counted in: "+strings.Join(analysis.AxisNames(), ", ")+" (default: epoch)")
@@ -43,6 +45,13 @@ func (o *questionOptions) flags(c *cobra.Command) {
 
 func (o questionOptions) parse() (analysis.Question, error) {
 	q := o.question
+	if o.against != "" {
+		s, err := averaging.Parse(o.against)
+		if err != nil {
+			return q, inFlag("against", err)
+		}
+		q.Against = s.Spec() // as the table writes it
+	}
 	for _, v := range []struct {
 		flag, text string
 		to         **float64
@@ -83,6 +92,7 @@ at equal epochs, or equal steps, tokens or device-hours (--x).`,
 		Example: `  lawa-replay compare sweep
   lawa-replay compare sweep --metric loss --at 12
   lawa-replay compare sweep --target 75.9 --x device-hours
+  lawa-replay compare sweep --scheme lawa:k=6 --scheme lawa:k=10 --against lawa:k=10
   lawa-replay compare sweep --reference annealed --x step --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -285,7 +295,10 @@ func answersLegend(a *analysis.Answers) []string {
 		over = "over the runs (Student's t, with one degree of freedom less than there are runs)"
 	}
 	reference := "the baseline: each checkpoint itself"
-	if a.Reference != "" {
+	switch {
+	case a.Against:
+		reference = a.Reference + " at the same " + a.Axis.Name
+	case a.Reference != "":
 		reference = "the checkpoints of " + a.Reference + " at the same " + a.Axis.Name
 	}
 	out := []string{

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
@@ -52,8 +54,9 @@ func asked(cmd *cobra.Command, err error) error {
 }
 
 // run evaluates with a progress bar what is missing of a plan, into the sweep's folder, or into that of a shard in it.
-// What it has then, and what others had when it began, is handed to done, under the folder's lock.
-func (j *job) run(ctx context.Context, p *sweep.Plan, dir string, shard *sweep.Shard, done func(sweep.Summary, sweep.Stores) error) error {
+// What it has then, and what others had when it began, is handed to done, under the folder's lock; from time to time, and when it is
+// interrupted, to so, which may be nil.
+func (j *job) run(ctx context.Context, p *sweep.Plan, dir string, shard *sweep.Shard, so func(sweep.Stores) error, done func(sweep.Summary, sweep.Stores) error) error {
 	bar := newProgress(ctx, "sweep", -1)
 	defer func() { bar.close() }()
 	note := func(n sweep.Note) { bar.close(); sayNote(n) }
@@ -80,17 +83,25 @@ func (j *job) run(ctx context.Context, p *sweep.Plan, dir string, shard *sweep.S
 		return err
 	}
 	defer others.Close()
+	stores := append(sweep.Stores{into.Store}, others...)
+	sometimes := newSometimes(so, stores)
 	sum, err := sweep.Run(ctx, p, j.backend, into.Store, sweep.Options{
 		Memory: j.memory,
 		Others: others,
 
 		NoExamples: j.noExamples,
 		Note:       note,
-		Progress:   func(done, _ int) { bar.set(done) },
+		Progress:   func(done, _ int) { bar.set(done); sometimes.look() },
 		Start:      func(total int) { bar.close(); bar = newProgress(ctx, "sweep", total) },
 	})
 	bar.close()
+	sometimes.wait()
 	if errors.Is(err, context.Canceled) {
+		if so != nil && sum.Evaluated > 0 {
+			if err := so(stores); err != nil {
+				say("note: the table of what there is so far: %v", err)
+			}
+		}
 		say("interrupted: %d of %d evaluations are kept in %s; the same command goes on with the rest", sum.Evaluations-sum.Missing+sum.Evaluated, sum.Evaluations, relative(j.from, folder))
 	}
 	if err != nil {
@@ -99,8 +110,52 @@ func (j *job) run(ctx context.Context, p *sweep.Plan, dir string, shard *sweep.S
 	if n := sum.Without; n > 0 {
 		say("note: of %s already in the store it is not known what each example gave, so that compare and best cannot take them (a sweep into another folder keeps it)", english.Plural(n, "evaluation", ""))
 	}
-	return done(sum, append(sweep.Stores{into.Store}, others...))
+	return done(sum, stores)
 }
+
+// sometimes does something beside other work: when it has not been done for a while, which is long beside what it takes.
+type sometimes struct {
+	do      func() error
+	mu      sync.Mutex
+	running sync.WaitGroup
+	busy    bool
+	next    time.Time
+}
+
+// soFar is after how long a sweep's table is written for the first time, and at least how long lies between two.
+const soFar = 20 * time.Second
+
+func newSometimes(so func(sweep.Stores) error, stores sweep.Stores) *sometimes {
+	s := &sometimes{next: time.Now().Add(soFar)}
+	if so != nil {
+		s.do = func() error { return so(stores) }
+	}
+	return s
+}
+
+// look does it if it is time.
+func (s *sometimes) look() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.do == nil || s.busy || time.Now().Before(s.next) {
+		return
+	}
+	do := s.do
+	s.busy = true
+	s.running.Go(func() {
+		began := time.Now()
+		err := do()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.busy, s.next = false, time.Now().Add(max(soFar, 20*time.Since(began)))
+		if err != nil {
+			s.do = nil // the end will say it
+		}
+	})
+}
+
+// wait waits for what runs.
+func (s *sometimes) wait() { s.running.Wait() }
 
 // made says how many evaluations there are, and where they come from.
 func made(sum sweep.Summary) string {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/lawa-replay/lawa-replay/internal/spec"
@@ -147,6 +149,13 @@ func (o plotOptions) parse(figure string) (plots.Options, error) {
 	return out, out.Check()
 }
 
+// missing counts the evaluations that a table lacks, because its sweep still runs, was interrupted, or was merged so.
+func missing(t *results.Table) int {
+	var about struct{ Missing int }
+	_ = json.Unmarshal([]byte(t.Provenance), &about) // of another program there is nothing to say
+	return about.Missing
+}
+
 // readResults reads a sweep's table, from its folder or from the file itself.
 func readResults(path string) (*results.Table, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -158,6 +167,11 @@ func readResults(path string) (*results.Table, error) {
 	}
 	if err == nil && len(t.Rows) == 0 {
 		err = fmt.Errorf("%s holds no rows", path)
+	}
+	if err == nil {
+		if n := missing(t); n > 0 {
+			say("note: this sweep is not complete, %s missing", english.Plural(n, "evaluation is", "evaluations are"))
+		}
 	}
 	return t, err
 }

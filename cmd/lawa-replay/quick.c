@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static void quick(int argc, char **argv, char **envp) {
-  static const char *const verbs[] = {"import", "tokenize", "merge", "average", "schemes", "plot", "figures", "table", "inspect", "verify", "--version"};
+  static const char *const verbs[] = {"import", "tokenize", "merge", "average", "schemes", "plot", "figures", "table", "compare", "best", "report", "inspect", "verify", "--version"};
   int known = 0;
   for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++) known |= strcmp(argv[1], verbs[i]) == 0;
   for (int i = 2; i < argc; i++) {

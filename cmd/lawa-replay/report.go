@@ -1,13 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
@@ -53,9 +53,8 @@ the other. What is compared, and how, says lawa-replay compare --help.`,
 			}
 			defer kept.Close()
 			s := report.Source{Table: t, Kept: kept, Choice: o.parse(), Question: question, Title: title, Version: Version}
-			var about struct{ Missing int }
-			if json.Unmarshal([]byte(t.Provenance), &about) == nil && about.Missing > 0 {
-				s.Running = fmt.Sprintf("This sweep is not complete: %d evaluations are missing.", about.Missing)
+			if n := missing(t); n > 0 {
+				s.Running = fmt.Sprintf("This sweep is not complete: %s missing.", english.Plural(n, "evaluation is", "evaluations are"))
 			}
 			size := int64(0)
 			if err := atomicfile.Write(out, func(w io.Writer) error {

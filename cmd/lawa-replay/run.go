@@ -97,7 +97,7 @@ func runShard(ctx context.Context, cmd *cobra.Command, dir string, shard sweep.S
 	if err != nil {
 		return planned.failed(err)
 	}
-	return j.run(ctx, p.Shard(shard), planned.dir, &shard, func(sum sweep.Summary, stores sweep.Stores) error {
+	return j.run(ctx, p.Shard(shard), planned.dir, &shard, nil, func(sum sweep.Summary, stores sweep.Stores) error {
 		say("done: shard %v, %s", shard, made(sum))
 		if missing, _ := p.Missing(stores...); len(missing) == 0 {
 			say("nothing of the sweep is missing now: lawa-replay merge %s makes the table", dir)

@@ -24,7 +24,8 @@ trajectories, and write the table SWEEP/results.parquet.
 
 Every evaluation is kept in SWEEP/store under a digest of all it depends on. The
 same sweep again evaluates nothing; a larger one only what is new; an interrupted
-one goes on where it stopped. The baseline (each checkpoint with its own
+one goes on where it stopped; the table of what there is so far is written from time
+to time, so that plot, compare and report can look at it. The baseline (each checkpoint with its own
 statistics) always comes along, from the training log where that has it.
 
 Policies for batch-norm statistics (--bn, several in one sweep):
@@ -75,7 +76,11 @@ func (j *job) sweep(ctx context.Context, dir string) error {
 	if err := claim(dir); err != nil {
 		return err
 	}
-	return j.run(ctx, p, dir, nil, func(sum sweep.Summary, stores sweep.Stores) error {
+	so := func(stores sweep.Stores) error {
+		_, err := tabulate(p, j.backend, software(), dir, stores, true)
+		return err
+	}
+	return j.run(ctx, p, dir, nil, so, func(sum sweep.Summary, stores sweep.Stores) error {
 		table, err := tabulate(p, j.backend, software(), dir, stores, false)
 		if err != nil {
 			return err
