@@ -60,6 +60,12 @@ var columns = []column{
 	realOrNull("seconds", func(r *Row) **float64 { return &r.Seconds }),
 	since(4, realOrNull("lr", func(r *Row) **float64 { return &r.LR })),
 	since(5, realOrNull("tokens", func(r *Row) **float64 { return &r.Tokens })),
+	since(6, derivedReal("device_seconds", func(r *Row) *float64 {
+		if r.Seconds == nil || r.Devices == nil {
+			return nil
+		}
+		return new(*r.Seconds * float64(*r.Devices))
+	})),
 	text("key", func(r *Row) *string { return &r.Key }),
 }
 
@@ -104,6 +110,13 @@ func text(name string, of func(*Row) *string) column {
 		// A copy, for the array's bytes may be reused; one for all rows that say the same.
 		read: func(a arrow.Array, i int, r *Row) { *of(r) = unique.Make(a.(*array.String).Value(i)).Value() },
 	}
+}
+
+// derivedReal is a number that follows from others, null where they are not known.
+func derivedReal(name string, of func(*Row) *float64) column {
+	c := realOrNull(name, func(r *Row) **float64 { v := of(r); return &v })
+	c.read = func(arrow.Array, int, *Row) {}
+	return c
 }
 
 // derived is a text column that follows from others, for those who read the file.

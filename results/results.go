@@ -39,7 +39,8 @@ type Row struct {
 	Seconds *float64 // seconds: double, time spent training up to the endpoint; null where it is not known
 	LR      *float64 // lr: double, learning rate of the endpoint's last step; null where it is not known
 	Tokens  *float64 // tokens: double, trained on up to the endpoint; null where they are not known
-	Key     string   // key: string, digest of all that the value depends on
+	// device_seconds: double, seconds × devices; null where one of them is not known
+	Key string // key: string, digest of all that the value depends on
 }
 
 // Table is a sweep's rows with its provenance (JSON) and what is known of its metrics.

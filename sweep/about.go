@@ -13,8 +13,9 @@ func (p *Plan) Averages() int {
 
 // Span is what the cells of one trajectory reach over.
 type Span struct {
-	Run         string
-	First, Last float64 // epochs of the newest checkpoints in the averages
+	Run   string  `json:"run"`
+	First float64 `json:"first_epoch"` // of the newest checkpoints in the averages
+	Last  float64 `json:"last_epoch"`
 }
 
 // Spans says of each trajectory that the plan's cells are of what they reach over.

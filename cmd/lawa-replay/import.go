@@ -68,7 +68,7 @@ type importOptions struct {
 	seed                   *int64
 	batchSize              int
 	devices                []string
-	link, dryRun           bool
+	link, dryRun, asJSON   bool
 	watch                  string
 	interval, idle         time.Duration
 	count                  int
@@ -126,6 +126,7 @@ that writes them goes on; it ends after --count checkpoints, or --idle without a
 	f.StringSliceVar(&o.devices, "devices", nil, "what it was trained on, as in cuda:0,cuda:1: GPU hours are hours × devices")
 	f.BoolVar(&o.link, "link", false, "refer to the files in place instead of copying the weights")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only show what was understood")
+	f.BoolVar(&o.asJSON, "json", false, "with --dry-run: print JSON, with null for what is not known")
 	f.StringVar(&o.watch, "watch", "", "folder in which checkpoints appear")
 	f.DurationVar(&o.interval, "interval", 2*time.Second, "with --watch: time between looks; a file is whole when it did not change from one to the next")
 	f.IntVar(&o.count, "count", 0, "with --watch: end when the trajectory has so many checkpoints")
@@ -140,6 +141,9 @@ func runImport(ctx context.Context, cmd *cobra.Command, o importOptions, args []
 	if o.interval < time.Millisecond || o.count < 0 || o.batchSize < 0 {
 		return wrong(cmd, errors.New("--interval, --count and --batch-size take numbers above 0"))
 	}
+	if o.asJSON && !o.dryRun {
+		return wrong(cmd, errors.New("--json is of --dry-run"))
+	}
 	if err := o.check(); err != nil {
 		return wrong(cmd, err)
 	}
@@ -149,6 +153,9 @@ func runImport(ctx context.Context, cmd *cobra.Command, o importOptions, args []
 	u, err := importer.Understand(args, o.Options)
 	if err != nil {
 		return err
+	}
+	if o.asJSON {
+		return printJSON(cmd.OutOrStdout(), understoodJSON(u))
 	}
 	showUnderstood(u, o.dryRun)
 	if o.dryRun {
@@ -241,6 +248,40 @@ func watch(ctx context.Context, o importOptions) error {
 		say("%s: %s taken", o.out, english.Plural(taken, "checkpoint", ""))
 	}
 	return err
+}
+
+// understoodJSON is what the checkpoints were taken for, for programs.
+func understoodJSON(u *importer.Understood) any {
+	type one struct {
+		Epoch   float64  `json:"epoch"`
+		Step    *int64   `json:"step"`
+		Names   string   `json:"name_says"`
+		Inside  string   `json:"inside"`
+		Tensors int      `json:"tensors"`
+		Weights int64    `json:"weights_bytes"`
+		Bytes   int64    `json:"file_bytes"`
+		Format  string   `json:"format"`
+		Key     string   `json:"key"`
+		LR      *float64 `json:"lr"`
+		Seconds *float64 `json:"seconds"`
+		Tokens  *float64 `json:"tokens"`
+		Source  string   `json:"source"`
+	}
+	out := struct {
+		Checkpoints []one           `json:"checkpoints"`
+		Notes       []importer.Note `json:"notes"`
+	}{[]one{}, append([]importer.Note{}, u.Notes...)}
+	for _, f := range u.Checkpoints {
+		c := one{f.Epoch, &f.Step, f.Names, f.Inside, f.Tensors, f.Weights, f.Bytes, f.Format, "", f.LR, f.Seconds, f.Tokens, f.Source}
+		if u.StepsUnknown {
+			c.Step = nil
+		}
+		if f.Link != nil {
+			c.Key = f.Link.Key
+		}
+		out.Checkpoints = append(out.Checkpoints, c)
+	}
+	return out
 }
 
 // showUnderstood says what the checkpoints were taken for.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -23,6 +24,7 @@ func newPlan() *cobra.Command {
 	var o sweepOptions
 	var out string
 	var shards int
+	var asJSON bool
 	var asked []string
 	c := &cobra.Command{
 		Use:   "plan RUN... --k 1,2,4-8 --out SWEEP",
@@ -42,13 +44,14 @@ plan is not taken for it. The device may be another; all shards need the same ki
   lawa-replay plan run1 run2 run3 --k 1-16 --bn copy,recompute --device cuda:0 --out sweep`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runPlan(cmd.Context(), cmd, o, append(append(asked, "--"), args...), args, out, shards)
+			return runPlan(cmd.Context(), cmd, o, append(append(asked, "--"), args...), args, out, shards, asJSON)
 		},
 	}
 	o.flags(c.Flags())
 	record(c.Flags(), &asked)
 	c.Flags().StringVar(&out, "out", "", "folder of the sweep")
 	c.Flags().IntVar(&shards, "shards", 0, "say what each of so many shards would evaluate")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
@@ -73,7 +76,7 @@ func (r recorded) Set(text string) error {
 	return r.Value.Set(text)
 }
 
-func runPlan(ctx context.Context, cmd *cobra.Command, o sweepOptions, arguments, runs []string, dir string, shards int) error {
+func runPlan(ctx context.Context, cmd *cobra.Command, o sweepOptions, arguments, runs []string, dir string, shards int, asJSON bool) error {
 	if dir == "" {
 		return wrong(cmd, errors.New("--out is missing: the folder of the sweep"))
 	}
@@ -119,7 +122,15 @@ func runPlan(ctx context.Context, cmd *cobra.Command, o sweepOptions, arguments,
 			return fmt.Sprint(len(p.Cells) - len(missing)), nil
 		}
 	}
-	if err := printPlan(cmd.OutOrStdout(), p, shards, known); err != nil {
+	if asJSON {
+		v, err := planJSON(p, shards, known)
+		if err != nil {
+			return err
+		}
+		if err := printJSON(cmd.OutOrStdout(), v); err != nil {
+			return err
+		}
+	} else if err := printPlan(cmd.OutOrStdout(), p, shards, known); err != nil {
 		return err
 	}
 	consent := ""
@@ -144,6 +155,34 @@ func (o *sweepOptions) elsewhere(cmd *cobra.Command) (here bool, err error) {
 		o.device, o.precision = torch.CPU.String(), torch.Float32.String()
 	}
 	return here, nil
+}
+
+// planJSON is printPlan for programs.
+func planJSON(p *sweep.Plan, shards int, known func(*sweep.Plan) (string, error)) (any, error) {
+	type part struct {
+		Shard       string       `json:"shard"` // I/N, or all
+		Evaluations int          `json:"evaluations"`
+		Known       *int         `json:"known"` // of them; null where that cannot be said here
+		Averages    int          `json:"averages"`
+		Spans       []sweep.Span `json:"spans"`
+	}
+	var out []part
+	row := func(name string, p *sweep.Plan) error {
+		n, err := known(p)
+		one := part{name, len(p.Cells), nil, p.Averages(), p.Spans()}
+		if v, bad := strconv.Atoi(n); bad == nil {
+			one.Known = &v
+		}
+		out = append(out, one)
+		return err
+	}
+	for i := range shards {
+		s := sweep.Shard{I: i + 1, N: shards}
+		if err := row(s.String(), p.Shard(s)); err != nil {
+			return nil, err
+		}
+	}
+	return out, row("all", p)
 }
 
 // printPlan says what a plan comprises, and each of its shards.
