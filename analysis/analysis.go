@@ -31,6 +31,7 @@ type Point struct {
 	N           int64     // examples
 	Values      []float64 // of each run
 	Keys        []string  // of the evaluations of each run
+	Partly      bool      // of a run: rests on a part of the examples; Low and High are the interval of the value on all of them
 }
 
 // Curve is one scheme under one policy along the epochs, over the runs of a group.
@@ -121,6 +122,9 @@ func over(runs []*results.Series, epoch float64, stopped map[string]bool) (Point
 	}
 	if len(runs) == 1 {
 		p.Value = p.Values[0] // unrounded
+		if q := runs[0].Points[slices.IndexFunc(runs[0].Points, func(q results.Point) bool { return same(q.Epoch, epoch) })]; q.Low != nil && q.High != nil {
+			p.Partly, p.Low, p.High = true, *q.Low, *q.High
+		}
 	} else {
 		p.SD = sd(p.Values)
 	}

@@ -42,7 +42,7 @@ func PolicyLabel(policy string) string {
 
 // Basis says what the numbers rest on, in sentences: the policy, the split with its examples, the runs.
 func (s *Selection) Basis() []string {
-	return sentences(s.policy(), "split "+s.examples(s.Split), s.runs())
+	return sentences(s.policy(), "split "+s.examples(s.Split), s.sampled(), s.runs())
 }
 
 // sentences leaves out what is empty.
@@ -71,6 +71,24 @@ func (s *Selection) examples(split string) string {
 		split += fmt.Sprintf(": %s %s", thousands(n), unit)
 	}
 	return split
+}
+
+// sampled says that some values rest on a part of the examples.
+func (s *Selection) sampled() string {
+	n, all := 0, 0
+	for _, p := range s.Panels {
+		for _, c := range p.Curves {
+			for _, q := range c.Points {
+				if all++; q.Partly {
+					n++
+				}
+			}
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d averages rest on a part of the examples, with 95 %% intervals", n, all)
 }
 
 // runs names them.

@@ -40,7 +40,7 @@ func (e *Examples) of(key string) (examples.Metric, error) {
 		return examples.Metric{}, err
 	}
 	if !ok {
-		return examples.Metric{}, fmt.Errorf("%w of evaluation %.12s…: by a version before this was kept, with --no-examples, or by a worker that answers with means (sweep again into another folder)", ErrNoExamples, key)
+		return examples.Metric{}, fmt.Errorf("%w of evaluation %.12s…: an earlier version made it, or it was asked to keep nothing, or a worker answered with means, or it rests on a part of the examples (sweep again, into another folder, to know)", ErrNoExamples, key)
 	}
 	m, ok := set.Find(e.metric.Name)
 	if !ok {
@@ -92,6 +92,11 @@ func (e *Examples) Roughly(a, b Point) (Paired, error) {
 
 func (e *Examples) pair(a, b Point, mean func(x, s []float64) (paired.Estimate, error)) (Paired, error) {
 	out := Paired{A: a, B: b, Runs: paired.OverRuns(nil)}
+	if a.Partly && !b.Partly { // as it was estimated: from the baseline's own value, which is known whole
+		out.Examples, out.Better = paired.Unknown(a.Value-b.Value), math.NaN()
+		out.Examples.Low, out.Examples.High = a.Low-b.Value, a.High-b.Value
+		return out, nil
+	}
 	x, sizes, err := e.each(a)
 	if err != nil {
 		return out, err

@@ -146,7 +146,7 @@ func PickBest(table *results.Table, o Choice, how Selecting, kept *examples.Stor
 	splits := table.Values(func(r results.Row) string { return r.Split })
 	if how.Half == nil && (how.Select == "" || how.Report == "") {
 		err := fmt.Errorf("a best scheme is chosen on one split and reported on another; the results have %v", splits)
-		return nil, hint.With(hint.With(err, "split-half SEED", "halves a split"), "select A --report B", "names two")
+		return nil, hint.With(hint.With(hint.With(err, "split-half SEED", "halves a split"), "select SPLIT", "names the one to choose on"), "report SPLIT", "the one to report on")
 	}
 	if how.Half == nil && how.Select == how.Report {
 		return nil, fmt.Errorf("the split %s to select on is that to report: what is chosen there looks better than it is", how.Select)

@@ -7,11 +7,15 @@
 package dataset
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/zeebo/xxh3"
 
 	"github.com/lawa-replay/lawa-replay/internal/spec"
 )
@@ -40,10 +44,16 @@ type Set struct {
 }
 
 // Split returns a split by its name, a half of one (val-half1, val-half2), or so many of its examples, always the same ones
-// (train-10000).
+// (train-10000), or one that Part made.
 func (s *Set) Split(name string) (Split, error) {
 	if whole, n, ok := strings.Cut(name, half); ok && (n == "1" || n == "2") {
 		return s.half(whole, name)
+	}
+	s.mu.Lock()
+	made := s.parts[name]
+	s.mu.Unlock()
+	if made != nil {
+		return made, nil
 	}
 	if whole, n, ok := strings.Cut(name, "-"); ok {
 		if count, err := strconv.Atoi(n); err == nil && count > 0 && strconv.Itoa(count) == n {
@@ -74,6 +84,24 @@ func (s *Set) half(whole, name string) (Split, error) {
 		first, second := Halves(split)
 		s.parts[first.Name()], s.parts[second.Name()] = first, second
 	}), nil
+}
+
+// Part makes a split of its own of some examples of a split, in this order, and gives its name, by which Split finds it from then on.
+func (s *Set) Part(of string, at []int) (string, error) {
+	split, err := s.Split(of)
+	if err != nil {
+		return "", err
+	}
+	h := xxh3.New()
+	for _, i := range at {
+		if i < 0 || i >= split.Len() {
+			return "", fmt.Errorf("split %s: example %d of %d", of, i, split.Len())
+		}
+		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(i)))
+	}
+	name := fmt.Sprintf("%s~%d-%016x", of, len(at), h.Sum64())
+	s.part(name, func() { s.parts[name] = newView(split, name, slices.Clone(at), len(at)) })
+	return name, nil
 }
 
 // sample finds some examples of a split.

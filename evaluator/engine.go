@@ -117,6 +117,18 @@ func (e *Engine) TellsExamples() bool {
 	return ok
 }
 
+// Size implements sweep.Sampler.
+func (e *Engine) Size(split string) (int, error) {
+	s, err := e.Set.Split(split)
+	if err != nil {
+		return 0, err
+	}
+	return s.Len(), nil
+}
+
+// Part implements sweep.Sampler.
+func (e *Engine) Part(split string, at []int) (string, error) { return e.Set.Part(split, at) }
+
 // BNSource finds the data of a policy that the engine Supports.
 func (e *Engine) BNSource(policy bn.Policy) (*BNSource, error) {
 	if r := e.sources[policy]; r != nil {

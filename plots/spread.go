@@ -37,6 +37,7 @@ const mostBands = 3
 // banded gives bands to those lines that are means of several runs: to all of them, or, where they are too many to
 // be told apart, to the baseline alone, which is the first. It says what they show, for the caption.
 func banded(lines []line, spread Spread) string {
+	partly(lines)
 	runs, several := 0, 0
 	for _, l := range lines {
 		if l.curve != nil && l.curve.Runs() > 1 {
@@ -64,9 +65,19 @@ func banded(lines []line, spread Spread) string {
 	return "bands: " + spread.text()
 }
 
+// partly gives bands to those lines of one run some of whose values rest on a part of the examples: their intervals.
+func partly(lines []line) {
+	for i, l := range lines {
+		if l.curve != nil && slices.ContainsFunc(l.curve.Points, func(p analysis.Point) bool { return p.Partly }) {
+			lines[i].spread = Range
+		}
+	}
+}
+
 // bandedAll gives bands to all lines that are means of several runs, for panels in which each is a matter of its own. It
 // says what they show, for the caption.
 func bandedAll(lines []line, spread Spread) string {
+	partly(lines)
 	runs := 0
 	for _, l := range lines {
 		runs = max(runs, l.curve.Runs())

@@ -60,6 +60,9 @@ var columns = []column{
 	realOrNull("seconds", func(r *Row) **float64 { return &r.Seconds }),
 	since(4, realOrNull("lr", func(r *Row) **float64 { return &r.LR })),
 	since(5, realOrNull("tokens", func(r *Row) **float64 { return &r.Tokens })),
+	since(6, wholeOrNull("examples", func(r *Row) **int64 { return &r.Examples })),
+	since(6, realOrNull("low", func(r *Row) **float64 { return &r.Low })),
+	since(6, realOrNull("high", func(r *Row) **float64 { return &r.High })),
 	since(6, derivedReal("device_seconds", func(r *Row) *float64 {
 		if r.Seconds == nil || r.Devices == nil {
 			return nil

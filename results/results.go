@@ -39,6 +39,10 @@ type Row struct {
 	Seconds *float64 // seconds: double, time spent training up to the endpoint; null where it is not known
 	LR      *float64 // lr: double, learning rate of the endpoint's last step; null where it is not known
 	Tokens  *float64 // tokens: double, trained on up to the endpoint; null where they are not known
+	// Examples, Low and High are null where the value rests on all examples of the split: otherwise on how many, drawn at random, and
+	// the 95 % interval of the value on all of them, which holds for all points of the curve at once.
+	Examples  *int64   // examples: int64
+	Low, High *float64 // low, high: double
 	// device_seconds: double, seconds × devices; null where one of them is not known
 	Key string // key: string, digest of all that the value depends on
 }
@@ -198,6 +202,7 @@ type Point struct {
 	LR                   *float64
 	Tokens               *float64
 	Key                  string // of the evaluation
+	Low, High            *float64
 }
 
 // Series is one metric along the epochs, for one run, scheme, policy and split.
@@ -225,7 +230,7 @@ func (t *Table) Series(split, metric string) []*Series {
 			index[key] = s
 			out = append(out, s)
 		}
-		s.Points = append(s.Points, Point{r.Epoch, r.Value, r.StdErr, r.N, r.Step, r.Seconds, r.LR, r.Tokens, r.Key})
+		s.Points = append(s.Points, Point{r.Epoch, r.Value, r.StdErr, r.N, r.Step, r.Seconds, r.LR, r.Tokens, r.Key, r.Low, r.High})
 	}
 	for _, s := range out {
 		slices.SortStableFunc(s.Points, func(a, b Point) int { return cmp.Compare(a.Epoch, b.Epoch) })

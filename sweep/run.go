@@ -24,6 +24,8 @@ type Options struct {
 	Start      func(missing int) // told how many evaluations are to be made
 	Progress   func(done, total int)
 	Note       func(Note) // told what people should know
+
+	only map[string]bool // keys of what is evaluated; nil: all
 }
 
 // Summary counts what a run did.
@@ -41,6 +43,7 @@ func Run(ctx context.Context, p *Plan, b Backend, store *Store, o Options) (Summ
 	sum := Summary{Evaluations: len(p.Cells)}
 	stores := append(Stores{store}, o.Others...)
 	missing, recorded := p.Missing(stores...)
+	missing = o.those(missing)
 	if t, ok := b.(TellsExamples); ok && !t.TellsExamples() {
 		o.NoExamples = true
 	}
@@ -49,8 +52,10 @@ func Run(ctx context.Context, p *Plan, b Backend, store *Store, o Options) (Summ
 		if err != nil {
 			return sum, err
 		}
-		missing, recorded = append(missing, lacking...), recorded-len(lacking)
-		sum.Without = p.without(missing, stores)
+		missing, recorded = append(missing, o.those(lacking)...), recorded-len(lacking)
+		if o.only == nil {
+			sum.Without = p.without(missing, stores)
+		}
 	}
 	sum.Missing, sum.Recorded = len(missing), recorded
 	if o.Start != nil {
@@ -66,6 +71,14 @@ func Run(ctx context.Context, p *Plan, b Backend, store *Store, o Options) (Summ
 	}
 	sum.Evaluated = int(r.done.Load())
 	return sum, errors.Join(err, store.Sync())
+}
+
+// those are the cells that may be evaluated.
+func (o Options) those(cells []Cell) []Cell {
+	if o.only == nil {
+		return cells
+	}
+	return slices.DeleteFunc(slices.Clone(cells), func(c Cell) bool { return !o.only[c.Key] })
 }
 
 // Missing lists the cells that neither a training log nor a store has, and counts those that the logs have.

@@ -40,6 +40,11 @@ func (p *Plan) Provenance(b Backend, software string) (map[string]any, error) {
 // Table makes the table of a plan's evaluations from the training logs and the stores. Where some are missing it is the
 // table of the others, and the error is an *Incomplete. provenance is written into the table's metadata as JSON.
 func Table(p *Plan, provenance map[string]any, stores ...*Store) (*results.Table, error) {
+	return TableWith(p, nil, provenance, stores...)
+}
+
+// TableWith is Table; what was evaluated on a part of the examples, if samples are given, has rows that say so.
+func TableWith(p *Plan, samples *Samples, provenance map[string]any, stores ...*Store) (*results.Table, error) {
 	text, err := json.Marshal(provenance)
 	if err != nil {
 		return nil, err
@@ -55,7 +60,7 @@ func Table(p *Plan, provenance map[string]any, stores ...*Store) (*results.Table
 		if err != nil {
 			return nil, err
 		}
-		if v == nil {
+		if v == nil && (samples == nil || len(samples.parts[c.Key]) == 0) {
 			missing.Missing = append(missing.Missing, c)
 		}
 		values[c.Key] = v
@@ -64,11 +69,25 @@ func Table(p *Plan, provenance map[string]any, stores ...*Store) (*results.Table
 	for _, r := range p.rows {
 		t, run := p.Spec.Trajectories[r.run], runs[r.run]
 		c := t.Checkpoints[r.request.Endpoint]
+		var all []estimated
 		for _, v := range values[r.key] {
+			all = append(all, estimated{Value: v})
+		}
+		if all == nil && samples != nil && len(samples.parts[r.key]) > 0 {
+			if all, err = samples.estimate(stores, r); err != nil {
+				return nil, err
+			}
+		}
+		for _, v := range all {
+			var n *int64
+			var low, high *float64
+			if v.examples > 0 {
+				n, low, high = new(int64(v.examples)), &v.low, &v.high
+			}
 			table.Rows = append(table.Rows, results.Row{
 				Run: run.Name, Seed: run.Seed, Folder: run.Folder, Config: run.Config, Devices: run.Devices, Scheme: r.request.Scheme.Spec(), K: int32(r.request.Scheme.K()),
 				Epoch: c.Epoch, Step: t.Step(r.request.Endpoint), Policy: p.policies[r.policy].String(), Split: p.Spec.Splits[r.split],
-				Metric: v.Metric, Value: float64(v.Value), StdErr: float64(v.StdErr), N: v.N, Seconds: c.Seconds, LR: c.LR, Tokens: c.Tokens, Key: r.key,
+				Metric: v.Metric, Value: float64(v.Value.Value), StdErr: float64(v.StdErr), N: v.N, Seconds: c.Seconds, LR: c.LR, Tokens: c.Tokens, Examples: n, Low: low, High: high, Key: r.key,
 			})
 		}
 	}

@@ -25,6 +25,9 @@ type job struct {
 	spec    sweep.Spec
 	backend sweep.Backend
 	memory  int64
+	// until says when enough is known of an average; nil evaluates all examples of each. samples are then what a run knows of them.
+	until   *sweep.Until
+	samples *sweep.Samples
 	// noExamples keeps nothing of what each example gave.
 	noExamples bool
 	from       string // where the user is, if not in the process's folder
@@ -85,7 +88,7 @@ func (j *job) run(ctx context.Context, p *sweep.Plan, dir string, shard *sweep.S
 	defer others.Close()
 	stores := append(sweep.Stores{into.Store}, others...)
 	sometimes := newSometimes(so, stores)
-	sum, err := sweep.Run(ctx, p, j.backend, into.Store, sweep.Options{
+	options := sweep.Options{
 		Memory: j.memory,
 		Others: others,
 
@@ -93,7 +96,13 @@ func (j *job) run(ctx context.Context, p *sweep.Plan, dir string, shard *sweep.S
 		Note:       note,
 		Progress:   func(done, _ int) { bar.set(done); sometimes.look() },
 		Start:      func(total int) { bar.close(); bar = newProgress(ctx, "sweep", total) },
-	})
+	}
+	var sum sweep.Summary
+	if j.until != nil {
+		sum, j.samples, err = sweep.RunUntil(ctx, p, j.backend, into.Store, options, *j.until)
+	} else {
+		sum, err = sweep.Run(ctx, p, j.backend, into.Store, options)
+	}
 	bar.close()
 	sometimes.wait()
 	if errors.Is(err, context.Canceled) {
@@ -163,7 +172,7 @@ func made(sum sweep.Summary) string {
 }
 
 // tabulate writes the table of a plan that was evaluated; with partial, of what there is of it, which its metadata say.
-func tabulate(p *sweep.Plan, b sweep.Backend, software, dir string, stores sweep.Stores, partial bool) (*results.Table, error) {
+func tabulate(p *sweep.Plan, samples *sweep.Samples, b sweep.Backend, software, dir string, stores sweep.Stores, partial bool) (*results.Table, error) {
 	about, err := p.Provenance(b, software)
 	if err != nil {
 		return nil, err
@@ -171,13 +180,20 @@ func tabulate(p *sweep.Plan, b sweep.Backend, software, dir string, stores sweep
 	if missing, _ := p.Missing(stores...); len(missing) > 0 {
 		about["missing"] = len(missing)
 	}
-	table, err := sweep.Table(p, about, stores...)
+	if samples != nil && samples.Partly() > 0 {
+		about["until"] = map[string]any{"half_width": samples.HalfWidth, "metric": samples.Metric, "seed": samples.Seed, "partly": samples.Partly()}
+		delete(about, "missing")
+	}
+	table, err := sweep.TableWith(p, samples, about, stores...)
 	var incomplete *sweep.Incomplete
 	if err != nil && !(partial && errors.As(err, &incomplete)) {
 		return nil, err
 	}
 	return table, results.Write(filepath.Join(dir, results.File), table)
 }
+
+// untilFile remembers in a sweep's folder by which seed examples were drawn, so that what is known of them is not evaluated again.
+const untilFile = "until.json"
 
 // claim is an error where the sweep's folder is something else already.
 func claim(dir string) error {
@@ -186,7 +202,7 @@ func claim(dir string) error {
 	}
 	names, err := os.ReadDir(dir)
 	if err == nil && len(names) > 0 && !slices.ContainsFunc(names, func(e os.DirEntry) bool {
-		return slices.Contains([]string{"store", sweep.PlanName, atomicfile.LockName}, e.Name())
+		return slices.Contains([]string{"store", sweep.PlanName, untilFile, atomicfile.LockName}, e.Name())
 	}) {
 		return fmt.Errorf("%s holds other files: choose an empty folder, or that of an earlier sweep", dir)
 	}

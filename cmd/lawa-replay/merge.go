@@ -74,7 +74,7 @@ func runMerge(ctx context.Context, dir string, partial bool) error {
 	if err := sayMissing(dir, planned.dir, p, missing, partial); err != nil {
 		return err
 	}
-	table, err := tabulate(p, planned.Backend(p.Numeric()), planned.Software, planned.dir, sweep.Stores{into.Store}, partial)
+	table, err := tabulate(p, nil, planned.Backend(p.Numeric()), planned.Software, planned.dir, sweep.Stores{into.Store}, partial)
 	if err != nil {
 		return err
 	}

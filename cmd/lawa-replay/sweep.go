@@ -4,18 +4,30 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
+	"math"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
+	"github.com/lawa-replay/lawa-replay/internal/input"
 	"github.com/lawa-replay/lawa-replay/results"
+	"github.com/lawa-replay/lawa-replay/results/metric"
 	"github.com/lawa-replay/lawa-replay/sweep"
 )
 
 func newSweep() *cobra.Command {
 	var o sweepOptions
 	var out string
+	var u untilOptions
 	c := &cobra.Command{
 		Use:   "sweep RUN... --k 1,2,4-8 --out SWEEP",
 		Short: "Evaluate averaging schemes at every epoch of a trajectory",
@@ -40,30 +52,78 @@ The network and the data are those that the trajectory records, or:
                                    metrics: docs/worker-protocol.md
 RUN may also be a folder of checkpoints of another program, as import takes them.
 
+Most averages are settled by a part of the examples: --until 0.1 evaluates 1/16 of them
+first, drawn at random, then 1/8 and so on, and stops with each average when its
+difference from the baseline is known to ±0.1, for all points of a curve at once. Such
+values say so in the table and in figures. The same sweep without it evaluates the rest.
+
 Choosing k on the split that is then reported is leakage: choose on one split,
 report another (--split val,train evaluates several; --split-half halves them).`,
 		Example: `  lawa-replay sweep run --k 1,2,4-8,10,16 --out sweep
   lawa-replay sweep run --k 6 --scheme ema:decay=0.5..0.95/0.05 --scheme swa:start=10..20/5 --out sweep
   lawa-replay sweep checkpoints/ --k 1-10 --model net.ts --data tensors:val.safetensors --bn copy --out sweep
   lawa-replay sweep run --k 1-10 --worker "python eval.py" --out sweep
+  lawa-replay sweep run --k 1-16 --until 0.1 --bn copy --out sweep
   lawa-replay sweep run1 run2 run3 --k 6 --bn copy,recompute:samples=5000 --epochs 10-20 --out sweep`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return runSweep(cmd.Context(), cmd, o, args, out) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runSweep(cmd.Context(), cmd, o, u, args, out) },
 	}
+	u.flags(c.Flags())
 	c.Flags().StringVar(&out, "out", "", "folder of the sweep")
 	o.flags(c.Flags())
 	return c
 }
 
-func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, runs []string, dir string) error {
+// untilOptions are the flags of a sweep that stops when enough is known.
+type untilOptions struct {
+	width, metric string
+	seed          uint64
+}
+
+func (u *untilOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&u.width, "until", "", "evaluate of each average only as many examples as it takes for the 95 % interval of its difference from the baseline to be this narrow, as in 0.1: ±0.1 of --until-metric")
+	f.StringVar(&u.metric, "until-metric", "", "metric of --until (default: top1, or the loss of a language model)")
+	f.Uint64Var(&u.seed, "until-seed", 0, "of the order in which examples are drawn")
+}
+
+// parse reads the flags; nil where nothing is asked for.
+func (u untilOptions) parse() (*sweep.Until, error) {
+	if u.width == "" {
+		if u.metric != "" || u.seed != 0 {
+			return nil, errors.New("--until-metric and --until-seed are of --until")
+		}
+		return nil, nil
+	}
+	w, err := strconv.ParseFloat(strings.TrimPrefix(u.width, "±"), 64)
+	if err != nil || !(w > 0) || math.IsInf(w, 0) {
+		return nil, inFlag("until", fmt.Errorf("%q: half the width of an interval is wanted, as in 0.1", u.width))
+	}
+	return &sweep.Until{HalfWidth: w, Metric: u.metric, Seed: u.seed}, nil
+}
+
+func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, u untilOptions, runs []string, dir string) error {
 	if dir == "" {
 		return wrong(cmd, errors.New("--out is missing: the folder of the sweep"))
+	}
+	until, err := u.parse()
+	if err == nil && until != nil && (o.worker != "" || o.noExamples) {
+		err = errors.New("--until needs a network of this program, and what each example gives")
+	}
+	if err != nil {
+		return wrong(cmd, err)
 	}
 	j, err := o.ask(ctx, cmd, runs)
 	if err != nil {
 		return err
 	}
 	defer j.close()
+	j.until = until
+	if until != nil && until.Metric == "" {
+		until.Metric = metric.Top1.Name
+		if names := j.backend.Metrics(); len(names) > 0 && !slices.ContainsFunc(names, func(m metric.Metric) bool { return m.Name == until.Metric }) || slices.ContainsFunc(names, func(m metric.Metric) bool { return m.Name == metric.Perplexity.Name }) {
+			until.Metric = names[0].Name
+		}
+	}
 	return asked(cmd, j.sweep(ctx, dir))
 }
 
@@ -77,16 +137,53 @@ func (j *job) sweep(ctx context.Context, dir string) error {
 		return err
 	}
 	so := func(stores sweep.Stores) error {
-		_, err := tabulate(p, j.backend, software(), dir, stores, true)
+		_, err := tabulate(p, nil, j.backend, software(), dir, stores, true)
+		return err
+	}
+	if err := j.resume(dir); err != nil {
 		return err
 	}
 	return j.run(ctx, p, dir, nil, so, func(sum sweep.Summary, stores sweep.Stores) error {
-		table, err := tabulate(p, j.backend, software(), dir, stores, false)
+		table, err := tabulate(p, j.samples, j.backend, software(), dir, stores, false)
 		if err != nil {
 			return err
 		}
 		say("done: %s; the table is %s", made(sum), filepath.Join(dir, results.File))
+		if s := j.samples; s != nil && s.Partly() > 0 {
+			say("%d of the averages rest on a part of the examples; of those that were not known whole before, %.1f %% of the examples have gone through the network (without the statistics of batch norm)", s.Partly(), 100*float64(s.Examples)/float64(s.Of))
+		}
 		sayRuns(p.Spec.Trajectories, table)
 		return nil
 	})
+}
+
+// resume takes the order of an earlier sweep --until into the same folder, or writes down this one's.
+func (j *job) resume(dir string) error {
+	path := filepath.Join(dir, untilFile)
+	var was struct {
+		Seed uint64 `json:"seed"`
+	}
+	text, err := input.ReadFile(path, input.Text)
+	switch {
+	case err == nil:
+		if err := json.Unmarshal(text, &was); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if j.until == nil {
+			j.until = &sweep.Until{Seed: was.Seed} // the rest
+		} else if j.until.Seed != was.Seed {
+			return fmt.Errorf("%s: the examples of this sweep were drawn by seed %d (--until-seed), not %d", path, was.Seed, j.until.Seed)
+		}
+		return nil
+	case !errors.Is(err, fs.ErrNotExist) || j.until == nil:
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return err
+	}
+	was.Seed = j.until.Seed
+	if text, err = json.Marshal(was); err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(path, append(text, '\n'))
 }

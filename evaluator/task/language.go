@@ -244,10 +244,7 @@ func (r *tokenScores) Values() []Value {
 	p := math.Exp(loss.Value)
 	out := []Value{loss, {metric.Perplexity.Name, p, p * loss.StdErr, loss.N}, mean(metric.Top1, r.hits, r.size)}
 	if r.measured.Load() {
-		bits := mean(metric.BitsPerByte, r.loss, r.bytes)
-		bits.Value /= math.Ln2
-		bits.StdErr /= math.Ln2
-		out = append(out, bits)
+		out = append(out, mean(metric.BitsPerByte, r.bits(), r.bytes))
 	}
 	return out
 }
@@ -256,11 +253,16 @@ func (r *tokenScores) Values() []Value {
 func (r *tokenScores) Examples() examples.Set {
 	out := examples.Set{examples.Of(metric.Loss.Name, r.loss, r.size), examples.Of(metric.Top1.Name, r.hits, r.size)}
 	if r.measured.Load() {
-		bits := make([]float64, len(r.loss))
-		for i, l := range r.loss {
-			bits[i] = l / math.Ln2
-		}
-		out = append(out, examples.Of(metric.BitsPerByte.Name, bits, r.bytes))
+		out = append(out, examples.Of(metric.BitsPerByte.Name, r.bits(), r.bytes))
+	}
+	return out
+}
+
+// bits are the losses in bits.
+func (r *tokenScores) bits() []float64 {
+	out := make([]float64, len(r.loss))
+	for i, l := range r.loss {
+		out[i] = l / math.Ln2
 	}
 	return out
 }

@@ -87,9 +87,10 @@ type Value struct {
 	N             int64   // examples; tokens of language models
 }
 
-// mean is a metric's value, of what each example gave: see metric.Mean.
+// mean is a metric's value, of what each example gave: see metric.Mean. It is of what is kept of the examples, so that an evaluation
+// that is put together of parts has the same bits.
 func mean(m metric.Metric, values, sizes []float64) Value {
-	middle, stderr, n := metric.Mean(values, sizes)
+	middle, stderr, n := examples.Of(m.Name, values, sizes).Mean()
 	return Value{m.Name, middle, stderr, n}
 }
 

@@ -54,7 +54,7 @@ func TestStore(t *testing.T) {
 	sizes := []float32{3, 0, 1.5}
 	sets := map[string]Set{
 		key(1): {{"loss", losses(1000, 1), nil}, {"top1", hits(1000, 1), nil}},
-		key(2): {{"loss", []float32{1, float32(math.NaN()), -0.0}, sizes}, {"top1", []float32{300, 0, float32(math.Inf(1))}, sizes}, {"bits", []float32{1, 2, 3}, []float32{9, 9, 9}}},
+		key(2): {{"loss", []float32{1, float32(math.NaN()), float32(math.Copysign(0, -1))}, sizes}, {"top1", []float32{300, 0, float32(math.Inf(1))}, sizes}, {"bits", []float32{1, 2, 3}, []float32{9, 9, 9}}},
 		key(3): {{"loss", losses(7, 3), nil}},
 	}
 	for k, set := range sets {
