@@ -17,7 +17,11 @@ type Examples struct {
 	kept   *examples.Store
 	metric metric.Metric
 	read   map[string]examples.Metric
+	held   int // values in read
 }
+
+// mostHeld bounds the values that are kept in memory once they were read: 256 MiB of them.
+const mostHeld = 64 << 20
 
 // ErrNoExamples is wrapped by the error of an evaluation of which it is not known what each example gave.
 var ErrNoExamples = errors.New("what each example gave is not kept")
@@ -27,7 +31,7 @@ func ExamplesOf(kept *examples.Store, m metric.Metric) (*Examples, error) {
 	if m.Name == metric.Perplexity.Name {
 		return nil, hint.With(errors.New("the perplexity is no mean over examples but the exponential of one"), "metric loss", "compares that mean")
 	}
-	return &Examples{kept, m, map[string]examples.Metric{}}, nil
+	return &Examples{kept: kept, metric: m, read: map[string]examples.Metric{}}, nil
 }
 
 // of is an evaluation's.
@@ -45,6 +49,10 @@ func (e *Examples) of(key string) (examples.Metric, error) {
 	m, ok := set.Find(e.metric.Name)
 	if !ok {
 		return m, fmt.Errorf("%w of %s in evaluation %.12s…", ErrNoExamples, e.metric.Name, key)
+	}
+	if e.held += len(m.Values) + len(m.Sizes); e.held > mostHeld {
+		clear(e.read)
+		e.held = len(m.Values) + len(m.Sizes)
 	}
 	e.read[key] = m
 	return m, nil

@@ -30,8 +30,11 @@ type Level struct {
 // Span is a length along an axis, with its interval over draws of the examples; NaN where it is not known.
 type Span struct{ Value, Low, High float64 }
 
-// maxSpanDraws bounds the draws of a whole statistic, each of which costs a pass over all examples of all evaluations.
-const maxSpanDraws = 1000
+// Draws of a whole statistic, each of which costs a pass over all examples of all evaluations: as many as some seconds allow.
+const (
+	maxSpanDraws, minSpanDraws = 1000, 200
+	spanWork                   = 2_000_000_000 // products
+)
 
 // SaveTime compares a curve with a reference. The levels are the reference's own values as it gets better: the best so far at each of
 // its points; in a draw of the examples they are those of the draw, so that what makes all values better or worse alike does not
@@ -111,7 +114,7 @@ func saveTime(reference, scheme []Point, m metric.Metric, axis Axis, e *Examples
 		return out, errOthers
 	}
 	if o.Draws == 0 {
-		o.Draws = maxSpanDraws
+		o.Draws = max(minSpanDraws, min(maxSpanDraws, spanWork/((len(r.rows)+len(s.rows))*len(r.rows[0]))))
 	}
 	draws := make([][]float64, len(places)+1)
 	for i := range draws {

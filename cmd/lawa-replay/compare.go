@@ -39,7 +39,7 @@ func (o *questionOptions) flags(c *cobra.Command) {
 	f.StringVar(&o.target, "target", "", "a value of the metric that is to be reached (default: the best of what is compared with)")
 	f.StringVar(&o.question.X, "x", "", "what time is counted in: "+strings.Join(analysis.AxisNames(), ", ")+" (default: epoch)")
 	f.IntVar(&o.question.Last, "noise-over", 0, "endpoints that the checkpoint noise is of, the last ones (default 10)")
-	f.IntVar(&o.question.Draws, "draws", 0, "draws of the bootstrap (default: 10000 of a difference, 1000 of a time saved)")
+	f.IntVar(&o.question.Draws, "draws", 0, "draws of the bootstrap (default: 10000 of a difference, 200 to 1000 of a time saved, by how much there is to draw from)")
 	f.Uint64Var(&o.question.Seed, "seed", 0, "of the draws")
 }
 
