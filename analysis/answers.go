@@ -81,6 +81,7 @@ func Ask(table *results.Table, o Choice, q Question, kept *examples.Store) (*Ans
 	if err != nil {
 		return nil, err
 	}
+	s.dropBaselines()
 	out := &Answers{Metric: s.Metric, Split: s.Split, Basis: s.Basis(), Notes: s.Notes}
 	var curves []*Curve
 	for _, p := range s.Panels {
@@ -120,6 +121,22 @@ func Ask(table *results.Table, o Choice, q Question, kept *examples.Store) (*Ans
 		out.Panels = append(out.Panels, a)
 	}
 	return out, nil
+}
+
+// dropBaselines takes curves out that are the baseline by another name, such as k = 1 under copied statistics: the same evaluations.
+func (s *Selection) dropBaselines() {
+	for i := range s.Panels {
+		p := &s.Panels[i]
+		p.Curves = slices.DeleteFunc(p.Curves, func(c *Curve) bool {
+			for _, x := range c.Points {
+				if b, ok := p.Baseline.At(x.Epoch); !ok || !slices.Equal(x.Keys, b.Keys) || slices.Contains(x.Keys, "") {
+					return false
+				}
+			}
+			s.note("%s is the checkpoint itself here, and is left out", schemeLabel(c.Scheme))
+			return true
+		})
+	}
 }
 
 func sameRuns(a, b []results.Run) bool {

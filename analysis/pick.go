@@ -163,6 +163,7 @@ func PickBest(table *results.Table, o Choice, how Selecting, kept *examples.Stor
 		if sides[i], err = Select(table, o, usual); err != nil {
 			return nil, err
 		}
+		sides[i].dropBaselines()
 	}
 	out.Metric, out.Basis, out.Notes = sides[0].Metric, sides[1].Basis(), sides[0].Notes
 	out.Selected, out.Reported = "split "+sides[0].Split, "split "+sides[1].Split

@@ -203,6 +203,10 @@ func longest(a *analysis.Answers, p analysis.AnswersOf, say func(verdict, format
 		return
 	}
 	s := best.Time.Longest
+	if s.Value <= 0 {
+		say("open", "How much sooner? No scheme reaches any level sooner than what it is compared with.")
+		return
+	}
 	interval := ", without an interval"
 	v := "open"
 	if !math.IsNaN(s.Low) {

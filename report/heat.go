@@ -99,7 +99,11 @@ func heatOf(m metric.Metric, key string, p analysis.AnswersOf, d panelData) (hea
 			b.WriteString("</g>")
 		}
 	}
-	every := max(1, int(math.Ceil(float64(34)/float64(width))))
+	longest := 0
+	for _, p := range epochs {
+		longest = max(longest, len(trajectory.EpochName(p.Epoch)))
+	}
+	every := max(1, int(math.Ceil(float64(7*longest+6)/float64(width)))) // so many cells take a label
 	for col := 0; col < len(epochs); col += every {
 		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="middle">%s</text>`, left+col*width+width/2, top+len(rows)*height+14, trajectory.EpochName(epochs[col].Epoch))
 	}
