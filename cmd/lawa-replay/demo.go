@@ -21,9 +21,10 @@ k = 1 to 16 checkpoints at every epoch, draw the figures and print what averagin
 have saved: the recipe ` + demoRecipe + ` (lawa-replay recipe show ` + demoRecipe + `).
 Everything stays in the folder:
 
-  run/      the trajectory
-  sweep/    the evaluations and results.parquet
-  figures/  those that the sweep has the data for, as PNG, PDF and SVG, with CSV
+  run/         the trajectory
+  sweep/       the evaluations and results.parquet
+  figures/     those that the sweep has the data for, as PNG, PDF and SVG, with CSV
+  report.html  answers, curves to play with, tables and figures as one page
 
 A demo that was interrupted goes on where it stopped.`,
 		Args: cobra.NoArgs,

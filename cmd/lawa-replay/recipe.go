@@ -105,6 +105,7 @@ the data for. In the folder are then
   run/ or a folder for each run   trajectories, of several seeds in seed-0, seed-1, …
   sweep/                          the evaluations and results.parquet
   figures/                        PNG, PDF and SVG, with CSV, and figures.txt
+  report.html                     answers, curves, tables and figures as one page
 
 The same command again does only what is missing: one that was interrupted goes on
 where it stopped. A run that stands there and was trained with other settings is an
@@ -225,7 +226,8 @@ func (o recipeOptions) plan(r *recipes.Recipe) ([]step, error) {
 	if args, err = arguments(r, recipes.Figures, r.Settings(recipes.Figures), newFigures().Flags()); err != nil {
 		return nil, err
 	}
-	return append(out, step{args: slices.Concat([]string{recipes.Figures, sweepDir}, args, []string{"--out", filepath.Join(o.out, "figures")})}, step{args: []string{"table", sweepDir}}), nil
+	return append(out, step{args: slices.Concat([]string{recipes.Figures, sweepDir}, args, []string{"--out", filepath.Join(o.out, "figures")})},
+		step{args: []string{"report", sweepDir, "--out", filepath.Join(o.out, "report.html")}}, step{args: []string{"table", sweepDir}}), nil
 }
 
 // training makes the command that trains one of a recipe's runs, and the folders of its trajectories.
