@@ -133,7 +133,10 @@ func (s *Selection) dropBaselines() {
 					return false
 				}
 			}
-			s.note("%s is the checkpoint itself here, and is left out", schemeLabel(c.Scheme))
+			text := schemeLabel(c.Scheme) + " is the checkpoint itself here, and is left out"
+			if !slices.ContainsFunc(s.Notes, func(n Note) bool { return n.Text == text }) {
+				s.note("%s", text)
+			}
 			return true
 		})
 	}
