@@ -8,6 +8,7 @@ package evaluator
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -42,9 +43,17 @@ type Engine struct {
 	// Examples is where Record keeps what each example gave; nil keeps nothing.
 	Examples *examples.Store
 
+	kept keptStatistics // of units that come again
+
 	sources map[bn.Policy]*BNSource // for each policy that was asked for
 	given   bool                    // Workers was asked for
 	group   int                     // models that share a pass over the data; 0 is groupSize
+}
+
+// keptStatistics are recomputed statistics by Unit.ID, in the layout's order.
+type keptStatistics struct {
+	mu         sync.Mutex
+	statistics map[string][]float32
 }
 
 // BNSource is the data from which a policy recomputes statistics, and what names them.

@@ -18,13 +18,19 @@ const groupSize = 4
 
 // loaded is the data that the slots share.
 type loaded struct {
+	again  bool // units come again: their statistics are kept
 	splits map[string]*Data
 	bn     map[bn.Policy]*Data
 }
 
 // Open implements sweep.Backend: a slot for each worker.
 func (e *Engine) Open(ctx context.Context, job sweep.Job) (*sweep.Slots, error) {
-	l := &loaded{splits: map[string]*Data{}, bn: map[bn.Policy]*Data{}}
+	l := &loaded{again: job.Again, splits: map[string]*Data{}, bn: map[bn.Policy]*Data{}}
+	if !job.Again {
+		e.kept.statistics = nil
+	} else if e.kept.statistics == nil {
+		e.kept.statistics = map[string][]float32{}
+	}
 	err := l.load(e, job)
 	var used int64
 	if err == nil {
@@ -173,6 +179,7 @@ func (s *slot) evaluate(ctx context.Context, group []*sweep.Unit) error {
 		s.instances = append(s.instances, in)
 	}
 	stale := map[*Data][]model.Instance{}
+	var renewed []int // units of which they are
 	for i, u := range group {
 		err := load(e.Net, s.instances[i].Weights(), weights{tensors: u.Tensors, data: u.Data, tied: u.Tied, statistics: u.Statistics})
 		u.Release()
@@ -180,6 +187,12 @@ func (s *slot) evaluate(ctx context.Context, group []*sweep.Unit) error {
 			return fmt.Errorf("%s: %w", u.Name, err)
 		}
 		if u.Policy.Kind == bn.Recompute && e.Net.Layout().HasStatistics() {
+			if known, err := e.recall(u, s.instances[i]); err != nil {
+				return fmt.Errorf("%s: %w", u.Name, err)
+			} else if known {
+				continue
+			}
+			renewed = append(renewed, i)
 			stale[s.data.bn[u.Policy]] = append(stale[s.data.bn[u.Policy]], s.instances[i])
 		}
 	}
@@ -188,7 +201,53 @@ func (s *slot) evaluate(ctx context.Context, group []*sweep.Unit) error {
 			return fmt.Errorf("%s: batch-norm statistics: %w", group[0].Name, err)
 		}
 	}
+	if s.data.again {
+		for _, i := range renewed {
+			if err := e.remember(group[i], s.instances[i]); err != nil {
+				return fmt.Errorf("%s: %w", group[i].Name, err)
+			}
+		}
+	}
 	return s.score(ctx, group)
+}
+
+// recall puts the statistics of a unit in place that were computed before; false where they are not known.
+func (e *Engine) recall(u *sweep.Unit, in model.Instance) (bool, error) {
+	e.kept.mu.Lock()
+	values, ok := e.kept.statistics[u.ID]
+	e.kept.mu.Unlock()
+	if !ok {
+		return false, nil
+	}
+	for _, entry := range e.Net.Layout().Entries {
+		if entry.Role != model.Statistic {
+			continue
+		}
+		n := entry.Elements()
+		if err := in.Weights().Load(entry.Offset, values[:n]); err != nil {
+			return false, err
+		}
+		values = values[n:]
+	}
+	return true, nil
+}
+
+// remember keeps the statistics of a unit that were computed now.
+func (e *Engine) remember(u *sweep.Unit, in model.Instance) error {
+	all, err := in.Weights().Values()
+	if err != nil {
+		return err
+	}
+	var own []float32
+	for _, entry := range e.Net.Layout().Entries {
+		if entry.Role == model.Statistic {
+			own = append(own, all[entry.Offset:entry.Offset+entry.Elements()]...)
+		}
+	}
+	e.kept.mu.Lock()
+	defer e.kept.mu.Unlock()
+	e.kept.statistics[u.ID] = own
+	return nil
 }
 
 // score runs each split through the models of a group that are evaluated on it.

@@ -155,6 +155,52 @@ func TestBaselineWithoutExamples(t *testing.T) {
 	}
 }
 
+// Part by part, with statistics that are computed once, the evaluations are those that are made at once, to the last bit.
+func TestParts(t *testing.T) {
+	s := small(t)
+	spec := sweep.Spec{Trajectories: []*trajectory.Trajectory{s.run}, Endpoints: [][]int{{0, 1, 2, 3}}, Splits: []string{"val"}}
+	for _, text := range []string{"lawa:k=2", "lawa:k=3"} {
+		scheme, err := averaging.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec.Schemes = append(spec.Schemes, scheme)
+	}
+	var err error
+	if spec.Policies, err = bn.ParsePolicies("copy,recompute:samples=120"); err != nil {
+		t.Fatal(err)
+	}
+	var tables [2]*results.Table
+	for i := range tables {
+		e := s.engine(2)
+		p, err := sweep.NewPlan(context.Background(), spec, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store, err := sweep.OpenStore(filepath.Join(t.TempDir(), "store"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		if i == 0 {
+			_, err = sweep.Run(context.Background(), p, e, store, sweep.Options{})
+		} else if _, _, err = sweep.RunUntil(context.Background(), p, e, store, sweep.Options{}, sweep.Until{Metric: "loss"}); err == nil && len(e.kept.statistics) != 5 {
+			t.Errorf("statistics of %d averages are kept", len(e.kept.statistics))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tables[i], err = sweep.Table(p, nil, store); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, r := range tables[0].Rows {
+		if o := tables[1].Rows[i]; r.Value != o.Value || r.StdErr != o.StdErr || r.Key != o.Key {
+			t.Errorf("%s of %s, %s at epoch %v is %v, part by part %v", r.Metric, r.Scheme, r.Policy, r.Epoch, r.Value, o.Value)
+		}
+	}
+}
+
 func TestSweep(t *testing.T) {
 	s := small(t)
 	ctx := context.Background()

@@ -188,7 +188,11 @@ func target(a *analysis.Answers, p analysis.AnswersOf, reference string, say fun
 	case r.Stays != r.First:
 		stays = "and stays there from " + at(a.Axis, *r.Stays) + " on"
 	}
-	say("open", "%s? By %s at %s first, %s; %d of %d schemes never reach it.", text, first.Label, at(a.Axis, *first.Reached.First), stays, never, len(p.Schemes))
+	others := fmt.Sprintf("%d of %d schemes never reach it", never, len(p.Schemes))
+	if never == 0 {
+		others = fmt.Sprintf("all of the %d schemes reach it", len(p.Schemes))
+	}
+	say("open", "%s? By %s at %s first, %s; %s.", text, first.Label, at(a.Axis, *first.Reached.First), stays, others)
 }
 
 // longest says what is saved at most.

@@ -43,6 +43,9 @@ type Job struct {
 	Policies []bn.Policy
 	Memory   int64      // bytes for models and activations; 0 sets no limit
 	Note     func(Note) // told what people should know of how it is done
+	// Again says that the same units are likely to come again, on other splits: what is computed of them, such as batch-norm
+	// statistics, is worth keeping, by Unit.ID.
+	Again bool
 }
 
 // Slots are the parts of an open backend that evaluate side by side.
@@ -80,6 +83,7 @@ type Slot interface {
 
 // Unit is one average under one policy, to be evaluated on some splits.
 type Unit struct {
+	ID      string              // of the average and the policy, the same wherever these are
 	Name    string              // for messages: the average of 6 checkpoints up to epoch 9 of run, policy copy
 	Tensors []checkpoint.Tensor // where each lies in Data
 	Data    []byte

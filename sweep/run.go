@@ -25,7 +25,8 @@ type Options struct {
 	Progress   func(done, total int)
 	Note       func(Note) // told what people should know
 
-	only map[string]bool // keys of what is evaluated; nil: all
+	only  map[string]bool // keys of what is evaluated; nil: all
+	again bool            // what is evaluated comes again, on other splits
 }
 
 // Summary counts what a run did.
@@ -187,7 +188,7 @@ func (r *run) keepAverages() error {
 
 // evaluate opens the backend and streams the averages to it.
 func (r *run) evaluate(ctx context.Context, b Backend) (err error) {
-	slots, err := b.Open(ctx, Job{Units: len(r.cells), Splits: r.Spec.Splits, Policies: r.policies, Memory: (r.Memory + 1) / 2, Note: orNobody(r.Note)})
+	slots, err := b.Open(ctx, Job{Units: len(r.cells), Splits: r.Spec.Splits, Policies: r.policies, Memory: (r.Memory + 1) / 2, Note: orNobody(r.Note), Again: r.again})
 	if err != nil {
 		return err
 	}
@@ -247,7 +248,7 @@ func (r *run) units(run int, o *averaging.Output) []*Unit {
 		if len(cells) == 0 {
 			continue
 		}
-		u := &Unit{Name: fmt.Sprintf("%s, policy %v", what, policy), Tensors: o.Tensors, Data: o.Data, Tied: t.Meta.Tied, Policy: policy, Statistics: policy.Statistics(o.Newest), given: make([]bool, len(cells))}
+		u := &Unit{ID: r.averages[run][o.Average].Digest + " " + policy.String(), Name: fmt.Sprintf("%s, policy %v", what, policy), Tensors: o.Tensors, Data: o.Data, Tied: t.Meta.Tied, Policy: policy, Statistics: policy.Statistics(o.Newest), given: make([]bool, len(cells))}
 		for _, c := range cells {
 			u.Splits = append(u.Splits, r.Spec.Splits[c.Split])
 		}

@@ -157,7 +157,7 @@ func (s *Samples) round(ctx context.Context, b Backend, sampler Sampler, store *
 		c.Key = ""
 		keys[c] = key
 	}
-	o.only = map[string]bool{}
+	o.only, o.again = map[string]bool{}, true
 	for key, c := range active {
 		c.Key = ""
 		part, ok := keys[c]

@@ -150,7 +150,7 @@ func (j *job) sweep(ctx context.Context, dir string) error {
 		}
 		say("done: %s; the table is %s", made(sum), filepath.Join(dir, results.File))
 		if s := j.samples; s != nil && s.Partly() > 0 {
-			say("%d of the averages rest on a part of the examples; of those that were not known whole before, %.1f %% of the examples have gone through the network (without the statistics of batch norm)", s.Partly(), 100*float64(s.Examples)/float64(s.Of))
+			say("%d of the averages rest on a part of the examples; of those that were not known whole before, %.1f %% of the examples have gone through the network (the statistics of batch norm not counted)", s.Partly(), 100*float64(s.Examples)/float64(s.Of))
 		}
 		sayRuns(p.Spec.Trajectories, table)
 		return nil
