@@ -16,6 +16,7 @@ import (
 // Question says what is asked of the schemes of a sweep.
 type Question struct {
 	At        *float64 // epoch of the comparison; nil: the last that the scheme and its reference have
+	AgainstAt *float64 // epoch of the point that is compared with; nil: the same place as the scheme's own
 	Against   string   // a scheme with which all others are compared, as the table writes it; "": with the checkpoints themselves
 	Reference string   // a run whose checkpoints all are compared with, as results.Run.Is knows it; "": each group's own baseline
 	Target    *float64 // value of the metric to be reached; nil: the reference's best
@@ -35,6 +36,7 @@ type Answers struct {
 	Axis      Axis
 	Reference string // what is compared with: a run's checkpoints, or a scheme; "" where it is each group's own baseline
 	Against   bool   // it is a scheme
+	AgainstAt *float64
 	Basis     []string
 	Notes     []Note
 	Panels    []AnswersOf
@@ -82,7 +84,7 @@ func Ask(table *results.Table, o Choice, q Question, kept *examples.Store) (*Ans
 		return nil, err
 	}
 	s.dropBaselines()
-	out := &Answers{Metric: s.Metric, Split: s.Split, Basis: s.Basis(), Notes: s.Notes}
+	out := &Answers{Metric: s.Metric, Split: s.Split, Basis: s.Basis(), Notes: s.Notes, AgainstAt: q.AgainstAt}
 	var curves []*Curve
 	for _, p := range s.Panels {
 		curves = append(curves, p.All()...)
@@ -198,6 +200,11 @@ func answersOf(s *Selection, p Panel, reference *Curve, q Question, axis Axis, e
 		last = usualLast
 	}
 	draws := paired.Options{Draws: q.Draws, Seed: q.Seed}
+	if q.AgainstAt != nil {
+		if _, ok := reference.At(*q.AgainstAt); !ok {
+			return AnswersOf{}, fmt.Errorf("there is no evaluation of what is compared with at epoch %g", *q.AgainstAt)
+		}
+	}
 	out := AnswersOf{Panel: p, Title: s.Title(p), Reference: reference}
 	if best, ok := reference.Best(s.Metric); ok {
 		out.Level = best.Value
@@ -230,12 +237,12 @@ func answersOf(s *Selection, p Panel, reference *Curve, q Question, axis Axis, e
 		}
 		own := e
 		var err error
-		if a.At, err = pairAt(c, reference, q.At, axis, own, draws); err != nil {
+		if a.At, err = pairAt(c, reference, q, axis, own, draws); err != nil {
 			if !errors.Is(err, ErrNoExamples) && !errors.Is(err, errOthers) {
 				return out, err
 			}
 			a.Why, own = err.Error(), nil
-			if a.At, err = pairAt(c, reference, q.At, axis, nil, draws); err != nil {
+			if a.At, err = pairAt(c, reference, q, axis, nil, draws); err != nil {
 				return out, err
 			}
 		}
@@ -263,14 +270,17 @@ func pointAt(c *Curve, x Point, axis Axis) (Point, bool) {
 	return Point{}, false
 }
 
-// pairAt compares a curve with a reference at an epoch of the curve's, or the last that both have. Without examples the interval is
-// not known.
-func pairAt(c, reference *Curve, epoch *float64, axis Axis, e *Examples, o paired.Options) (*Paired, error) {
+// pairAt compares a curve with a reference at an epoch of the curve's, or the last that both have, or with the reference at an epoch of
+// its own. Without examples the interval is not known.
+func pairAt(c, reference *Curve, q Question, axis Axis, e *Examples, o paired.Options) (*Paired, error) {
 	for _, x := range slices.Backward(c.Points) {
-		if epoch != nil && !same(x.Epoch, *epoch) {
+		if q.At != nil && !same(x.Epoch, *q.At) {
 			continue
 		}
 		b, ok := pointAt(reference, x, axis)
+		if q.AgainstAt != nil {
+			b, ok = reference.At(*q.AgainstAt)
+		}
 		if !ok {
 			continue
 		}

@@ -148,6 +148,9 @@ func sentences(a *analysis.Answers, p analysis.AnswersOf, pick *analysis.PickOf,
 		} else if counts["worse"] > 0 && counts["better"] == 0 {
 			v = "worse"
 		}
+		if a.AgainstAt != nil {
+			reference += ", of epoch " + trajectory.EpochName(*a.AgainstAt) + ","
+		}
 		say(v, "And at the end of training? Of %d schemes, %d are better at %s than %s, %d are worse, and %d cannot be told from them (95 %% intervals %s, each for itself).",
 			counts["better"]+counts["worse"]+counts["open"], counts["better"], at(a.Axis, last.A), reference, counts["worse"], counts["open"], over)
 	}

@@ -27,14 +27,15 @@ type compareOptions struct {
 
 // questionOptions are the flags that say what is asked of the schemes.
 type questionOptions struct {
-	at, target, against string
-	question            analysis.Question
+	at, target, against, againstAt string
+	question                       analysis.Question
 }
 
 func (o *questionOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.at, "at", "", "the epoch at which schemes are compared (default: the last)")
 	f.StringVar(&o.against, "against", "", "compare with this scheme, such as lawa:k=10 (default: with the checkpoints themselves)")
+	f.StringVar(&o.againstAt, "against-at", "", "the epoch of what is compared with, as in --at 40 --against-at 90 (default: the same as the scheme's)")
 	f.StringVar(&o.question.Reference, "reference", "", "compare with the checkpoints of this run, such as one whose learning rate was decayed, by name, folder or recipe (default: each run with its own)")
 	f.StringVar(&o.target, "target", "", "a value of the metric that is to be reached (default: the best of what is compared with)")
 	f.StringVar(&o.question.X, "x", "", "what time is counted in: "+strings.Join(analysis.AxisNames(), ", ")+" (default: epoch)")
@@ -55,7 +56,7 @@ func (o questionOptions) parse() (analysis.Question, error) {
 	for _, v := range []struct {
 		flag, text string
 		to         **float64
-	}{{"at", o.at, &q.At}, {"target", o.target, &q.Target}} {
+	}{{"at", o.at, &q.At}, {"target", o.target, &q.Target}, {"against-at", o.againstAt, &q.AgainstAt}} {
 		if v.text == "" {
 			continue
 		}
@@ -91,6 +92,7 @@ With --reference RUN all are compared with the checkpoints of another run of the
 at equal epochs, or equal steps, tokens or device-hours (--x).`,
 		Example: `  lawa-replay compare sweep
   lawa-replay compare sweep --metric loss --at 12
+  lawa-replay compare sweep --at 12 --against-at 20
   lawa-replay compare sweep --target 75.9 --x device-hours
   lawa-replay compare sweep --scheme lawa:k=6 --scheme lawa:k=10 --against lawa:k=10
   lawa-replay compare sweep --reference annealed --x step --json`,
@@ -160,7 +162,10 @@ func printAnswers(out io.Writer, a *analysis.Answers) {
 		w := newTable("", "at epoch", m.Heading(), "difference", "95 % interval", "better", "noise", "reaches "+m.Text(p.Level), "longest saved", "worse at")
 		own, of := "", ""
 		for _, s := range p.Schemes { // where all are compared at the same epoch
-			if s.At == nil || own != "" && own != trajectory.EpochName(s.At.B.Epoch) {
+			if s.At == nil {
+				continue
+			}
+			if own != "" && own != trajectory.EpochName(s.At.B.Epoch) {
 				own, of = "", ""
 				break
 			}
@@ -300,6 +305,9 @@ func answersLegend(a *analysis.Answers) []string {
 		reference = a.Reference + " at the same " + a.Axis.Name
 	case a.Reference != "":
 		reference = "the checkpoints of " + a.Reference + " at the same " + a.Axis.Name
+	}
+	if a.AgainstAt != nil {
+		reference = strings.TrimSuffix(reference, " at the same "+a.Axis.Name) + ", of epoch " + trajectory.EpochName(*a.AgainstAt)
 	}
 	out := []string{
 		fmt.Sprintf("Difference: from %s. Interval: %s. Better: how likely the scheme is. Noise: standard deviation over the last endpoints, %d at most. Reaches: the first %s at which the value is at least as good. "+
