@@ -51,6 +51,12 @@ func (a *Array) Integers() ([]int64, error) {
 	for data := a.Data; len(data) > 0; data = data[width:] {
 		var v int64
 		switch a.DType {
+		case "U64": // those that are too large are negative, which nobody takes
+			v = int64(le.Uint64(data))
+		case "U32":
+			v = int64(le.Uint32(data))
+		case "U16":
+			v = int64(le.Uint16(data))
 		case "I64":
 			v = int64(le.Uint64(data))
 		case "I32":

@@ -72,7 +72,7 @@ func fromNPY(path string) (*array, error) {
 }
 
 // npyTypes are numpy's little-endian types by their names in safetensors.
-var npyTypes = map[string]checkpoint.DType{"<f8": "F64", "<f4": "F32", "<f2": "F16", "<i8": "I64", "<i4": "I32", "<i2": "I16", "|i1": "I8", "|u1": "U8", "|b1": "BOOL"}
+var npyTypes = map[string]checkpoint.DType{"<f8": "F64", "<f4": "F32", "<f2": "F16", "<i8": "I64", "<i4": "I32", "<i2": "I16", "|i1": "I8", "|u1": "U8", "<u2": "U16", "<u4": "U32", "<u8": "U64", "|b1": "BOOL"}
 
 // maxNPYHeader is more than any header has, in bytes.
 const maxNPYHeader = 1 << 16

@@ -416,3 +416,20 @@ func FuzzIDs(f *testing.F) {
 		s.parse(data)
 	})
 }
+
+// Arrays of ids of every width that numpy has are read.
+func TestUnsignedNPY(t *testing.T) {
+	for descr, width := range map[string]int{"<u2": 2, "<u4": 4, "<u8": 8, "<i4": 4} {
+		head := "{'descr': '" + descr + "', 'fortran_order': False, 'shape': (3,), }"
+		head += strings.Repeat(" ", 63-(10+len(head))%64) + "\n"
+		raw := append([]byte("\x93NUMPY\x01\x00"), byte(len(head)), byte(len(head)>>8))
+		raw = append(raw, head...)
+		for _, id := range []uint64{5, 50256, 7} {
+			raw = append(raw, binary.LittleEndian.AppendUint64(nil, id)[:width]...)
+		}
+		s, err := idsOfNPY(write(t, "a.npy", string(raw)))
+		if err != nil || s.n != 3 || s.at(1) != 50256 {
+			t.Errorf("%s: %+v, %v", descr, s, err)
+		}
+	}
+}

@@ -254,8 +254,14 @@ func bertConfig(c *hfConfig, name string, vocab, positions, padding int, eps flo
 }
 
 func neoxConfig(c *hfConfig) string {
-	theta := c.float("rope_theta", c.float("rotary_emb_base", 10000))
-	share := c.float("partial_rotary_factor", c.float("rotary_pct", 0.25))
+	one := func(name, also string, usual float64) float64 { // two names of one number
+		v := c.float(name, c.float(also, usual))
+		if other := c.float(also, v); other != v {
+			c.fail("%s is %v and %s is %v: they are one number", name, v, also, other)
+		}
+		return v
+	}
+	theta, share := one("rope_theta", "rotary_emb_base", 10000), one("partial_rotary_factor", "rotary_pct", 0.25)
 	scaling, base, part := c.rope()
 	if scaling != "none" {
 		c.fail("rope_scaling is %s; for a gpt_neox none is known here", scaling)

@@ -26,6 +26,7 @@ var gpt2Kind = spec.Kind[Family]{
 		text := fmt.Sprintf("gpt2:%s,activation=%s,eps=%v,tied=%v,%s", n.text(), n.Activation, n.Eps, n.tied, n.drops())
 		return n.family(text, n, func(t *Tree) {
 			t.ignored = ignoring(".attn.bias", ".attn.masked_bias")
+			t.aliases = [][2]string{{"transformer.", ""}} // as the first files of GPT-2 have them, which transformers reads
 			if n.tied {
 				t.tied = map[string]string{"lm_head.weight": "transformer.wte.weight"}
 			}

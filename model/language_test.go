@@ -334,6 +334,7 @@ func TestFromConfig(t *testing.T) {
 		`{"model_type":"llama","rope_scaling":{"type":"linear","factor":2},"rope_parameters":{"rope_type":"default"}}`: "rope_scaling says linear/2 and rope_parameters says none",
 		`{"model_type":"llama","rope_interleaved":true}`:                                                               "rope_interleaved is true; only false is known here",
 		`{"model_type":"gpt2","scale_attn_weights":null}`:                                                              "scale_attn_weights is false; only true is known here",
+		`{"model_type":"gpt_neox","rope_theta":500,"rotary_emb_base":10000}`:                                           "rope_theta is 500 and rotary_emb_base is 10000: they are one number",
 		`{"model_type":"llama","rope_theta":null}`:                                                                     "rope_theta is null",
 		`{"model_type":"qwen2","layer_types":"sliding"}`:                                                               "layer_types is sliding; a list is expected",
 		`{"model_type":"t5"}`: `model_type "t5": there are networks for bert, gpt2, gpt_neox, llama, mistral, qwen2, roberta`,

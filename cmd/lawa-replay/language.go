@@ -38,7 +38,11 @@ func homes(t *trajectory.Trajectory) []string {
 			out = append(out, path)
 		}
 	}
-	return append(out, filepath.Join(t.Dir, trajectory.SourceDir))
+	kept := filepath.Join(t.Dir, trajectory.SourceDir)
+	if info, err := os.Stat(kept); err == nil && info.IsDir() { // of a file that is named alone there is no folder
+		out = append(out, kept)
+	}
+	return out
 }
 
 // configured reads the network out of the config.json in the folders of runs' checkpoints; "" where there is none. All must say the
@@ -56,6 +60,9 @@ func configured(runs []*trajectory.Trajectory) (spec string, err error) {
 				return "", err
 			}
 			text, err := model.FromConfig(data)
+			if err == nil {
+				_, err = model.New(text) // what cannot be is said before anything that follows from it
+			}
 			switch {
 			case err != nil:
 				return "", fmt.Errorf("%s: %w", path, err)
