@@ -112,7 +112,7 @@ func newPacked(name string, s *ids, how packing) (*packed, error) {
 			p.padding = eos
 			p.note("the tokenizer names no token of padding: that of the end of a text stands for it, masked")
 		} else {
-			return nil, errors.New("examples of different lengths need padding, and the tokenizer's files name no token for it")
+			return nil, errors.New("examples of different lengths need padding, and no token for it is known: pad-token=N of data tokens names one")
 		}
 	}
 	if how.mask > 0 {
@@ -234,7 +234,7 @@ func (p *packed) masks() error {
 	if p.maskToken < 0 {
 		id, ok := s.Roles["mask"]
 		if !ok {
-			return errors.New("mask=… needs a token that masks, and the tokenizer's files name none")
+			return errors.New("mask=… needs a token that masks, and the tokenizer's files name none (mask-token=N of data tokens does)")
 		}
 		p.maskToken = int64(id)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/edsrzf/mmap-go"
@@ -65,6 +66,8 @@ var tokenIDs = spec.Kind[Source]{
 		{Name: "column", Default: "input_ids", About: "of Parquet and JSON lines, whose rows are texts"},
 		{Name: "vocab", About: "how many ids there are, of files that do not say it; one beyond is an error"},
 		{Name: "mask-token", About: "the id that masks, of files that do not say it"},
+		{Name: "pad-token", About: "the id that pads, of files that do not say it"},
+		{Name: "special-tokens", About: "ids that stand for no text and are never asked for, as in 101/102, of files that do not say it"},
 		{Name: "pack", Default: "joined", About: "as of text; files that hold no texts are one"},
 		{Name: "special", Default: "true", About: "as of text"},
 		{Name: "whole-word", Default: "false", About: "as of text"},
@@ -77,7 +80,14 @@ var tokenIDs = spec.Kind[Source]{
 		p.parse(s)
 		p.how.pack, p.how.special = s.Choice("pack", packs[0], packs...), s.Bool("special", true)
 		p.how.words = s.Bool("whole-word", false)
-		p.how.padding, p.how.maskToken = -1, int64(s.Int("mask-token", -1, 0))
+		p.how.padding, p.how.maskToken = int64(s.Int("pad-token", -1, 0)), int64(s.Int("mask-token", -1, 0))
+		for _, word := range strings.FieldsFunc(s.Text("special-tokens", ""), func(r rune) bool { return r == '/' }) {
+			id, err := strconv.ParseInt(word, 10, 32)
+			if err != nil || id < 0 {
+				s.Fail("special-tokens: %q is no id; ids with / between them are wanted, as in 101/102", word)
+			}
+			p.special = append(p.special, int32(id))
+		}
 		return Source{Spec: p.text(), open: p.open}
 	},
 }
@@ -86,11 +96,12 @@ var tokenIDs = spec.Kind[Source]{
 type textSpec struct {
 	made            bool // ids
 	val, train      string
-	tokenizer, unit string // of texts
-	column          string // of tables
-	dtype           string // of ids
-	vocab           int    // of ids
-	masked          bool   // whether mask was said
+	tokenizer, unit string  // of texts
+	column          string  // of tables
+	dtype           string  // of ids
+	vocab           int     // of ids
+	special         []int32 // ids
+	masked          bool    // whether mask was said
 	how             packing
 }
 
@@ -120,6 +131,12 @@ func (p textSpec) text() string {
 	add("dtype", p.dtype, p.dtype != "")
 	add("vocab", p.vocab, p.vocab > 0)
 	add("mask-token", p.how.maskToken, p.how.maskToken >= 0)
+	add("pad-token", p.how.padding, p.made && p.how.padding >= 0)
+	var special []string
+	for _, id := range p.special {
+		special = append(special, fmt.Sprint(id))
+	}
+	add("special-tokens", strings.Join(special, "/"), len(special) > 0)
 	add("pack", p.how.pack, p.how.pack != packs[0])
 	add("special", p.how.special, !p.how.special)
 	add("whole-word", p.how.words, p.how.words)
@@ -196,6 +213,10 @@ func (p textSpec) ids(o Opening, t *tokenizer.Tokenizer, files string, notes *[]
 			return nil, fmt.Errorf("%s: of a vocabulary of %d, and vocab=%d", found[0], s.Vocabulary, p.vocab)
 		}
 		s.Vocabulary = p.vocab
+	}
+	s.Special = append(s.Special, p.special...)
+	if p.how.mask > 0 && len(s.Special) == 0 {
+		*notes = append(*notes, fmt.Sprintf("%s: which ids are special is not known, so that such as [CLS] and [SEP] are asked for too (special-tokens=101/102 leaves them out)", found[0]))
 	}
 	return s, s.check()
 }

@@ -337,6 +337,23 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%s is %s", text, foreign.Spec)
 		}
 	}
+	// Of ids that say nothing of themselves the special ones are named, or it is said that they are not known.
+	words := write(t, "w.jsonl", `{"input_ids": [2, 9, 9, 9, 3]}`+"\n"+`{"input_ids": [2, 9, 9, 3]}`+"\n")
+	masked := "tokens:" + words + ",vocab=10,mask-token=4,pad-token=0,special-tokens=0/2/3/4,pack=none,mask=0.9"
+	asked, err := open(masked)
+	if err != nil || asked.Spec != strings.Replace(masked, ",mask=", ",length=8,mask=", 1) || len(asked.Notes) > 0 {
+		t.Fatalf("%v, %+v", err, asked)
+	}
+	for _, row := range rows(t, asked.Val, Targets, nil) {
+		for _, id := range row {
+			if id != -100 && id != 9 {
+				t.Errorf("token %d is asked for", id)
+			}
+		}
+	}
+	if set, err := open(strings.Replace(masked, ",special-tokens=0/2/3/4", "", 1)); err != nil || !strings.Contains(strings.Join(set.Notes, " "), "which ids are special is not known") {
+		t.Errorf("%v, %+v", err, set)
+	}
 	texts := filepath.Join(t.TempDir(), "b.parquet")
 	some := columns.NewStringBuilder(memory.DefaultAllocator)
 	some.Append("a")
@@ -379,6 +396,7 @@ func TestTokens(t *testing.T) {
 		"tokens:" + bin + ",dtype=uint16,vocab=50":                 "with vocab=50",
 		"tokens:" + write(t, "f.tokens", "nothing"):                "7 bytes are no file of tokens",
 		"tokens:" + bin + ",dtype=uint16,mask=0.15,mask-token=1":   "mask=… needs vocab=N",
+		"tokens:" + bin + ",dtype=uint16,special-tokens=1/x":       `special-tokens: "x" is no id`,
 		"tokens:" + bin + ",dtype=uint32,vocab=700":                "with vocab=700",
 		"text:" + filepath.Join(t.TempDir(), "none*.txt"):          "no file has such a name",
 		"text:" + filepath.Join(t.TempDir(), "none.txt"):           "no such file",
