@@ -75,11 +75,7 @@ func Ask(table *results.Table, o Choice, q Question, kept *examples.Store) (*Ans
 	if q.Reference != "" && len(o.Runs) > 0 {
 		all.Runs = append(slices.Clone(o.Runs), q.Reference)
 	}
-	usual := "top1"
-	if ofTokens(table) {
-		usual = "loss"
-	}
-	s, err := Select(table, all, usual)
+	s, err := Select(table, all, UsualMetric(table))
 	if err != nil {
 		return nil, err
 	}

@@ -11,12 +11,11 @@ import (
 // TimeSaved is how much sooner a scheme reaches levels than a reference, the baseline of its runs or another run, along an axis.
 //
 // The longest time saved is the maximum over levels of a noisy difference, so that it is too large on average; it stands beside the
-// whole curve, an interval of it, and what the same arithmetic finds where nothing was averaged (Null).
+// whole curve, an interval of it, and what the same arithmetic finds where nothing was averaged (NullSaved).
 type TimeSaved struct {
 	Levels  []Level
-	Longest Span  // over the levels that both reach
-	Null    *Span // of the baselines of two runs of one recipe, one as if it were the scheme; nil where there is one run
-	At      int   // place in Levels of the longest
+	Longest Span // over the levels that both reach
+	At      int  // place in Levels of the longest
 }
 
 // Level is a value of the metric, and how much sooner it is reached.
@@ -40,20 +39,6 @@ const (
 // its points; in a draw of the examples they are those of the draw, so that what makes all values better or worse alike does not
 // count. Without examples (nil) there are no intervals.
 func SaveTime(reference, scheme *Curve, m metric.Metric, axis Axis, e *Examples, o paired.Options) (TimeSaved, error) {
-	return saveTime(reference.Points, scheme.Points, m, axis, e, o)
-}
-
-// NullSaved is the longest time that the second of several runs saves against the first, where nothing was averaged: what the maximum
-// over levels makes of luck. It says false where there is one run.
-func NullSaved(baseline *Curve, m metric.Metric, axis Axis) (float64, bool, error) {
-	if baseline.Runs() < 2 {
-		return 0, false, nil
-	}
-	t, err := SaveTime(ofRun(baseline, 0), ofRun(baseline, 1), m, axis, nil, paired.Options{})
-	return t.Longest.Value, !math.IsNaN(t.Longest.Value), err
-}
-
-func saveTime(reference, scheme []Point, m metric.Metric, axis Axis, e *Examples, o paired.Options) (TimeSaved, error) {
 	var out TimeSaved
 	values := func(points []Point) []float64 {
 		var v []float64
@@ -69,8 +54,8 @@ func saveTime(reference, scheme []Point, m metric.Metric, axis Axis, e *Examples
 		}
 		return x
 	}
-	xr, xs := at(reference), at(scheme)
-	places := records(values(reference), m)
+	xr, xs := at(reference.Points), at(scheme.Points)
+	places := records(values(reference.Points), m)
 	first := func(v []float64, level float64, x []float64) float64 {
 		i := slices.IndexFunc(v, func(v float64) bool { return !math.IsNaN(v) && !m.Better(level, v) })
 		if i < 0 {
@@ -90,20 +75,20 @@ func saveTime(reference, scheme []Point, m metric.Metric, axis Axis, e *Examples
 		}
 		return each, longest, place
 	}
-	each, longest, place := saved(values(reference), values(scheme))
+	each, longest, place := saved(values(reference.Points), values(scheme.Points))
 	nan := math.NaN()
 	out.Longest, out.At = Span{longest, nan, nan}, place
 	for i, at := range places {
-		out.Levels = append(out.Levels, Level{reference[at].Value, xr[at], reference[at].Epoch, Span{each[i], nan, nan}})
+		out.Levels = append(out.Levels, Level{reference.Points[at].Value, xr[at], reference.Points[at].Epoch, Span{each[i], nan, nan}})
 	}
 	if e == nil {
 		return out, nil
 	}
-	r, err := e.matrix(reference)
+	r, err := e.matrix(reference.Points)
 	if err != nil {
 		return out, err
 	}
-	s, err := e.matrix(scheme)
+	s, err := e.matrix(scheme.Points)
 	if err != nil {
 		return out, err
 	}
@@ -135,6 +120,16 @@ func saveTime(reference, scheme []Point, m metric.Metric, axis Axis, e *Examples
 	}
 	out.Longest.interval(draws[len(places)])
 	return out, nil
+}
+
+// NullSaved is the longest time that the second of several runs saves against the first, where nothing was averaged: what the maximum
+// over levels makes of luck. It says false where there is one run.
+func NullSaved(baseline *Curve, m metric.Metric, axis Axis) (float64, bool, error) {
+	if baseline.Runs() < 2 {
+		return 0, false, nil
+	}
+	t, err := SaveTime(ofRun(baseline, 0), ofRun(baseline, 1), m, axis, nil, paired.Options{})
+	return t.Longest.Value, !math.IsNaN(t.Longest.Value), err
 }
 
 // interval takes the percentiles of draws. Draws in which a level is never reached count as longer or shorter than any, so that an

@@ -139,10 +139,6 @@ func halves(n int, seed uint64) [2][]int {
 
 // PickBest chooses on one side and reports on the other.
 func PickBest(table *results.Table, o Choice, how Selecting, kept *examples.Store) (*Pick, error) {
-	usual := "top1"
-	if ofTokens(table) {
-		usual = "loss"
-	}
 	splits := table.Values(func(r results.Row) string { return r.Split })
 	if how.Half == nil && (how.Select == "" || how.Report == "") {
 		err := fmt.Errorf("a best scheme is chosen on one split and reported on another; the results have %v", splits)
@@ -160,7 +156,7 @@ func PickBest(table *results.Table, o Choice, how Selecting, kept *examples.Stor
 		o := o
 		o.Split = split
 		var err error
-		if sides[i], err = Select(table, o, usual); err != nil {
+		if sides[i], err = Select(table, o, UsualMetric(table)); err != nil {
 			return nil, err
 		}
 		sides[i].dropBaselines()

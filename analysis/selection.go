@@ -87,6 +87,14 @@ func Select(table *results.Table, o Choice, usual string) (*Selection, error) {
 	return s, s.panels(curves(table, s.Groups, s.Split, name, stopped), o)
 }
 
+// UsualMetric is the one by which schemes are compared where nobody names one: the loss of language models, otherwise top1.
+func UsualMetric(table *results.Table) string {
+	if ofTokens(table) {
+		return metric.Loss.Name
+	}
+	return metric.Top1.Name
+}
+
 // ofTokens says whether a table is of language models.
 func ofTokens(table *results.Table) bool {
 	return slices.ContainsFunc(table.Rows, func(r results.Row) bool { return r.Metric == metric.Perplexity.Name })

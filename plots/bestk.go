@@ -151,7 +151,7 @@ func bestK(table *results.Table, o Options) (*Drawing, error) {
 						continue
 					}
 					worse := s.Metric.Better(0, t.value)
-					dc.FillPolygon(shade(theme.grey, worse, t.value/full), outline(box, 0.2)[:4])
+					dc.FillPolygon(Shade(theme.grey, worse, t.value/full), outline(box, 0.2)[:4])
 					if theme.grey && worse {
 						middle := vg.Point{X: (box.Min.X + box.Max.X) / 2, Y: (box.Min.Y + box.Max.Y) / 2}
 						dc.StrokeLine2(draw.LineStyle{Color: black, Width: 0.8}, middle.X-2, middle.Y, middle.X+2, middle.Y)
@@ -191,8 +191,8 @@ func hatch(dc draw.Canvas, b vg.Rectangle) {
 	}
 }
 
-// shade goes from nearly white to green, or red where it is worse; to grey in the grey style, which marks what is worse otherwise.
-func shade(plain, worse bool, v float64) color.Color {
+// Shade is the colour of a difference, v at full strength from ±1 on: it goes from nearly white to green, or red where it is worse; to grey in the grey style, which marks what is worse otherwise.
+func Shade(plain, worse bool, v float64) color.Color {
 	v = min(1, math.Abs(v))
 	to := [3]float64{27, 120, 55}
 	switch {

@@ -106,11 +106,7 @@ func differences(table *results.Table, o Options) (*Drawing, error) {
 
 // selected takes the curves of a figure that compares; of language models the usual metric is the loss.
 func selected(table *results.Table, o Options) (*analysis.Selection, error) {
-	usual := "top1"
-	if slices.Contains(table.Values(func(r results.Row) string { return r.Metric }), metric.Perplexity.Name) {
-		usual = metric.Loss.Name
-	}
-	s, err := analysis.Select(table, o.Choice, usual)
+	s, err := analysis.Select(table, o.Choice, analysis.UsualMetric(table))
 	if err != nil {
 		return nil, err
 	}

@@ -22,11 +22,7 @@ type answersOf struct {
 
 // signed is a value with its sign and unit.
 func signed(m metric.Metric, v float64) string {
-	text := m.Text(v)
-	if v > 0 {
-		text = "+" + text
-	}
-	return text + unit(m)
+	return m.Signed(v) + unit(m)
 }
 
 // unit is that of differences.
@@ -52,11 +48,7 @@ func within(m metric.Metric, low, high float64, over string) string {
 	if math.IsNaN(low) {
 		return " (no interval is known)"
 	}
-	text := m.Text(low)
-	if low > 0 {
-		text = "+" + text
-	}
-	return fmt.Sprintf(" (95 %% interval %s to %s%s)", text, signed(m, high), over)
+	return fmt.Sprintf(" (95 %% interval %s to %s%s)", m.Signed(low), signed(m, high), over)
 }
 
 // verdict is by an interval of a difference.

@@ -3,11 +3,13 @@ package report
 import (
 	"fmt"
 	"html/template"
+	"image/color"
 	"math"
 	"slices"
 	"strings"
 
 	"github.com/lawa-replay/lawa-replay/analysis"
+	"github.com/lawa-replay/lawa-replay/plots"
 	"github.com/lawa-replay/lawa-replay/results/metric"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -89,7 +91,7 @@ func heatOf(m metric.Metric, key string, p analysis.AnswersOf, d panelData) (hea
 				text += fmt.Sprintf(", %s to %s", signed(m, *low), signed(m, *high))
 			}
 			x, yy := left+col*width, top+y*height
-			fmt.Fprintf(&b, `<g><title>%s</title><rect x="%d" y="%d" width="%d" height="%d" fill="%s"/>`, template.HTMLEscapeString(text), x, yy, width-1, height-1, colour(m, *v/full))
+			fmt.Fprintf(&b, `<g><title>%s</title><rect x="%d" y="%d" width="%d" height="%d" fill="%s"/>`, template.HTMLEscapeString(text), x, yy, width-1, height-1, hexOf(plots.Shade(false, m.Better(0, *v), *v/full)))
 			if open {
 				fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="%d" fill="url(#open)"/>`, x, yy, width-1, height-1)
 			}
@@ -116,21 +118,8 @@ func heatOf(m metric.Metric, key string, p analysis.AnswersOf, d panelData) (hea
 		m.Heading(), m2(m, full)), template.HTML(b.String())}, true //nolint:gosec // its texts are escaped
 }
 
-// colour goes from red, worse, over white to green, better.
-func colour(m metric.Metric, v float64) string {
-	if !m.HigherBetter {
-		v = -v
-	}
-	v = math.Max(-1, math.Min(1, v))
-	mix := func(to [3]float64, t float64) string {
-		var c [3]int
-		for i := range c {
-			c[i] = int(math.Round(247 + (to[i]-247)*t))
-		}
-		return fmt.Sprintf("#%02x%02x%02x", c[0], c[1], c[2])
-	}
-	if v >= 0 {
-		return mix([3]float64{27, 120, 55}, v)
-	}
-	return mix([3]float64{178, 24, 43}, -v)
+// hexOf is a colour as HTML writes it.
+func hexOf(c color.Color) string {
+	r, g, b, _ := c.RGBA()
+	return fmt.Sprintf("#%02x%02x%02x", r>>8, g>>8, b>>8)
 }

@@ -206,8 +206,8 @@ func compared(a *analysis.Answers, p analysis.AnswersOf) table {
 				return numeric(text, v)
 			}
 			diff := d.A.Value - d.B.Value
-			row = append(row, numeric(trajectory.EpochName(d.A.Epoch), d.A.Epoch), numeric(m.Text(d.A.Value), d.A.Value), numeric(strings.TrimSuffix(signed(m, diff), unit(m)), diff),
-				known(i.Low, strings.TrimSuffix(signed(m, i.Low), unit(m))), known(i.High, strings.TrimSuffix(signed(m, i.High), unit(m))), known(d.Better, fmt.Sprintf("%.1f %%", 100*d.Better)))
+			row = append(row, numeric(trajectory.EpochName(d.A.Epoch), d.A.Epoch), numeric(m.Text(d.A.Value), d.A.Value), numeric(m.Signed(diff), diff),
+				known(i.Low, m.Signed(i.Low)), known(i.High, m.Signed(i.High)), known(d.Better, fmt.Sprintf("%.1f %%", 100*d.Better)))
 		} else {
 			for range 6 {
 				row = append(row, word("–"))
@@ -234,14 +234,14 @@ func ranked(m metric.Metric, p analysis.PickOf, selected string) table {
 	t := table{Heading: titled("The best, chosen on one half and reported on the other", p.Title), Header: []string{"scheme", "epoch", "where chosen", "where reported", "optimism", "from the first", "95 % low", "95 % high", ""},
 		Caption: "By the value where it was chosen (" + selected + "). ≈: where it is reported it cannot be told from the first."}
 	for i, c := range p.Ranking {
-		row := []cell{word(c.Label), numeric(trajectory.EpochName(c.Epoch), c.Epoch), numeric(m.Text(c.Selected), c.Selected), numeric(m.Text(c.Reported), c.Reported), numeric(strings.TrimSuffix(signed(m, c.Optimism(m)), unit(m)), c.Optimism(m))}
+		row := []cell{word(c.Label), numeric(trajectory.EpochName(c.Epoch), c.Epoch), numeric(m.Text(c.Selected), c.Selected), numeric(m.Text(c.Reported), c.Reported), numeric(m.Signed(c.Optimism(m)), c.Optimism(m))}
 		if c.Than != nil {
 			alike := ""
 			if c.Alike {
 				alike = "≈"
 			}
 			for _, v := range []float64{c.Than.Value, c.Than.Low, c.Than.High} {
-				row = append(row, numeric(strings.TrimSuffix(signed(m, v), unit(m)), v))
+				row = append(row, numeric(m.Signed(v), v))
 			}
 			row = append(row, word(alike))
 		} else {

@@ -51,11 +51,18 @@ type Samples struct {
 	baseline map[endpoint]string     // keys
 	points   map[curve]int           // endpoints of a curve, over which the intervals hold at once
 	known    map[string]examples.Set // what each example gave in the baseline's evaluations
+	expected map[change][]float64    // how much each changes
 	Examples int                     // that went through a network, of those that all averages would have
 	Of       int
 }
 
 type endpoint struct{ run, at, split int }
+
+// change is of a metric about an endpoint.
+type change struct {
+	endpoint
+	metric string
+}
 
 type curve struct {
 	run, policy, split int
@@ -73,7 +80,7 @@ func RunUntil(ctx context.Context, p *Plan, b Backend, store *Store, o Options, 
 	if !ok {
 		return sum, nil, errors.New("what evaluates cannot evaluate a part of a split")
 	}
-	s := &Samples{Until: u, plan: p, parts: map[string][]string{}, baseline: map[endpoint]string{}, points: map[curve]int{}, known: map[string]examples.Set{}}
+	s := &Samples{Until: u, plan: p, parts: map[string][]string{}, baseline: map[endpoint]string{}, points: map[curve]int{}, known: map[string]examples.Set{}, expected: map[change][]float64{}}
 	whole := map[string]bool{} // what is evaluated whole
 	for _, r := range p.rows {
 		s.points[curveOf(r)]++
@@ -124,8 +131,8 @@ func RunUntil(ctx context.Context, p *Plan, b Backend, store *Store, o Options, 
 	return sum, s, store.Sync()
 }
 
-// place is where a share of n examples ends.
-func (Samples) place(share float64, n int) int { return int(math.Round(share * float64(n))) }
+// shareOf is where a share of n examples ends.
+func shareOf(share float64, n int) int { return int(math.Round(share * float64(n))) }
 
 // round evaluates the next part of the active averages.
 func (s *Samples) round(ctx context.Context, b Backend, sampler Sampler, store *Store, o Options, i int, share float64, active map[string]Cell, touched map[string]bool) error {
@@ -135,9 +142,9 @@ func (s *Samples) round(ctx context.Context, b Backend, sampler Sampler, store *
 	for j, split := range s.plan.Spec.Splits {
 		n, from := len(s.draws[j].order), 0
 		if i > 0 {
-			from = s.place(shares[i-1], n)
+			from = shareOf(shares[i-1], n)
 		}
-		to := s.place(share, n)
+		to := shareOf(share, n)
 		if from == to {
 			return fmt.Errorf("split %s: %d examples are too few to be evaluated in parts", split, n)
 		}
@@ -235,7 +242,7 @@ func (s *Samples) whole(set examples.Set, c Cell, store *Store, key string) []Va
 		own[i] = one
 		mean, stderr, n := one.Mean()
 		out = append(out, Value{m.Name, trajectory.Number(mean), trajectory.Number(stderr), n})
-		if m.Name == metric.Loss.Name && slices.ContainsFunc(s.plan.metrics, func(m metric.Metric) bool { return m.Name == metric.Perplexity.Name }) {
+		if s.exponential(m.Name) {
 			e := math.Exp(mean)
 			out = append(out, Value{metric.Perplexity.Name, trajectory.Number(e), trajectory.Number(e * stderr), n})
 		}
@@ -244,6 +251,11 @@ func (s *Samples) whole(set examples.Set, c Cell, store *Store, key string) []Va
 		store.note(Note{Text: err.Error()}) // the values are there
 	}
 	return out
+}
+
+// exponential says whether the perplexity belongs to a metric, which is no mean over examples itself.
+func (s *Samples) exponential(name string) bool {
+	return name == metric.Loss.Name && slices.ContainsFunc(s.plan.metrics, func(m metric.Metric) bool { return m.Name == metric.Perplexity.Name })
 }
 
 // set is what the examples of all parts of an evaluation gave, in the order that was drawn.
@@ -434,6 +446,9 @@ const neighbours = 5
 // changes are the mean squares of how each example's result changes between the baseline's checkpoints about an endpoint, an example
 // that never does counting as one that seldom does: half a pair of the mean over examples is added.
 func (s *Samples) changes(stores Stores, e endpoint, name string, n int) ([]float64, error) {
+	if out, ok := s.expected[change{e, name}]; ok {
+		return out, nil
+	}
 	at := s.endpoints(e.run, e.split)
 	i := slices.Index(at, e.at)
 	from := max(0, min(i-neighbours/2, len(at)-neighbours-1))
@@ -455,6 +470,7 @@ func (s *Samples) changes(stores Stores, e endpoint, name string, n int) ([]floa
 			total += d * d
 		}
 	}
+	s.expected[change{e, name}] = out
 	if pairs == 0 {
 		return out, nil
 	}
@@ -513,7 +529,7 @@ func (s *Samples) estimate(stores Stores, r row) ([]estimated, error) {
 		value := middle + sum/size
 		one := estimated{Value{m.Name, trajectory.Number(value), trajectory.Number(stderr), count}, value - half, value + half, half, n}
 		out = append(out, one)
-		if m.Name == metric.Loss.Name && slices.ContainsFunc(s.plan.metrics, func(m metric.Metric) bool { return m.Name == metric.Perplexity.Name }) {
+		if s.exponential(m.Name) {
 			p := math.Exp(value)
 			out = append(out, estimated{Value{metric.Perplexity.Name, trajectory.Number(p), trajectory.Number(p * stderr), count}, math.Exp(one.low), math.Exp(one.high), (math.Exp(one.high) - math.Exp(one.low)) / 2, n})
 		}

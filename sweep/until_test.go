@@ -152,20 +152,27 @@ func storeAt(t *testing.T, dir string) *Store {
 	return s
 }
 
-// What is known in parts is extended and never asked again, and with all of it known the table is that of a sweep which knows no parts,
-// to the last byte; a sweep that was given up in between changes nothing.
-func TestUntilExtends(t *testing.T) {
-	g := newGuessing(1000)
+// atOnce is a plan, and its table where every average is evaluated on all examples at once.
+func atOnce(t *testing.T, g *guessing) (*Plan, *results.Table) {
+	t.Helper()
 	p := guessed(t, g)
 	whole := storeAt(t, filepath.Join(t.TempDir(), "store"))
 	defer whole.Close()
 	if _, err := Run(t.Context(), p, g, whole, Options{}); err != nil {
 		t.Fatal(err)
 	}
-	reference, err := Table(p, nil, whole)
+	table, err := Table(p, nil, whole)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p, table
+}
+
+// What is known in parts is extended and never asked again, and with all of it known the table is that of a sweep which knows no parts,
+// to the last byte; a sweep that was given up in between changes nothing.
+func TestUntilExtends(t *testing.T) {
+	g := newGuessing(1000)
+	p, reference := atOnce(t, g)
 	g.asked = map[string]map[int]int{}
 	dir := filepath.Join(t.TempDir(), "store")
 	var before int
@@ -210,16 +217,7 @@ func TestUntilExtends(t *testing.T) {
 func TestUntilHolds(t *testing.T) {
 	const repetitions = 200
 	g := newGuessing(2000)
-	p := guessed(t, g)
-	whole := storeAt(t, filepath.Join(t.TempDir(), "store"))
-	defer whole.Close()
-	if _, err := Run(t.Context(), p, g, whole, Options{}); err != nil {
-		t.Fatal(err)
-	}
-	reference, err := Table(p, nil, whole)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, reference := atOnce(t, g)
 	truth := map[string]float64{}
 	for _, r := range reference.Rows {
 		truth[r.Key+r.Metric] = r.Value

@@ -44,11 +44,7 @@ three, with what following it gives on the other side, beside one k for all epoc
 				}
 				how.Half = &seed
 			}
-			t, err := readResults(args[0])
-			if err != nil {
-				return err
-			}
-			kept, err := readExamples(args[0])
+			t, kept, err := readSweep(args[0])
 			if err != nil {
 				return err
 			}
@@ -85,11 +81,11 @@ func printPick(out io.Writer, p *analysis.Pick) {
 			fmt.Fprintln(out, of.Title)
 		}
 		c, b := of.Chosen, of.Baseline
-		line := fmt.Sprintf("chosen: %s at epoch %s, %s %s where it was selected, %s where it is reported (optimism %s)", c.Label, trajectory.EpochName(c.Epoch), m.Heading(), m.Text(c.Selected), m.Text(c.Reported), signed(m, c.Optimism(m)))
+		line := fmt.Sprintf("chosen: %s at epoch %s, %s %s where it was selected, %s where it is reported (optimism %s)", c.Label, trajectory.EpochName(c.Epoch), m.Heading(), m.Text(c.Selected), m.Text(c.Reported), m.Signed(c.Optimism(m)))
 		if c.Label != "baseline" {
 			line += fmt.Sprintf("; the best checkpoint itself, of epoch %s: %s", trajectory.EpochName(b.Epoch), m.Text(b.Reported))
 			if g := of.Gain; g != nil {
-				line += fmt.Sprintf(", difference %s (%s), better with %s", signed(m, g.Examples.Value), interval(m, g.Examples.Low, g.Examples.High), chance(g.Better))
+				line += fmt.Sprintf(", difference %s (%s), better with %s", m.Signed(g.Examples.Value), interval(m, g.Examples.Low, g.Examples.High), chance(g.Better))
 			}
 		}
 		printParagraph(out, line+".")
@@ -101,7 +97,7 @@ func printPick(out io.Writer, p *analysis.Pick) {
 			}
 			row := table.Row{c.Label, trajectory.EpochName(c.Epoch), m.Text(c.Selected), m.Text(c.Reported), "", ""}
 			if c.Than != nil {
-				row[4], row[5] = signed(m, c.Than.Value)+mark(c.Alike), interval(m, c.Than.Low, c.Than.High)
+				row[4], row[5] = m.Signed(c.Than.Value)+mark(c.Alike), interval(m, c.Than.Low, c.Than.High)
 			}
 			w.AppendRow(row)
 		}

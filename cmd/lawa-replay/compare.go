@@ -13,6 +13,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/analysis"
 	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/results"
 	"github.com/lawa-replay/lawa-replay/results/examples"
 	"github.com/lawa-replay/lawa-replay/results/metric"
 	"github.com/lawa-replay/lawa-replay/sweep"
@@ -121,11 +122,7 @@ at equal epochs, or equal steps, tokens or device-hours (--x).`,
 
 // ask answers of a sweep's folder, or of the .parquet file in it.
 func ask(path string, o analysis.Choice, q analysis.Question) (*analysis.Answers, error) {
-	t, err := readResults(path)
-	if err != nil {
-		return nil, err
-	}
-	kept, err := readExamples(path)
+	t, kept, err := readSweep(path)
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +132,17 @@ func ask(path string, o analysis.Choice, q analysis.Question) (*analysis.Answers
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return a, nil
+}
+
+// readSweep reads the table of a sweep's folder, or of the .parquet file in it, and opens what each example gave. The caller closes
+// that.
+func readSweep(path string) (*results.Table, *examples.Store, error) {
+	t, err := readResults(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	kept, err := readExamples(path)
+	return t, kept, err
 }
 
 // readExamples opens what each example gave in the evaluations of a sweep, and of its shards.
@@ -176,7 +184,7 @@ func printAnswers(out io.Writer, a *analysis.Answers) {
 			row := table.Row{s.Label, "–", "–", "–", "–", "–"}
 			if d := s.At; d != nil {
 				i := d.Interval()
-				row = table.Row{s.Label, trajectory.EpochName(d.A.Epoch), m.Text(d.A.Value), signed(m, d.A.Value-d.B.Value), interval(m, i.Low, i.High), chance(d.Better)}
+				row = table.Row{s.Label, trajectory.EpochName(d.A.Epoch), m.Text(d.A.Value), m.Signed(d.A.Value - d.B.Value), interval(m, i.Low, i.High), chance(d.Better)}
 			}
 			worse := fmt.Sprintf("%d of %d", s.Worse, s.Compared)
 			w.AppendRow(append(row, spread(m, s.Noise), reachText(a, s.Reached), spanText(a, s.Time.Longest), worse))
@@ -199,20 +207,11 @@ func referenceName(a *analysis.Answers, p analysis.AnswersOf) string {
 	return "baseline"
 }
 
-// signed is a difference.
-func signed(m metric.Metric, v float64) string {
-	text := m.Text(v)
-	if v > 0 {
-		text = "+" + text
-	}
-	return text
-}
-
 func interval(m metric.Metric, low, high float64) string {
 	if math.IsNaN(low) {
 		return "–"
 	}
-	return signed(m, low) + " to " + signed(m, high)
+	return m.Signed(low) + " to " + m.Signed(high)
 }
 
 // chance is a probability as far as draws tell it.

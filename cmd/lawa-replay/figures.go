@@ -91,13 +91,11 @@ func runFigures(_ context.Context, cmd *cobra.Command, o figuresOptions, sweep s
 			a.flags = append(a.flags, flagText(f)...)
 		}
 	})
-	table, err := readResults(sweep)
+	table, kept, err := readSweep(sweep)
 	if err != nil {
 		return err
 	}
-	if a.options.Kept, err = readExamples(sweep); err != nil {
-		return err
-	}
+	a.options.Kept = kept
 	defer a.options.Kept.Close()
 	return a.draw(table)
 }

@@ -80,13 +80,11 @@ func runPlot(_ context.Context, cmd *cobra.Command, o plotOptions, figure, sweep
 	if err != nil {
 		return wrong(cmd, err)
 	}
-	table, err := readResults(sweep)
+	table, kept, err := readSweep(sweep)
 	if err != nil {
 		return err
 	}
-	if options.Kept, err = readExamples(sweep); err != nil {
-		return err
-	}
+	options.Kept = kept
 	defer options.Kept.Close()
 	drawing, err := plots.New(figure, table, options)
 	if err != nil && o.splitHalf {

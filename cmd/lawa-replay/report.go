@@ -43,11 +43,7 @@ the other. What is compared, and how, says lawa-replay compare --help.`,
 			if err != nil {
 				return wrong(cmd, err)
 			}
-			t, err := readResults(args[0])
-			if err != nil {
-				return err
-			}
-			kept, err := readExamples(args[0])
+			t, kept, err := readSweep(args[0])
 			if err != nil {
 				return err
 			}

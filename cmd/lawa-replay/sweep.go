@@ -119,12 +119,21 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, u untilOp
 	defer j.close()
 	j.until = until
 	if until != nil && until.Metric == "" {
-		until.Metric = metric.Top1.Name
-		if names := j.backend.Metrics(); len(names) > 0 && !slices.ContainsFunc(names, func(m metric.Metric) bool { return m.Name == until.Metric }) || slices.ContainsFunc(names, func(m metric.Metric) bool { return m.Name == metric.Perplexity.Name }) {
-			until.Metric = names[0].Name
-		}
+		until.Metric = usualOf(j.backend.Metrics())
 	}
 	return asked(cmd, j.sweep(ctx, dir))
+}
+
+// usualOf is the metric of --until where none is named: top1 where there is one and the task is not that of a language model, otherwise
+// the one that is trained for.
+func usualOf(metrics []metric.Metric) string {
+	has := func(name string) bool {
+		return slices.ContainsFunc(metrics, func(m metric.Metric) bool { return m.Name == name })
+	}
+	if len(metrics) > 0 && (!has(metric.Top1.Name) || has(metric.Perplexity.Name)) {
+		return metrics[0].Name
+	}
+	return metric.Top1.Name
 }
 
 // sweep makes all of a sweep on this machine: plan, run and table.
@@ -164,26 +173,27 @@ func (j *job) resume(dir string) error {
 		Seed uint64 `json:"seed"`
 	}
 	text, err := input.ReadFile(path, input.Text)
-	switch {
-	case err == nil:
-		if err := json.Unmarshal(text, &was); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
+	if errors.Is(err, fs.ErrNotExist) {
 		if j.until == nil {
-			j.until = &sweep.Until{Seed: was.Seed} // the rest
-		} else if j.until.Seed != was.Seed {
-			return fmt.Errorf("%s: the examples of this sweep were drawn by seed %d (--until-seed), not %d", path, was.Seed, j.until.Seed)
+			return nil
 		}
-		return nil
-	case !errors.Is(err, fs.ErrNotExist) || j.until == nil:
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
+		was.Seed = j.until.Seed
+		if text, err = json.Marshal(was); err != nil {
+			return err
 		}
+		return atomicfile.WriteBytes(path, append(text, '\n'))
+	}
+	if err != nil {
 		return err
 	}
-	was.Seed = j.until.Seed
-	if text, err = json.Marshal(was); err != nil {
-		return err
+	if err := json.Unmarshal(text, &was); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return atomicfile.WriteBytes(path, append(text, '\n'))
+	switch {
+	case j.until == nil:
+		j.until = &sweep.Until{Seed: was.Seed} // the rest
+	case j.until.Seed != was.Seed:
+		return fmt.Errorf("%s: the examples of this sweep were drawn by seed %d (--until-seed), not %d", path, was.Seed, j.until.Seed)
+	}
+	return nil
 }

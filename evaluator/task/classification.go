@@ -102,11 +102,7 @@ func (r *classScores) Add(from int, outputs *torch.Tensor, b *device.Batch) erro
 }
 
 func (r *classScores) Values() []Value {
-	out := []Value{mean(metric.Loss, r.loss, nil), mean(metric.Top1, r.within(1), nil)}
-	if r.classes.Load() > 5 {
-		out = append(out, mean(metric.Top5, r.within(5), nil))
-	}
-	return out
+	return means(r.Examples())
 }
 
 // Examples implements ExampleScores.

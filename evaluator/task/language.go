@@ -3,6 +3,7 @@ package task
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 
 	"github.com/lawa-replay/lawa-replay/dataset"
@@ -240,13 +241,10 @@ func (r *tokenScores) addBytes(from int, b *device.Batch) error {
 }
 
 func (r *tokenScores) Values() []Value {
-	loss := mean(metric.Loss, r.loss, r.size)
+	out := means(r.Examples())
+	loss := out[0]
 	p := math.Exp(loss.Value)
-	out := []Value{loss, {metric.Perplexity.Name, p, p * loss.StdErr, loss.N}, mean(metric.Top1, r.hits, r.size)}
-	if r.measured.Load() {
-		out = append(out, mean(metric.BitsPerByte, r.bits(), r.bytes))
-	}
-	return out
+	return slices.Insert(out, 1, Value{metric.Perplexity.Name, p, p * loss.StdErr, loss.N})
 }
 
 // Examples implements ExampleScores: sums over the tokens that are scored, or the bytes of the text.

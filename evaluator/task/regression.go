@@ -75,7 +75,7 @@ func (r *valueScores) Add(from int, outputs *torch.Tensor, b *device.Batch) erro
 }
 
 func (r *valueScores) Values() []Value {
-	return []Value{mean(metric.MSE, r.squared, nil), mean(metric.MAE, r.absolute, nil)}
+	return means(r.Examples())
 }
 
 // Examples implements ExampleScores.

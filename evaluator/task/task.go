@@ -87,11 +87,15 @@ type Value struct {
 	N             int64   // examples; tokens of language models
 }
 
-// mean is a metric's value, of what each example gave: see metric.Mean. It is of what is kept of the examples, so that an evaluation
-// that is put together of parts has the same bits.
-func mean(m metric.Metric, values, sizes []float64) Value {
-	middle, stderr, n := examples.Of(m.Name, values, sizes).Mean()
-	return Value{m.Name, middle, stderr, n}
+// means are the values of metrics that are means over examples. They are of what is kept of the examples, so that an evaluation that
+// is put together of parts has the same bits.
+func means(set examples.Set) []Value {
+	var out []Value
+	for _, m := range set {
+		middle, stderr, n := m.Mean()
+		out = append(out, Value{m.Name, middle, stderr, n})
+	}
+	return out
 }
 
 // Kind says what a task is, with its options and examples, and reads its text.

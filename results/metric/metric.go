@@ -73,6 +73,14 @@ func (m Metric) Text(v float64) string {
 	return strconv.FormatFloat(v, 'f', 4, 64)
 }
 
+// Signed writes a difference: Text, with a plus before what is above 0.
+func (m Metric) Signed(v float64) string {
+	if v > 0 {
+		return "+" + m.Text(v)
+	}
+	return m.Text(v)
+}
+
 // Better says whether a is better than b.
 func (m Metric) Better(a, b float64) bool {
 	if m.HigherBetter {
