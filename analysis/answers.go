@@ -118,6 +118,11 @@ func Ask(table *results.Table, o Choice, q Question, kept *examples.Store) (*Ans
 		}
 		out.Panels = append(out.Panels, a)
 	}
+	if q.At != nil && !slices.ContainsFunc(out.Panels, func(p AnswersOf) bool {
+		return len(p.Schemes) == 0 || slices.ContainsFunc(p.Schemes, func(a Answer) bool { return a.At != nil })
+	}) {
+		return nil, fmt.Errorf("no scheme has an evaluation at epoch %g beside what it is compared with", *q.At)
+	}
 	return out, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
@@ -316,7 +317,11 @@ func answersLegend(a *analysis.Answers) []string {
 		out = append(out, "Null: the longest time that the second run's checkpoints save against the first's, where nothing was averaged.")
 	}
 	if len(why) > 0 {
-		out = append(out, "No interval, –: "+strings.Join(why, "; ")+".")
+		text := "No interval, –: " + why[0]
+		if n := len(why) - 1; n > 0 {
+			text += fmt.Sprintf("; and of %s likewise", english.Plural(n, "other scheme", ""))
+		}
+		out = append(out, text+".")
 	}
 	return out
 }
