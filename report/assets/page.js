@@ -72,6 +72,7 @@
     }, columns, $("chart"));
     drawDifference(k, width, label);
     readout(columns[0][columns[0].length - 1]);
+    document.querySelectorAll("#shown .swatch").forEach((s, i) => { s.style.background = hue(schemes()[i]); }); // the chosen one has another colour
     $("chosen").textContent = chosen() ? chosen().label : "";
     download(k);
   }
@@ -130,7 +131,7 @@
     const boxes = schemes().map((c, i) => {
       const label = document.createElement("label"), box = document.createElement("input"), swatch = document.createElement("span");
       box.type = "checkbox"; box.checked = true; box.addEventListener("change", () => { state.shown[i] = box.checked; draw(); });
-      swatch.className = "swatch"; swatch.style.background = hue(c);
+      swatch.className = "swatch";
       label.append(box, " ", swatch, c.label);
       return label;
     });
