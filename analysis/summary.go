@@ -66,11 +66,11 @@ type Harm struct {
 	Small      bool     `json:"below_stderr"`
 }
 
-// Summarize looks at every scheme of the choice: its best values by the chosen metric (top1, if none is named) and
+// Summarize looks at every scheme of the choice: its best values by the chosen metric (UsualMetric, if none is named) and
 // by the loss, the longest time saved, and where it hurts. What is saved is marked as small where the average at
 // that epoch differs from the baseline at the same epoch by less than the standard error.
 func Summarize(table *results.Table, o Choice) (*Summary, error) {
-	s, err := Select(table, o, "top1")
+	s, err := Select(table, o, UsualMetric(table))
 	if err != nil {
 		return nil, err
 	}

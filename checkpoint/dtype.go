@@ -39,6 +39,11 @@ func (d DType) Float() bool { return d == F64 || d == F32 || d == F16 || d == BF
 // Complex says whether d is a complex dtype: C64 or C128.
 func (d DType) Complex() bool { return d == C64 || d == C128 }
 
+// Within says whether every number of the floating dtype d is one of the floating dtype other.
+func (d DType) Within(other DType) bool {
+	return d == other || other == F64 || other == F32 && d != F64
+}
+
 // Part is the floating dtype of d's numbers: d itself, that of the two parts of a complex number, or "" of dtypes that
 // are not averaged.
 func (d DType) Part() DType {

@@ -148,6 +148,7 @@ func (s *ids) parse(m []byte) string {
 
 // idsWriter writes such a file.
 type idsWriter struct {
+	path string
 	out  *bufio.Writer
 	sum  *xxh3.Hasher
 	meta idsMeta
@@ -157,18 +158,24 @@ type idsWriter struct {
 }
 
 // writeIDs writes a file of what fill adds.
+// What is wrong with what is added has nothing to do with the file that is written, whose name is not in the error then.
 func writeIDs(path string, meta idsMeta, fill func(w *idsWriter) error) error {
-	return atomicfile.Write(path, func(out io.Writer) error {
-		w := &idsWriter{sum: xxh3.New(), meta: meta}
+	var wrong error
+	err := atomicfile.Write(path, func(out io.Writer) error {
+		w := &idsWriter{path: path, sum: xxh3.New(), meta: meta}
 		w.out = bufio.NewWriterSize(io.MultiWriter(out, w.sum), 1<<20)
 		if _, err := w.out.WriteString(idsMagic); err != nil {
 			return err
 		}
-		if err := fill(w); err != nil {
-			return err
+		if wrong = fill(w); wrong != nil {
+			return wrong
 		}
 		return w.end(out)
 	})
+	if wrong != nil {
+		return wrong
+	}
+	return err
 }
 
 // add adds a text.
@@ -184,8 +191,10 @@ func (w *idsWriter) add(text []int32) error {
 	w.n += int64(len(text))
 	w.ends = binary.LittleEndian.AppendUint64(w.ends, uint64(w.n))
 	w.meta.Texts++
-	_, err := w.out.Write(w.b)
-	return err
+	if _, err := w.out.Write(w.b); err != nil {
+		return fmt.Errorf("writing %s: %w", w.path, err)
+	}
+	return nil
 }
 
 func (w *idsWriter) end(out io.Writer) error {

@@ -33,8 +33,11 @@ type Opening struct {
 // TextDefaults are what a network, and the folder that it is from, say of texts.
 type TextDefaults struct {
 	Tokenizer string // folder; "" where none is known
+	Doubt     string // what is to be said where that tokenizer is taken
 	Length    int    // tokens of an example; 0 where none is known
 	Masked    bool   // tokens are masked, not predicted from those before
+	// Vocabulary is how many ids the network has; 0 where none is known.
+	Vocabulary int
 }
 
 // Kind says what a data set is, with its options and examples, and reads its text.

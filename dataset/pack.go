@@ -419,7 +419,7 @@ func (s *ids) check() error {
 	return checkpoint.Guard(s.path, func() error {
 		for i := range s.n {
 			if id := s.at(i); id >= int64(s.Vocabulary) {
-				return fmt.Errorf("%s: id %d at place %d, with vocab=%d", s.path, id, i+1, s.Vocabulary)
+				return fmt.Errorf("%s: id %d at place %d, in a vocabulary of %d", s.path, id, i+1, s.Vocabulary)
 			}
 		}
 		return nil

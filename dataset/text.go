@@ -165,6 +165,9 @@ func (p textSpec) open(o Opening) (*Set, error) {
 				return nil, fmt.Errorf("tokenizer=DIR is missing: a folder with %s", strings.Join(tokenizer.Names, " and merges.txt, or ")+" and merges.txt")
 			}
 		}
+		if p.tokenizer == o.Text.Tokenizer && o.Text.Doubt != "" {
+			set.Notes = append(set.Notes, o.Text.Doubt)
+		}
 		var err error
 		if t, err = tokenizer.Open(p.tokenizer); err != nil {
 			return nil, hint.With(err, "data tokens:FILE", "takes ids that were made elsewhere")
@@ -213,6 +216,12 @@ func (p textSpec) ids(o Opening, t *tokenizer.Tokenizer, files string, notes *[]
 			return nil, fmt.Errorf("%s: of a vocabulary of %d, and vocab=%d", found[0], s.Vocabulary, p.vocab)
 		}
 		s.Vocabulary = p.vocab
+	}
+	if s.Vocabulary == 0 && o.Text.Vocabulary > 0 {
+		s.Vocabulary = o.Text.Vocabulary
+		if p.how.mask > 0 {
+			*notes = append(*notes, fmt.Sprintf("%s: its vocabulary is taken for the network's %d, from which random tokens are drawn (vocab=N says another)", found[0], s.Vocabulary))
+		}
 	}
 	s.Special = append(s.Special, p.special...)
 	if p.how.mask > 0 && len(s.Special) == 0 {
@@ -289,6 +298,7 @@ type Tokenized struct {
 	Texts         int
 	Tokens, Bytes int64
 	Digest        string // of the texts, how they were divided, and the tokenizer
+	Notes         []string
 }
 
 // Tokenize writes the ids of the texts in files (or patterns) into the file path, as data sets called tokens read them. unit and
@@ -321,5 +331,5 @@ func Tokenize(o Opening, files []string, folder, unit, column, path string) (Tok
 	if err != nil {
 		return Tokenized{}, err
 	}
-	return Tokenized{s.Texts, s.n, s.Bytes, source}, nil
+	return Tokenized{s.Texts, s.n, s.Bytes, source, notes}, nil
 }

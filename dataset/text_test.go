@@ -382,27 +382,47 @@ func TestTokens(t *testing.T) {
 		"text:" + write(t, "b.txt", "fine\nb\xffd\n"):              "b.txt, text 2: byte 2 of the text is not UTF-8",
 		"text:" + write(t, "c.txt", ""):                            "c.txt: there is no text in it",
 		"text:" + write(t, "d.jsonl", `{"txt": "a"}`):              "row 1 has no field text (column=…); it has txt",
-		"text:" + write(t, "e.jsonl", `{"text": 1}`):               "row 1: text: json: cannot unmarshal number",
+		"text:" + write(t, "d.json", `["a", "b"]`):                 "row 1 is a string; an object with the field text is expected",
+		"text:" + write(t, "d.csv", "id,body\n1,a\n"):              "no column text (column=…); it has id, body",
+		"text:" + write(t, "d.zip", "PK"):                          "texts are not read of .zip",
+		"text:" + write(t, "e.jsonl", `{"text": 1}`):               "row 1: text is 1; a text is expected",
 		"text:" + path + ",mask=0.15":                              "mask=… needs a token that masks",
 		"text:" + path + ",pack=complete,tokenizer=" + t.TempDir(): "no tokenizer.json, nor vocab.json and merges.txt",
 		"text:" + path + ",length=4000":                            "make no example of length=4000",
 		"tokens:" + texts:                                          "column input_ids of STRING; lists of whole numbers are expected",
 		"tokens:" + table + ",column=ids":                          "no column ids (column=…); it has input_ids",
 		"tokens:" + write(t, "h.jsonl", `{"input_ids": [1, -2]}`):  "row 1: id -2 at place 2",
-		"tokens:" + write(t, "i.jsonl", `{"input_ids": null}`):     "row 1: input_ids: it is null",
+		"tokens:" + write(t, "i.jsonl", `{"input_ids": null}`):     "row 1: input_ids is null; a list of whole numbers is expected",
 		"tokens:" + write(t, "j.jsonl", `{"input_ids": []}`):       "there are no ids in it",
-		"tokens:" + table + ",vocab=50":                            "with vocab=50",
+		"tokens:" + table + ",vocab=50":                            "in a vocabulary of 50",
 		"tokens:" + bin:                                            "dtype=uint16 or dtype=uint32 must be said",
-		"tokens:" + bin + ",dtype=uint16,vocab=50":                 "with vocab=50",
+		"tokens:" + bin + ",dtype=uint16,vocab=50":                 "in a vocabulary of 50",
 		"tokens:" + write(t, "f.tokens", "nothing"):                "7 bytes are no file of tokens",
 		"tokens:" + bin + ",dtype=uint16,mask=0.15,mask-token=1":   "mask=… needs vocab=N",
 		"tokens:" + bin + ",dtype=uint16,special-tokens=1/x":       `special-tokens: "x" is no id`,
-		"tokens:" + bin + ",dtype=uint32,vocab=700":                "with vocab=700",
+		"tokens:" + bin + ",dtype=uint32,vocab=700":                "in a vocabulary of 700",
 		"text:" + filepath.Join(t.TempDir(), "none*.txt"):          "no file has such a name",
 		"text:" + filepath.Join(t.TempDir(), "none.txt"):           "no such file",
 	} {
 		if _, err := open(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, expected %s", text, err, want)
+		}
+	}
+	// The same texts in four kinds of files are the same ids.
+	var first [][]int64
+	for _, path := range []string{write(t, "s.txt", "The tower, 324 metres\nas an 81-storey\n"), write(t, "s.json", `[{"text": "The tower, 324 metres"}, {"text": "as an 81-storey"}]`),
+		write(t, "s.csv", "\ufefftext,id\n\"The tower, 324 metres\",1\nas an 81-storey,2\n"), write(t, "s.tsv", "id\ttext\n1\tThe tower, 324 metres\n2\tas an 81-storey\n")} {
+		set, err := open("text:" + path)
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		have := rows(t, set.Val, Inputs, nil)
+		if first == nil {
+			first = have
+		}
+		if !slices.EqualFunc(have, first, slices.Equal[[]int64]) {
+			t.Errorf("%s: %v, expected %v", path, have, first)
 		}
 	}
 	if set, err := open("text:" + write(t, "g.jsonl", `{"text": "The tower is 324 metres tall, about the same height"}`+"\n"+`{"text": "as an 81-storey building"}`)); err != nil || set.Val.Len() < 2 {

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
+	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -84,6 +85,9 @@ func extension(name string) string {
 	return strings.ToLower(filepath.Ext(strings.TrimSuffix(strings.ToLower(name), ".gz")))
 }
 
+// packedFiles are endings of files that are no plain text.
+var packedFiles = []string{".zip", ".zst", ".xz", ".bz2", ".7z", ".tar", ".tgz", ".arrow", ".feather", ".npy", ".npz", ".bin", ".tokens", ".pt", ".safetensors", ".pdf", ".docx", ".xlsx"}
+
 // maxText is the longest text, in bytes.
 const maxText = 1 << 30
 
@@ -125,6 +129,12 @@ func (t texts) read(name string, f func(text string, blank bool) error) error {
 	switch {
 	case kind == ".jsonl" || kind == ".json" || kind == ".ndjson":
 		err = t.jsonLines(r, f)
+	case kind == ".csv":
+		err = t.csvRows(r, ',', f)
+	case kind == ".tsv":
+		err = t.csvRows(r, '\t', f)
+	case slices.Contains(packedFiles, kind):
+		err = fmt.Errorf("texts are not read of %s: plain files, .gz, .jsonl, .csv, .tsv and .parquet are", kind)
 	case t.unit == "file":
 		var all []byte
 		if all, err = io.ReadAll(io.LimitReader(r, min(size, maxText)+1)); err == nil && len(all) > maxText {
@@ -202,31 +212,77 @@ func (t texts) jsonLines(r io.Reader, f func(text string, blank bool) error) err
 	return jsonField(r, t.column, func(text string) error { return f(text, strings.TrimSpace(text) == "") })
 }
 
-// jsonField hands on a field of each row of JSON lines.
-func jsonField[T any](r io.Reader, column string, f func(T) error) error {
-	d := json.NewDecoder(r)
+// jsonField hands on a field of each row of JSON lines, or of a list of such rows.
+func jsonField[T string | []int64](r io.Reader, column string, f func(T) error) error {
+	in := bufio.NewReader(r)
+	d := json.NewDecoder(in)
+	listed := false
+	if begin, err := input.FirstByte(in); err != nil && err != io.EOF {
+		return err
+	} else if listed = begin == '['; listed {
+		if _, err := d.Token(); err != nil {
+			return err
+		}
+	}
 	for n := 1; ; n++ {
 		var row map[string]json.RawMessage
+		if listed && !d.More() {
+			_, err := d.Token()
+			return err
+		}
 		err := d.Decode(&row)
-		if err == io.EOF {
+		if err == io.EOF && !listed {
 			return nil
 		}
+		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+			return fmt.Errorf("row %d is a %s; an object with the field %s is expected", n, wrong.Value, column)
+		}
 		if err != nil {
-			return fmt.Errorf("row %d: %w", n, err)
+			return fmt.Errorf("row %d is no JSON: %w", n, err)
 		}
 		raw, ok := row[column]
 		if !ok {
 			return fmt.Errorf("row %d has no field %s (column=…); it has %s", n, column, strings.Join(slices.Sorted(maps.Keys(row)), ", "))
 		}
 		var value T
-		err = json.Unmarshal(raw, &value)
-		if err == nil && string(raw) == "null" {
-			err = errors.New("it is null")
-		}
-		if err != nil {
-			return fmt.Errorf("row %d: %s: %w", n, column, err)
+		if json.Unmarshal(raw, &value) != nil || string(raw) == "null" {
+			want := "a text"
+			if _, ok := any(value).([]int64); ok {
+				want = "a list of whole numbers"
+			}
+			return fmt.Errorf("row %d: %s is %.40s; %s is expected", n, column, raw, want)
 		}
 		if err := f(value); err != nil {
+			return err
+		}
+	}
+}
+
+// csvRows are the texts of a column of a table whose first row names the columns.
+func (t texts) csvRows(r io.Reader, comma rune, f func(text string, blank bool) error) error {
+	in := csv.NewReader(r)
+	in.Comma, in.ReuseRecord = comma, true
+	names, err := in.Read()
+	if err != nil {
+		return fmt.Errorf("the row with the columns' names: %w", err)
+	}
+	at := slices.Index(names, t.column)
+	if at < 0 && len(names) > 0 {
+		at = slices.Index(names, "\ufeff"+t.column)
+	}
+	if at < 0 {
+		return fmt.Errorf("no column %s (column=…); it has %s", t.column, strings.Join(names, ", "))
+	}
+	for {
+		row, err := in.Read()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		text := strings.Clone(row[at])
+		if err := f(text, strings.TrimSpace(text) == ""); err != nil {
 			return err
 		}
 	}

@@ -1,8 +1,10 @@
 package importer
 
 import (
+	"maps"
 	"math"
 	"slices"
+	"strings"
 )
 
 // beside gives the checkpoints the numbers that lie in their own files.
@@ -21,7 +23,20 @@ func (u *Understood) beside(all []opened) {
 		t.rows = append(t.rows, r)
 	}
 	columns, _ := t.understand()
+	kept, of := map[string]bool{}, 0
 	for i := range u.Checkpoints {
 		u.Checkpoints[i].logged(t.rows[i], columns)
+		any := false
+		for _, l := range t.rows[i].values {
+			if name := columns[l.column].name; name != "" {
+				kept[name], any = true, true
+			}
+		}
+		if any {
+			of++
+		}
+	}
+	if of > 0 {
+		u.note("of %d of %d checkpoints, what lies in or beside them says %s", of, len(u.Checkpoints), strings.Join(atMost(slices.Sorted(maps.Keys(kept)), 12), ", "))
 	}
 }

@@ -31,6 +31,8 @@ func metricName(key string) (split, metric string, known bool) {
 		return "", "seconds", true
 	case "num_input_tokens_seen", "tokens", "tokens_seen", "total_tokens", "consumed_tokens":
 		return "", "tokens", true
+	case "total_flos":
+		return "train", "total_flos", true
 	case "loss":
 		return "", "loss", true
 	}

@@ -28,6 +28,7 @@ type item struct {
 type search struct {
 	noting
 	items []item
+	hubs  []string // caches of the HuggingFace hub with several revisions: each is a run
 }
 
 // find lists the checkpoints that paths name, in their natural order: files, folders that are one checkpoint, folders
@@ -42,6 +43,9 @@ func find(paths []string) (*search, error) {
 		if err := f.add(path); err != nil {
 			return nil, err
 		}
+	}
+	if len(f.hubs) > 1 {
+		return nil, fmt.Errorf("%s and %s are caches of two models, each with checkpoints of its own: they are %d runs, and one is asked for", f.hubs[0], f.hubs[1], len(f.hubs))
 	}
 	f.label()
 	return f, nil

@@ -56,6 +56,7 @@ func (f *search) hub(dir string) (bool, error) {
 	if len(f.items) == 0 {
 		return true, fmt.Errorf("%w in %s: it is a cache of the HuggingFace hub, and none of its revisions is whole", ErrNoCheckpoints, dir)
 	}
+	f.hubs = append(f.hubs, dir)
 	f.note("%s is a cache of the HuggingFace hub: its revisions are the checkpoints", dir)
 	return true, nil
 }

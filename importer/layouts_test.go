@@ -146,7 +146,10 @@ func TestLayouts(t *testing.T) {
 		"trainer_state":          {files: []string{"checkpoint-500/", `checkpoint-500/trainer_state.json < {"epoch": 0.5, "global_step": 500}`, "checkpoint-1000/", `checkpoint-1000/trainer_state.json < {"epoch": 1.0, "global_step": 1000, "x": NaN}`}, want: []string{"checkpoint-500 0.5/500", "checkpoint-1000 1/1000"}, quiet: true},
 		"an adapter's folders":   {files: []string{"checkpoint-100/adapter_model.safetensors", "checkpoint-100/optimizer.pt < x", "checkpoint-200/adapter_model.safetensors", "checkpoint-200/optimizer.pt < x"}, want: []string{"checkpoint-100/adapter_model.safetensors 1/100", "checkpoint-200/adapter_model.safetensors 2/200"}},
 		"SpeechBrain":            {files: []string{"CKPT+2024-01-05+11-00-00+00/model.ckpt", `CKPT+2024-01-05+11-00-00+00/CKPT.yaml < WER: 12.3\nepoch: 4\n`, "CKPT+2024-01-05+11-00-00+00/brain.ckpt < x", "CKPT+2024-01-06+09-00-00+00/model.ckpt", `CKPT+2024-01-06+09-00-00+00/CKPT.yaml < epoch: 5\n`}, want: []string{"CKPT+2024-01-05+11-00-00+00/model.ckpt 4", "CKPT+2024-01-06+09-00-00+00/model.ckpt 5"}},
-		"WeNet":                  {files: []string{"epoch_1.pt", `epoch_1.yaml < epoch: 1\nstep: 700\nloss_dict:\n  loss: 2.5\n`, "epoch_2.pt", `epoch_2.yaml < epoch: 2\nstep: 1400\nloss_dict:\n  loss: 2\n`}, want: []string{"epoch_1.pt 1/700", "epoch_2.pt 2/1400"}, quiet: true},
+		"WeNet":                  {files: []string{"epoch_1.pt", `epoch_1.yaml < epoch: 1\nstep: 700\nloss_dict:\n  loss: 2.5\n`, "epoch_2.pt", `epoch_2.yaml < epoch: 2\nstep: 1400\nloss_dict:\n  loss: 2\n`}, want: []string{"epoch_1.pt 1/700", "epoch_2.pt 2/1400"}, notes: []string{"of 2 of 2 checkpoints, what lies in or beside them says val/loss"}},
+		"the end of a Trainer's log": {files: []string{"checkpoint-5/", `checkpoint-5/trainer_state.json < {"epoch": 1, "global_step": 5, "total_flos": 7, "log_history": [{"epoch": 1, "step": 5, "loss": 3, "learning_rate": 0.1}]}`,
+			"checkpoint-9/", `checkpoint-9/trainer_state.json < {"epoch": 2, "global_step": 9, "total_flos": 9, "log_history": [{"epoch": 2, "step": 9, "train_loss": 4, "train_runtime": 60}]}`},
+			want: []string{"checkpoint-5 1/5", "checkpoint-9 2/9"}, notes: []string{"of 2 of 2 checkpoints, what lies in or beside them says lr, train/loss, train/total_flos"}},
 		"a run's folder":         {files: []string{"version_0/checkpoints/epoch=0-step=10.ckpt", "version_0/checkpoints/epoch=1-step=20.ckpt", "version_0/hparams.yaml < {}"}, want: []string{"version_0/checkpoints/epoch=0-step=10.ckpt 1/10", "version_0/checkpoints/epoch=1-step=20.ckpt 2/20"}, notes: []string{"the checkpoints are those of", "checkpoints"}},
 		"diffusers":              {files: []string{"checkpoint-500/unet/diffusion_pytorch_model.safetensors", "checkpoint-1000/unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.safetensors"}, want: []string{"checkpoint-500/unet/diffusion_pytorch_model.safetensors 1/500", "checkpoint-1000/unet/diffusion_pytorch_model.safetensors 2/1000"}, notes: []string{"unet/diffusion_pytorch_model.safetensors is left out"}},
 		"DeepSpeed's in HF's":    {files: []string{"checkpoint-500/", "checkpoint-500/global_step500/mp_rank_00_model_states.pt", "checkpoint-1000/", "checkpoint-1000/global_step1000/mp_rank_00_model_states.pt"}, want: []string{"checkpoint-500 1/500", "checkpoint-1000 2/1000"}},
@@ -178,6 +181,16 @@ func TestLayouts(t *testing.T) {
 				t.Errorf("notes %q", notes)
 			}
 		})
+	}
+}
+
+// Caches of two models are two runs, though each has a step 1000.
+func TestTwoHubs(t *testing.T) {
+	dir := lay(t, "a/snapshots/01/model.safetensors", "a/snapshots/02/model.safetensors", "a/refs/step1000 < 01", "a/refs/step2000 < 02",
+		"b/snapshots/03/model.safetensors", "b/snapshots/04/model.safetensors", "b/refs/step3000 < 03", "b/refs/step4000 < 04")
+	_, _, err := told(t, []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}, dir, Options{})
+	if err == nil || !strings.Contains(err.Error(), "are caches of two models, each with checkpoints of its own: they are 2 runs, and one is asked for") {
+		t.Error(err)
 	}
 }
 

@@ -205,7 +205,7 @@ func parseLog(in io.Reader) (*table, error) {
 	line, _, _ := strings.Cut(strings.TrimSpace(string(head)), "\n")
 	begins := firstLetters(line, 60)
 	t := &table{}
-	first, err := firstByte(r)
+	first, err := input.FirstByte(r)
 	switch {
 	case err != nil:
 		return nil, errors.New("the log is empty")
@@ -229,17 +229,4 @@ func parseLog(in io.Reader) (*table, error) {
 		return nil, fmt.Errorf("no numbers under epoch or step; without numbers are %s", strings.Join(atMost(only, 8), ", "))
 	}
 	return nil, fmt.Errorf("no column called epoch or step; it begins %q", begins)
-}
-
-// firstByte skips white space and peeks at what follows.
-func firstByte(r *bufio.Reader) (byte, error) {
-	for {
-		b, err := r.ReadByte()
-		if err != nil {
-			return 0, err
-		}
-		if !strings.ContainsRune(" \t\r\n", rune(b)) {
-			return b, r.UnreadByte()
-		}
-	}
 }

@@ -61,9 +61,12 @@ func trainerState(c *checkpoint.About, path string) {
 		return
 	}
 	var state struct {
-		Epoch *float64         `json:"epoch"`
-		Step  *float64         `json:"global_step"`
-		Log   []map[string]any `json:"log_history"`
+		Epoch *float64 `json:"epoch"`
+		Step  *float64 `json:"global_step"`
+		// Operations are the floating-point operations so far, and Tokens what it has seen; 0 where they were not counted.
+		Operations float64          `json:"total_flos"`
+		Tokens     float64          `json:"num_input_tokens_seen"`
+		Log        []map[string]any `json:"log_history"`
 	}
 	if err := json.NewDecoder(jsonOf(text)).Decode(&state); err != nil {
 		passedOver(c, path, err)
@@ -76,8 +79,14 @@ func trainerState(c *checkpoint.About, path string) {
 		return
 	}
 	c.Info.Step, c.Info.StepKey = state.Step, "trainer_state.json: global_step"
+	if state.Operations > 0 {
+		number(c, "total_flos", state.Operations)
+	}
+	if state.Tokens > 0 {
+		number(c, "num_input_tokens_seen", state.Tokens)
+	}
 	for _, line := range state.Log {
-		if line["step"] != *state.Step {
+		if _, ofRun := line["train_runtime"]; ofRun || line["step"] != *state.Step { // the row at the end of train() is of the whole run
 			continue
 		}
 		for k, v := range line {

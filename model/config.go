@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -40,10 +41,17 @@ func FromConfig(config []byte) (string, error) {
 	c.heads(make.heads)
 	text := make.read(&c)
 	c.rest()
-	if c.err != nil {
-		return "", hint.With(fmt.Errorf("config.json of a %s: %w", kind, c.err), "model "+strings.SplitN(text, ":", 2)[0]+":…", "says the network by hand")
+	if c.err == nil {
+		return text, nil
 	}
-	return text, nil
+	err := fmt.Errorf("config.json of a %s: %w", kind, c.err)
+	switch c.why {
+	case otherwise:
+		err = orScript(err)
+	case unknown:
+		err = orScript(hint.With(err, "model "+text, "is the network without it, where that changes nothing"))
+	}
+	return "", err
 }
 
 // hfConfig is a config.json that is being read; the first error sticks.
@@ -51,13 +59,29 @@ type hfConfig struct {
 	fields map[string]any
 	used   map[string]bool
 	err    error
+	why    reason // of err
 }
 
-func (c *hfConfig) fail(format string, args ...any) {
+// reason is why a config.json is refused, and so what could be done instead.
+type reason int
+
+const (
+	malformed reason = iota // it says what no network has
+	otherwise               // its network is computed in another way than here: no text of ours is that network
+	unknown                 // nothing is known of a field: whether ours is that network is for people to say
+)
+
+func (c *hfConfig) stop(why reason, format string, args ...any) {
 	if c.err == nil {
-		c.err = fmt.Errorf(format, args...)
+		c.err, c.why = fmt.Errorf(format, args...), why
 	}
 }
+
+// fail refuses what is malformed.
+func (c *hfConfig) fail(format string, args ...any) { c.stop(malformed, format, args...) }
+
+// refuse refuses what is computed otherwise.
+func (c *hfConfig) refuse(format string, args ...any) { c.stop(otherwise, format, args...) }
 
 // take is a field, nil where it is not there or null.
 func (c *hfConfig) take(name string) any {
@@ -120,7 +144,11 @@ func (c *hfConfig) bool(name string, usual bool) bool {
 func (c *hfConfig) int(name string, usual int) int {
 	v := c.float(name, float64(usual))
 	if v != float64(int32(v)) {
-		c.fail("%s is %v; a whole number is expected", name, v)
+		if v == math.Trunc(v) {
+			c.fail("%s is %.0f; at most %d is expected", name, v, math.MaxInt32)
+		} else {
+			c.fail("%s is %v; a whole number is expected", name, v)
+		}
 		return usual
 	}
 	return int(v)
@@ -151,7 +179,7 @@ func (c *hfConfig) must(name string, known any) {
 		v = false
 	}
 	if v != nil && fmt.Sprint(v) != fmt.Sprint(known) {
-		c.fail("%s is %v; only %v is known here", name, v, known)
+		c.refuse("%s is %v; only %v is known here", name, v, known)
 	}
 }
 
@@ -161,7 +189,7 @@ func (c *hfConfig) activation(name, usual string) string {
 	known := map[string]string{"gelu": "gelu", "gelu_new": "gelu-tanh", "gelu_pytorch_tanh": "gelu-tanh", "gelu_fast": "gelu-tanh", "silu": "silu", "swish": "silu", "relu": "relu"}
 	a, ok := known[v]
 	if !ok {
-		c.fail("%s is %q; gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, silu and relu are known here", name, v)
+		c.refuse("%s is %q; gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, silu and relu are known here", name, v)
 	}
 	return a
 }
@@ -170,7 +198,7 @@ func (c *hfConfig) activation(name, usual string) string {
 func (c *hfConfig) heads(known []string) {
 	for _, a := range c.list("architectures") {
 		if !slices.Contains(known, fmt.Sprint(a)) {
-			c.fail("architectures is %v; %s is known here", a, strings.Join(known, " or "))
+			c.refuse("architectures is %v; %s is known here", a, strings.Join(known, " or "))
 		}
 	}
 }
@@ -213,7 +241,7 @@ func (c *hfConfig) rest() {
 				continue
 			}
 		}
-		c.fail("the field %s, which is %v, is not known: it may change what the network computes", name, c.fields[name])
+		c.stop(unknown, "the field %s, which is %v, is not known: it may change what the network computes", name, c.fields[name])
 	}
 }
 
@@ -264,7 +292,7 @@ func neoxConfig(c *hfConfig) string {
 	theta, share := one("rope_theta", "rotary_emb_base", 10000), one("partial_rotary_factor", "rotary_pct", 0.25)
 	scaling, base, part := c.rope()
 	if scaling != "none" {
-		c.fail("rope_scaling is %s; for a gpt_neox none is known here", scaling)
+		c.refuse("rope_scaling is %s; for a gpt_neox none is known here", scaling)
 	}
 	if base > 0 {
 		theta = base
@@ -301,15 +329,18 @@ func llamaConfig(c *hfConfig, vocab, hidden, intermediate, layers, positions int
 		share = c.float("partial_rotary_factor", 1)
 	}
 	if c.used["partial_rotary_factor"] = true; share != 1 {
-		c.fail("partial_rotary_factor is %v; only 1 is known here", share)
+		c.refuse("partial_rotary_factor is %v; only 1 is known here", share)
 	}
 	c.must("pretraining_tp", 1)
+	windowText := ""
 	// Of a sliding window nothing is seen by examples that are not longer. Llama has none, whatever its config says of one.
 	if window := c.int("sliding_window", 4096); c.bool("use_sliding_window", windowed) && !c.null("sliding_window") {
 		if bias == "" {
 			c.fail("use_sliding_window is true; a llama has no window")
 		}
-		positions = min(positions, window)
+		if window < positions {
+			windowText = fmt.Sprintf(",window=%d", window)
+		}
 	}
 	c.layerTypes()
 	mlp := false
@@ -326,8 +357,8 @@ func llamaConfig(c *hfConfig, vocab, hidden, intermediate, layers, positions int
 	if heads > 0 {
 		usual = hidden / heads
 	}
-	return fmt.Sprintf("llama:layers=%d,hidden=%d,heads=%d,vocab=%d,positions=%d,intermediate=%d,kv-heads=%d,head-width=%d,activation=%s,eps=%v,theta=%v,scaling=%s,bias=%s,mlp-bias=%v,tied=%v",
-		c.int("num_hidden_layers", layers), hidden, heads, c.int("vocab_size", vocab), positions, c.int("intermediate_size", intermediate), kv, c.int("head_dim", usual),
+	return fmt.Sprintf("llama:layers=%d,hidden=%d,heads=%d,vocab=%d,positions=%d,intermediate=%d%s,kv-heads=%d,head-width=%d,activation=%s,eps=%v,theta=%v,scaling=%s,bias=%s,mlp-bias=%v,tied=%v",
+		c.int("num_hidden_layers", layers), hidden, heads, c.int("vocab_size", vocab), positions, c.int("intermediate_size", intermediate), windowText, kv, c.int("head_dim", usual),
 		c.activation("hidden_act", "silu"), c.float("rms_norm_eps", 1e-6), theta, scaling, bias, mlp, c.bool("tie_word_embeddings", false))
 }
 
@@ -335,7 +366,7 @@ func llamaConfig(c *hfConfig, vocab, hidden, intermediate, layers, positions int
 func (c *hfConfig) layerTypes() {
 	for i, t := range c.list("layer_types") {
 		if t != "full_attention" {
-			c.fail("layer_types says %v of layer %d; only full_attention is known here", t, i)
+			c.refuse("layer_types says %v of layer %d; only full_attention is known here", t, i)
 		}
 	}
 }
@@ -369,12 +400,12 @@ func (c *hfConfig) rope() (scaling string, theta, share float64) {
 		}
 		own, ok := ropeFields[kind]
 		if !ok {
-			c.fail("%s is of type %s; default, linear and llama3 are known here", name, kind)
+			c.refuse("%s is of type %s; default, linear and llama3 are known here", name, kind)
 			continue
 		}
 		for _, key := range slices.Sorted(maps.Keys(m)) {
 			if !slices.Contains([]string{"type", "rope_type", "rope_theta", "partial_rotary_factor"}, key) && !slices.Contains(own, key) && m[key] != nil {
-				c.fail("%s has %s, which is %v, and nothing is known of it in one of type %s", name, key, m[key], kind)
+				c.refuse("%s has %s, which is %v, and nothing is known of it in one of type %s", name, key, m[key], kind)
 			}
 		}
 		number := func(key string) float64 { return c.number(name+"."+key, m[key], 0) }

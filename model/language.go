@@ -5,6 +5,8 @@ type Language interface {
 	Network
 	// Context is how many tokens an example may have; 0 of networks that are of something else.
 	Context() int
+	// Vocabulary is how many tokens there are; ids are below it.
+	Vocabulary() int
 	// Masked says that it predicts masked tokens, not those that follow.
 	Masked() bool
 }
@@ -17,6 +19,9 @@ func LanguageOf(n Network) (Language, bool) {
 
 // Context implements Language.
 func (t *Tree) Context() int { return t.context }
+
+// Vocabulary implements Language.
+func (t *Tree) Vocabulary() int { return t.vocabulary }
 
 // Masked implements Language.
 func (t *Tree) Masked() bool { return t.masked }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/lawa-replay/lawa-replay/dataset"
+	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/torch"
 )
 
@@ -301,7 +302,7 @@ func TestFromConfig(t *testing.T) {
 		{`{"model_type":"gpt2","architectures":["GPT2LMHeadModel"],"n_ctx":1024,"n_embd":768,"n_head":12,"n_layer":12,"n_positions":1024,"vocab_size":50257,"task_specific_params":{"text-generation":{"do_sample":true}},"activation_function":"gelu_new"}`,
 			"gpt2:layers=12,hidden=768,heads=12,vocab=50257,positions=1024,intermediate=3072,activation=gelu-tanh,eps=1e-05,tied=true"},
 		{`{"model_type":"mistral","architectures":["MistralForCausalLM"],"hidden_size":4096,"intermediate_size":14336,"max_position_embeddings":32768,"num_attention_heads":32,"num_hidden_layers":32,"num_key_value_heads":8,"rms_norm_eps":1e-05,"rope_theta":10000.0,"sliding_window":4096,"vocab_size":32000}`,
-			"llama:layers=32,hidden=4096,heads=32,vocab=32000,positions=4096,intermediate=14336,kv-heads=8,head-width=128,activation=silu,eps=1e-05,theta=10000,scaling=none,bias=none,mlp-bias=false,tied=false"},
+			"llama:layers=32,hidden=4096,heads=32,vocab=32000,positions=32768,intermediate=14336,window=4096,kv-heads=8,head-width=128,activation=silu,eps=1e-05,theta=10000,scaling=none,bias=none,mlp-bias=false,tied=false"},
 		{`{"model_type":"qwen2","architectures":["Qwen2ForCausalLM"],"hidden_size":896,"intermediate_size":4864,"max_position_embeddings":32768,"max_window_layers":24,"num_attention_heads":14,"num_hidden_layers":24,"num_key_value_heads":2,"rms_norm_eps":1e-06,"rope_theta":1000000.0,"sliding_window":32768,"tie_word_embeddings":true,"use_sliding_window":false,"vocab_size":151936}`,
 			"llama:layers=24,hidden=896,heads=14,vocab=151936,positions=32768,intermediate=4864,kv-heads=2,head-width=64,activation=silu,eps=1e-06,theta=1e+06,scaling=none,bias=qkv,mlp-bias=false,tied=true"},
 		{`{"model_type":"llama","hidden_size":2048,"num_hidden_layers":16,"num_attention_heads":32,"num_key_value_heads":8,"intermediate_size":8192,"vocab_size":128256,"max_position_embeddings":131072,"tie_word_embeddings":true,"rms_norm_eps":1e-5,"head_dim":64,"rope_parameters":{"rope_type":"llama3","rope_theta":500000.0,"factor":32.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":8192}}`,
@@ -313,10 +314,10 @@ func TestFromConfig(t *testing.T) {
 	}
 	// A field that is not there is not null: Mistral's window, its heads of keys, and what is true without being said.
 	for config, want := range map[string]string{
-		`{"model_type":"mistral"}`: "positions=4096,intermediate=14336,kv-heads=8",
+		`{"model_type":"mistral"}`: "positions=131072,intermediate=14336,window=4096,kv-heads=8",
 		`{"model_type":"mistral","sliding_window":null,"num_key_value_heads":null}`: "positions=131072,intermediate=14336,kv-heads=32",
 		`{"model_type":"qwen2","sliding_window":128}`:                               "positions=32768",
-		`{"model_type":"qwen2","sliding_window":128,"use_sliding_window":true}`:     "positions=128",
+		`{"model_type":"qwen2","sliding_window":128,"use_sliding_window":true}`:     "positions=32768,intermediate=22016,window=128",
 		`{"model_type":"llama","sliding_window":128}`:                               "positions=2048",
 		`{"model_type":"gpt2","tie_word_embeddings":null,"n_inner":null}`:           "intermediate=3072,activation=gelu-tanh,eps=1e-05,tied=false",
 		`{"model_type":"gpt2"}`: "tied=true",
@@ -348,11 +349,30 @@ func TestFromConfig(t *testing.T) {
 		`{"model_type":"llama","quantization_config":{"bits":4}}`:                       "the field quantization_config, which is map[bits:4], is not known",
 		`{"model_type":"llama","logit_softcapping":30}`:                                 "the field logit_softcapping, which is 30, is not known",
 		`{"model_type":"gpt2","n_layer":"many"}`:                                        "n_layer is many; a number is expected",
+		`{"model_type":"gpt2","n_layer":5000000000}`:                                    "n_layer is 5000000000; at most 2147483647 is expected",
 		`{"model_type":"gpt2","n_layer":1.5}`:                                           "n_layer is 1.5; a whole number is expected",
 		`{"model_type":"qwen2","layer_types":["full_attention","sliding_attention"]}`:   "layer_types says sliding_attention of layer 1",
 	} {
 		if text, err := FromConfig([]byte(config)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v, expected %s", config, text, err, want)
+		}
+	}
+	// The network by hand is proposed only where it can be the right one.
+	for config, want := range map[string][]string{
+		`{"model_type":"gpt2","rope_type":"yes"}`:                          {"model gpt2:layers=12,", "model net.ts"},
+		`{"model_type":"llama","rope_scaling":{"type":"yarn","factor":4}}`: {"model net.ts"},
+		`{"model_type":"llama","rope_scaling":"linear"}`:                   nil,
+	} {
+		_, err := FromConfig([]byte(config))
+		have := hint.All(err)
+		if len(have) != len(want) {
+			t.Errorf("%s: %v, expected %v", config, have, want)
+			continue
+		}
+		for i, h := range have {
+			if !strings.HasPrefix(h.Option, want[i]) {
+				t.Errorf("%s: %s, expected %s", config, h.Option, want[i])
+			}
 		}
 	}
 }

@@ -16,6 +16,7 @@ var llamaKind = spec.Kind[Family]{
 	Source:   "Touvron et al. 2023, arXiv 2302.13971; as in transformers",
 	Examples: []string{"llama:layers=30,hidden=576,heads=9,kv-heads=3,intermediate=1536,vocab=49152,positions=8192,eps=1e-05,tied=true"},
 	Options: slices.Concat(sizes(12, 768, 12, 32000, 2048, 3072), []spec.Option{
+		{Name: "window", Default: "0", About: "tokens that attention sees (sliding_window), longer than which no example may be; 0: all"},
 		{Name: "kv-heads", About: "heads of keys and values, each for several of the queries': as many as heads"},
 		{Name: "head-width", About: "columns of a head: hidden/heads"},
 		{Name: "activation", Default: "silu", About: "silu, gelu, gelu-tanh or relu"},
@@ -28,6 +29,7 @@ var llamaKind = spec.Kind[Family]{
 	}, dropoutOptions("0")),
 	Parse: func(s *spec.Spec) Family {
 		n := llama{transformer: transformer{Layers: 12, Hidden: 768, Heads: 12, Vocab: 32000, Positions: 2048, Intermediate: 3072}.read(s)}
+		n.Window = s.Int("window", 0, 0)
 		n.kvHeads = s.Int("kv-heads", n.Heads, 1)
 		if !s.Has("head-width") {
 			n.divides(s)
@@ -51,8 +53,12 @@ var llamaKind = spec.Kind[Family]{
 			s.Fail("%v", err)
 		}
 		n.turned = turned
-		text := fmt.Sprintf("llama:%s,kv-heads=%d,head-width=%d,activation=%s,eps=%v,theta=%v,scaling=%s,bias=%s,mlp-bias=%v,tied=%v,%s",
-			n.text(), n.kvHeads, n.headWidth, n.Activation, n.Eps, n.theta, scaling, n.bias, n.mlpBias, n.tied, n.drops())
+		window := ""
+		if n.Window > 0 {
+			window = fmt.Sprintf(",window=%d", n.Window)
+		}
+		text := fmt.Sprintf("llama:%s%s,kv-heads=%d,head-width=%d,activation=%s,eps=%v,theta=%v,scaling=%s,bias=%s,mlp-bias=%v,tied=%v,%s",
+			n.text(), window, n.kvHeads, n.headWidth, n.Activation, n.Eps, n.theta, scaling, n.bias, n.mlpBias, n.tied, n.drops())
 		return n.family(text, n, func(t *Tree) {
 			t.ignored = ignoring(".rotary_emb.inv_freq")
 			if n.tied {

@@ -13,6 +13,7 @@ import (
 // transformer is what all of them say of themselves.
 type transformer struct {
 	Layers, Hidden, Heads, Vocab, Positions, Intermediate int
+	Window                                                int // tokens that attention sees; 0: all. Examples that are longer are refused
 	Activation                                            string
 	Eps                                                   float64
 	Dropout, AttentionDropout                             float64 // shares, in training
@@ -100,17 +101,38 @@ func tokens(data []dataset.Field) []dataset.Field {
 // family makes a language network of its text and its outermost layer.
 func (t transformer) family(text string, root headed, finish func(*Tree)) Family {
 	return func(data []dataset.Field) (Network, error) {
-		if f, ok := dataset.Find(data, tokens(data)[0].Name); ok && len(f.Shape) == 1 && f.Shape[0] > int64(t.Positions) {
-			return nil, fmt.Errorf("network %s: examples of %d tokens, and positions for %d", text, f.Shape[0], t.Positions)
+		if f, ok := dataset.Find(data, tokens(data)[0].Name); ok && len(f.Shape) == 1 {
+			if err := t.fits(f.Shape[0]); err != nil {
+				return nil, fmt.Errorf("network %s: %w", text, err)
+			}
 		}
 		if f, ok := dataset.Find(data, tokens(data)[0].Name); ok && f.Classes > t.Vocab {
 			return nil, fmt.Errorf("network %s: a vocabulary of %d, and the data's tokens are of %d", text, t.Vocab, f.Classes)
 		}
 		tree := NewTree(text, root, tokens(data)...)
-		tree.context = t.Positions
+		tree.context, tree.vocabulary = t.longest(), t.Vocab
 		finish(tree)
 		return tree, nil
 	}
+}
+
+// longest is how many tokens an example may have.
+func (t transformer) longest() int {
+	if t.Window > 0 {
+		return min(t.Positions, t.Window)
+	}
+	return t.Positions
+}
+
+// fits is an error where examples have more tokens than they may.
+func (t transformer) fits(n int64) error {
+	switch {
+	case n <= int64(t.longest()):
+		return nil
+	case n <= int64(t.Positions):
+		return fmt.Errorf("examples of %d tokens, and attention in a window of %d, which is computed here only where all of an example is in it", n, t.Window)
+	}
+	return fmt.Errorf("examples of %d tokens, and positions for %d", n, t.Positions)
 }
 
 // prepare looks at a batch's tokens, and gives how many an example has.
@@ -123,8 +145,8 @@ func (t transformer) prepare(p Pass, ids *Tensor) int64 {
 	if err == nil && len(shape) != 2 {
 		err = fmt.Errorf("tokens of shape %v; examples × tokens are expected", shape)
 	}
-	if err == nil && shape[1] > int64(t.Positions) {
-		err = fmt.Errorf("examples of %d tokens, and positions for %d", shape[1], t.Positions)
+	if err == nil {
+		err = t.fits(shape[1])
 	}
 	if p.Fail(err); err != nil {
 		return 0

@@ -20,8 +20,8 @@ type Tree struct {
 	// ignored says of names that checkpoints may have that they hold no weights of this network
 	ignored func(name string) bool
 	// context and masked are those of a network of tokens
-	context int
-	masked  bool
+	context, vocabulary int
+	masked              bool
 	// classifier is the layer whose outputs are the classes; "" where there is none
 	classifier string
 }

@@ -24,7 +24,7 @@ var kSensitivityKind = spec.Kind[Figure]{
 // kSensitivity shows a metric along the epochs for each k: which k helps, from when, and how little the
 // choice matters late (Figure 2 of the paper).
 func kSensitivity(table *results.Table, o Options) (*Drawing, error) {
-	s, err := analysis.Select(table, o.Choice, "top1")
+	s, err := analysis.Select(table, o.Choice, analysis.UsualMetric(table))
 	if err != nil {
 		return nil, err
 	}

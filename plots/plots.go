@@ -141,7 +141,7 @@ func (d *Drawing) drawScaled(c vg.Canvas) {
 
 // rows are the panels' curves as CSV. What is not known is empty.
 func rows(s *analysis.Selection, shown func(analysis.Panel) []*analysis.Curve) [][]string {
-	out := [][]string{{"scheme", "policy", "epoch", s.Metric.Name, "lowest run", "highest run", "runs", "seconds", "standard deviation", "standard error", "examples", "step", "device-hours", "learning rate", "runs of"}}
+	out := [][]string{{"scheme", "policy", "epoch", s.Metric.Name, "lowest run", "highest run", "runs", "seconds", "standard deviation", "standard error", "examples", "step", "tokens", "device-hours", "learning rate", "runs of"}}
 	seen := map[*analysis.Curve]bool{}
 	for _, panel := range s.Panels {
 		for _, c := range shown(panel) {
@@ -152,7 +152,7 @@ func rows(s *analysis.Selection, shown func(analysis.Panel) []*analysis.Curve) [
 			for _, p := range c.Points {
 				value := strconv.FormatFloat(p.Value, 'g', -1, 64) // NaN is a value
 				out = append(out, []string{c.Scheme, c.Policy, number(p.Epoch), value, number(p.Low), number(p.High), strconv.Itoa(c.Runs()), number(p.Seconds),
-					number(p.SD), number(p.StdErr), strconv.FormatInt(p.N, 10), number(p.Step), number(p.DeviceHours), number(p.LR), c.Group.Name})
+					number(p.SD), number(p.StdErr), strconv.FormatInt(p.N, 10), number(p.Step), number(p.Tokens), number(p.DeviceHours), number(p.LR), c.Group.Name})
 			}
 		}
 	}

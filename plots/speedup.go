@@ -38,7 +38,7 @@ func speedup(table *results.Table, o Options) (*Drawing, error) {
 	if o.ChooseOn != "" && len(o.Schemes) > 0 {
 		return nil, fmt.Errorf("with %s named there is nothing to choose on %s", o.Schemes[0], o.ChooseOn)
 	}
-	s, err := analysis.Select(table, o.Choice, "top1")
+	s, err := analysis.Select(table, o.Choice, analysis.UsualMetric(table))
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func speedup(table *results.Table, o Options) (*Drawing, error) {
 func statisticsAlone(table *results.Table, s *analysis.Selection, o Options) (string, error) {
 	all := o.Choice
 	all.Schemes, all.Policies, all.Split = nil, s.Policies, s.Split
-	every, err := analysis.Select(table, all, "top1")
+	every, err := analysis.Select(table, all, analysis.UsualMetric(table))
 	if err != nil {
 		return "", err
 	}
@@ -122,7 +122,7 @@ func choose(table *results.Table, s *analysis.Selection, o Options) (how string,
 	if o.ChooseOn != "" {
 		other := o.Choice
 		other.Split, other.Metric = o.ChooseOn, s.Metric.Name
-		if on, err = analysis.Select(table, other, "top1"); err != nil {
+		if on, err = analysis.Select(table, other, analysis.UsualMetric(table)); err != nil {
 			return "", err
 		}
 	}

@@ -27,7 +27,7 @@ import (
 //	{"average":"digest","norm":6,"checkpoints":[[10,12],[14,16]],"weights":[1]}
 //
 // The checkpoints are ranges of places in the list before, counted from 1. Weight divided by norm is the coefficient;
-// one weight stands for all where they are equal.
+// one weight stands for all where they are equal. Where it was rounded to another type than the checkpoints', dtype names that.
 const (
 	averagesName    = "averages-%06d.jsonl.zst"
 	averagesPattern = "averages-*.jsonl.zst"
@@ -72,7 +72,7 @@ func (s *Store) KeepAverages(t *trajectory.Trajectory, names []Average, all []av
 		}
 		for _, i := range missing {
 			if err == nil {
-				line = appendAverage(line[:0], names[i].Digest, all[i])
+				line = appendAverage(line[:0], names[i], all[i])
 				_, err = z.Write(line)
 			}
 		}
@@ -84,8 +84,12 @@ func (s *Store) KeepAverages(t *trajectory.Trajectory, names []Average, all []av
 }
 
 // appendAverage writes an average's line.
-func appendAverage(line []byte, digest string, c averaging.Coefficients) []byte {
-	line = append(append(append(line, averagePrefix...), digest...), `","norm":`...)
+func appendAverage(line []byte, a Average, c averaging.Coefficients) []byte {
+	line = append(append(append(line, averagePrefix...), a.Digest...), '"')
+	if a.DType != "" {
+		line = append(append(append(line, `,"dtype":"`...), a.DType...), '"')
+	}
+	line = append(line, `,"norm":`...)
 	line = append(strconv.AppendFloat(line, c.Norm, 'g', -1, 64), `,"checkpoints":[`...)
 	for i := 0; i < len(c.Indices); {
 		j := i

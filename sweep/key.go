@@ -13,6 +13,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -35,14 +36,34 @@ const InputsFormat = 2
 
 // Average names the weights of an evaluation: how many checkpoints are in them, and the SHA-256, in hexadecimal,
 // of one line "sha256 coefficient\n" for each, the oldest first. A coefficient is the shortest decimal text that
-// reads back as the same float64.
+// reads back as the same float64. Where the sum is rounded to another type than the checkpoints', a line "dtype F32\n" follows.
 type Average struct {
 	Checkpoints int
+	DType       checkpoint.DType // that of its floating tensors; "" is the checkpoints'
 	Digest      string
 }
 
+// rounding is the type that averages' floating tensors are rounded to.
+type rounding struct {
+	to    checkpoint.DType // "" is the checkpoints'
+	exact bool             // it holds every value of the checkpoints' types, so that one checkpoint alone stays as it is
+}
+
+// roundingOf is what averages of a trajectory's tensors are rounded to, where to is asked for.
+func roundingOf(tensors []checkpoint.Tensor, to checkpoint.DType) rounding {
+	out := rounding{exact: true}
+	for _, t := range tensors {
+		if to == "" || !t.DType.Float() || t.DType == to {
+			continue
+		}
+		out.to = to
+		out.exact = out.exact && t.DType.Within(to)
+	}
+	return out
+}
+
 // newAverage names coefficients, by the digests of all checkpoints of their trajectory.
-func newAverage(checkpoints []trajectory.Checkpoint, c averaging.Coefficients) Average {
+func newAverage(checkpoints []trajectory.Checkpoint, c averaging.Coefficients, to rounding) Average {
 	h := sha256.New()
 	line := make([]byte, 0, 128)
 	var text []byte // of the coefficient
@@ -54,23 +75,29 @@ func newAverage(checkpoints []trajectory.Checkpoint, c averaging.Coefficients) A
 		line = append(append(line[:0], checkpoints[index].SHA256...), ' ')
 		h.Write(append(append(line, text...), '\n'))
 	}
-	return Average{len(c.Indices), hex.EncodeToString(h.Sum(nil))}
+	if len(c.Indices) == 1 && to.exact && c.Weights[0] == c.Norm {
+		to.to = ""
+	}
+	if to.to != "" {
+		fmt.Fprintf(h, "dtype %s\n", to.to)
+	}
+	return Average{len(c.Indices), to.to, hex.EncodeToString(h.Sum(nil))}
 }
 
 // Single names one checkpoint as the average of itself.
 func Single(c trajectory.Checkpoint) Average {
-	return newAverage([]trajectory.Checkpoint{c}, averaging.Coefficients{Indices: []int{0}, Weights: []float64{1}, Norm: 1})
+	return newAverage([]trajectory.Checkpoint{c}, averaging.Coefficients{Indices: []int{0}, Weights: []float64{1}, Norm: 1}, rounding{})
 }
 
 // averages names those of a plan, on all cores: long histories take their time.
-func averages(checkpoints []trajectory.Checkpoint, all []averaging.Coefficients) []Average {
+func averages(checkpoints []trajectory.Checkpoint, all []averaging.Coefficients, to rounding) []Average {
 	out := make([]Average, len(all))
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(all); i = int(next.Add(1)) - 1 {
-				out[i] = newAverage(checkpoints, all[i])
+				out[i] = newAverage(checkpoints, all[i], to)
 			}
 		})
 	}

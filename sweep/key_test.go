@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -37,10 +38,10 @@ func TestKeyDependsOnEveryInput(t *testing.T) {
 // An average's digest is that of its lines, which any program can write; every checkpoint and coefficient is in it.
 func TestAverageDigest(t *testing.T) {
 	checkpoints := []trajectory.Checkpoint{{SHA256: "aa"}, {SHA256: "bb"}, {SHA256: "cc"}}
-	of := func(c averaging.Coefficients) Average { return newAverage(checkpoints, c) }
+	of := func(c averaging.Coefficients) Average { return newAverage(checkpoints, c, rounding{}) }
 	base := averaging.Coefficients{Indices: []int{0, 2}, Weights: []float64{1, 2}, Norm: 3}
 	sum := sha256.Sum256([]byte("aa 0.3333333333333333\ncc 0.6666666666666666\n"))
-	if want := (Average{2, hex.EncodeToString(sum[:])}); of(base) != want {
+	if want := (Average{2, "", hex.EncodeToString(sum[:])}); of(base) != want {
 		t.Errorf("%v, expected %v", of(base), want)
 	}
 	for name, c := range map[string]averaging.Coefficients{
@@ -51,6 +52,18 @@ func TestAverageDigest(t *testing.T) {
 	} {
 		if of(c).Digest == of(base).Digest {
 			t.Errorf("another %s has the same digest", name)
+		}
+	}
+	for name, to := range map[string]rounding{"type": {checkpoint.F32, true}, "narrower type": {checkpoint.BF16, false}} {
+		rounded := newAverage(checkpoints, base, to)
+		sum := sha256.Sum256([]byte("aa 0.3333333333333333\ncc 0.6666666666666666\ndtype " + string(to.to) + "\n"))
+		if want := (Average{2, to.to, hex.EncodeToString(sum[:])}); rounded != want {
+			t.Errorf("another %s: %v, expected %v", name, rounded, want)
+		}
+		// One checkpoint alone is the same in a type that holds it, so that what its training log knows of it serves.
+		alone := averaging.Coefficients{Indices: []int{1}, Weights: []float64{1}, Norm: 1}
+		if same := newAverage(checkpoints, alone, to) == of(alone); same != to.exact {
+			t.Errorf("one checkpoint in another %s is the same: %v", name, same)
 		}
 	}
 }

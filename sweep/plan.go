@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/results/metric"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -19,6 +21,7 @@ type Plan struct {
 
 	plans    []*averaging.Plan // of each trajectory
 	averages [][]Average       // of each plan, their names
+	rounded  []rounding        // of each trajectory, what its averages are rounded to
 	policies []bn.Policy       // Spec.policies()
 	metrics  []metric.Metric   // as the backend describes them
 	inputs   [][]Inputs        // by policy and split, without an average
@@ -73,8 +76,39 @@ func NewPlan(ctx context.Context, spec Spec, b Backend) (*Plan, error) {
 		}
 		p.inputs = append(p.inputs, inputs)
 	}
+	for _, t := range spec.Trajectories {
+		tensors, err := t.Tensors(0)
+		if err != nil {
+			return nil, err
+		}
+		p.rounded = append(p.rounded, roundingOf(tensors, spec.DType))
+	}
+	p.noteRounding()
 	p.findCells()
 	return p, p.findRecorded()
+}
+
+// noteRounding says where averages lose by being rounded to the checkpoints' type.
+func (p *Plan) noteRounding() {
+	if p.Spec.DType != "" {
+		return
+	}
+	var said []checkpoint.DType
+	for run, t := range p.Spec.Trajectories {
+		if !slices.ContainsFunc(p.plans[run].Averages, func(c averaging.Coefficients) bool { return len(c.Indices) > 1 }) {
+			continue
+		}
+		tensors, err := t.Tensors(0)
+		if err != nil {
+			continue // NewPlan has read them
+		}
+		for _, x := range tensors {
+			if (x.DType == checkpoint.BF16 || x.DType == checkpoint.F16) && !slices.Contains(said, x.DType) {
+				said = append(said, x.DType)
+				p.Notes = append(p.Notes, Note{Text: fmt.Sprintf("trajectory %s has tensors of %s: its averages are rounded to that before they are evaluated, as they are when they are written", t.Meta.Run, x.DType)}.With("dtype f32", "evaluates them unrounded"))
+			}
+		}
+	}
 }
 
 // findCells names the averages, and gives each evaluation to the first that needs it: by trajectory, endpoint, average,
@@ -83,7 +117,7 @@ func (p *Plan) findCells() {
 	seen := map[string]bool{}
 	for run, t := range p.Spec.Trajectories {
 		plan := p.plans[run]
-		names := averages(t.Checkpoints, plan.Averages)
+		names := averages(t.Checkpoints, plan.Averages, p.rounded[run])
 		p.averages = append(p.averages, names)
 		wanted := make([][]bool, len(names)) // by average and policy
 		for _, r := range plan.Requests {

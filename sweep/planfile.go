@@ -39,6 +39,7 @@ type Written struct {
 	Schemes        []string        `json:"schemes"`
 	Policies       []string        `json:"policies"`
 	Splits         []string        `json:"splits"`
+	DType          string          `json:"dtype,omitempty"` // that averages are rounded to; "" is the checkpoints'
 	AllowNonFinite bool            `json:"allow_nonfinite,omitempty"`
 	AllowGaps      bool            `json:"allow_gaps,omitempty"`
 	Runs           []WrittenRun    `json:"runs"`
@@ -91,7 +92,7 @@ func from(dir, path string) string {
 }
 
 func (p *Plan) written(b Backend) *Written {
-	w := &Written{Format: planFormat, Splits: p.Spec.Splits, AllowNonFinite: p.Spec.AllowNonFinite, AllowGaps: p.Spec.AllowGaps,
+	w := &Written{Format: planFormat, Splits: p.Spec.Splits, DType: string(p.Spec.DType), AllowNonFinite: p.Spec.AllowNonFinite, AllowGaps: p.Spec.AllowGaps,
 		Provenance: b.Provenance(), Metrics: b.Metrics()}
 	w.Schemes, w.Policies = p.Spec.texts()
 	for _, inputs := range p.inputs {
@@ -139,7 +140,7 @@ func ReadPlan(dir string) (*Written, error) {
 
 // Spec is what the plan was made of, with its trajectories opened.
 func (w *Written) Spec(runs []*trajectory.Trajectory) (Spec, error) {
-	s := Spec{Trajectories: runs, Splits: w.Splits, AllowNonFinite: w.AllowNonFinite, AllowGaps: w.AllowGaps}
+	s := Spec{Trajectories: runs, Splits: w.Splits, DType: checkpoint.DType(w.DType), AllowNonFinite: w.AllowNonFinite, AllowGaps: w.AllowGaps}
 	if len(runs) != len(w.Runs) {
 		return s, fmt.Errorf("the plan is of %d runs, there are %d now", len(w.Runs), len(runs))
 	}
@@ -166,7 +167,7 @@ func (w *Written) Same(p *Plan, b Backend) error {
 	for _, asked := range []struct {
 		what     string
 		was, are []string
-	}{{"schemes", w.Schemes, now.Schemes}, {"policies", w.Policies, now.Policies}, {"splits", w.Splits, now.Splits}, {"runs", w.names(), now.names()}} {
+	}{{"schemes", w.Schemes, now.Schemes}, {"policies", w.Policies, now.Policies}, {"splits", w.Splits, now.Splits}, {"dtype", []string{w.DType}, []string{now.DType}}, {"runs", w.names(), now.names()}} {
 		if !slices.Equal(asked.was, asked.are) {
 			return fmt.Errorf("the plan's %s were %s, here they are %s", asked.what, strings.Join(asked.was, ", "), strings.Join(asked.are, ", "))
 		}

@@ -196,7 +196,7 @@ func (r *run) evaluate(ctx context.Context, b Backend) (err error) {
 	if len(slots.Slots) == 0 {
 		return errors.New("the backend has no slot that evaluates")
 	}
-	options := averaging.Options{Memory: r.Memory, Newest: bn.IsStatistic}
+	options := averaging.Options{Memory: r.Memory, DType: r.Spec.DType, Newest: bn.IsStatistic}
 	if r.Memory > 0 {
 		options.Memory = max(1, r.Memory-slots.Memory)
 	}

@@ -234,7 +234,7 @@ func TestAveragesAreKeptOnce(t *testing.T) {
 		{Indices: []int{0, 1, 3}, Weights: []float64{1, 1, 1}, Norm: 3},
 		{Indices: []int{2, 3}, Weights: []float64{0.25, 0.5}, Norm: 0.75},
 	}
-	names := averages(run.Checkpoints, all)
+	names := averages(run.Checkpoints, all, rounding{})
 	for _, wanted := range []int{0, 2, 2} { // the first alone, then both, then again
 		s, notes := storeOf(t, dir)
 		if err := s.KeepAverages(run, names, all, func(i int) bool { return i < max(1, wanted) }); err != nil || len(*notes) > 0 {

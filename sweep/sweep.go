@@ -16,6 +16,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
+	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
@@ -31,6 +32,7 @@ type Spec struct {
 	Schemes        []averaging.Scheme
 	Policies       []bn.Policy
 	Splits         []string
+	DType          checkpoint.DType // that averages' floating tensors are rounded to before they are evaluated; "" is the checkpoints'
 	AllowNonFinite bool
 	AllowGaps      bool
 }

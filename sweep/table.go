@@ -34,6 +34,9 @@ func (p *Plan) Provenance(b Backend, software string) (map[string]any, error) {
 	out := map[string]any{}
 	maps.Copy(out, b.Provenance())
 	maps.Copy(out, map[string]any{"software": software, "numeric": p.Numeric(), "runs": runs, "schemes": schemes, "policies": policies, "splits": p.Spec.Splits})
+	if p.Spec.DType != "" {
+		out["dtype"] = p.Spec.DType
+	}
 	return out, nil
 }
 

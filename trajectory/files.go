@@ -3,7 +3,6 @@ package trajectory
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 	"strconv"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
@@ -56,7 +55,7 @@ func (t *Trajectory) open(i int) (checkpoint.Checkpoint, error) {
 	if link := t.Checkpoints[i].Link; link != nil {
 		return t.files.Open(link.Path, link.options())
 	}
-	return t.files.Own(filepath.Join(t.Dir, t.Checkpoints[i].File))
+	return t.files.Own(t.Path(i))
 }
 
 // keep keeps what was opened, if its tensors are those of the others.

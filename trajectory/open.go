@@ -128,12 +128,15 @@ func (t *Trajectory) Step(i int) *int64 {
 
 // Name is how messages call checkpoint i (from 0).
 func (t *Trajectory) Name(i int) string {
-	c := t.Checkpoints[i]
-	path := filepath.Join(t.Dir, c.File)
-	if c.Link != nil {
-		path = c.Link.Path
+	return fmt.Sprintf("trajectory %s: checkpoint of epoch %s (%s)", t.Meta.Run, EpochName(t.Checkpoints[i].Epoch), t.Path(i))
+}
+
+// Path is the file, or the folder, that checkpoint i (from 0) is read from.
+func (t *Trajectory) Path(i int) string {
+	if link := t.Checkpoints[i].Link; link != nil {
+		return link.Path
 	}
-	return fmt.Sprintf("trajectory %s: checkpoint of epoch %s (%s)", t.Meta.Run, EpochName(c.Epoch), path)
+	return filepath.Join(t.Dir, t.Checkpoints[i].File)
 }
 
 // Linked makes a trajectory of checkpoints that lie elsewhere, without writing anything. Those without a

@@ -13,9 +13,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/averaging"
 	"github.com/lawa-replay/lawa-replay/bn"
-	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/export"
-	"github.com/lawa-replay/lawa-replay/internal/spec"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -23,13 +21,13 @@ type averageOptions struct {
 	selection
 	networkOptions
 	foreignOptions
-	out           string
-	at            []string
-	outDir, dtype string
-	format        string
-	shardSize     string
-	noVerify      bool
-	whole         bool
+	out       string
+	at        []string
+	outDir    string
+	format    string
+	shardSize string
+	noVerify  bool
+	whole     bool
 }
 
 func newAverage() *cobra.Command {
@@ -69,7 +67,6 @@ The data of recompute are --bn-data. Averaging a state dict is average.`,
 	f.StringVar(&o.outDir, "out-dir", "", "the folder to write into, for any number of averages")
 	f.StringArrayVar(&o.at, "at", nil, "epochs at which to average, as in 90 or 10-20,30; may be repeated")
 	o.selection.flags(f)
-	f.StringVar(&o.dtype, "dtype", "", "convert floating tensors: f32, bf16, f16 or f64 (default: as in the checkpoints)")
 	f.StringVar(&o.bn, "bn", "average", "batch-norm statistics: average, copy, recompute[:samples=N[,seed=S]]")
 	f.StringVar(&o.format, "format", "", "of the files in --out-dir: safetensors (the default), pt or sharded")
 	f.StringVar(&o.shardSize, "shard-size", "", "of sharded files, such as 5GB (default: the shards of the source)")
@@ -78,12 +75,6 @@ The data of recompute are --bn-data. Averaging a state dict is average.`,
 	o.networkOptions.flags(f)
 	o.foreignOptions.flags(f)
 	return c
-}
-
-// dtypes are the types that averages can be converted to, by the names that people give them.
-var dtypes = map[string]checkpoint.DType{
-	"": "", "f32": checkpoint.F32, "float32": checkpoint.F32, "f64": checkpoint.F64, "float64": checkpoint.F64,
-	"bf16": checkpoint.BF16, "bfloat16": checkpoint.BF16, "f16": checkpoint.F16, "float16": checkpoint.F16, "half": checkpoint.F16,
 }
 
 func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run []string) error {
@@ -142,7 +133,24 @@ func runAverage(ctx context.Context, cmd *cobra.Command, o averageOptions, run [
 			return filepath.Join(o.outDir, export.FileName(t, s, endpoint, e.Format))
 		}
 	}
+	if err := o.replacing(e); err != nil {
+		return wrong(cmd, err)
+	}
 	return o.write(ctx, e, files)
+}
+
+// replacing says what is there already and is going to be replaced.
+func (o averageOptions) replacing(e *export.Export) error {
+	var read, outs []string
+	for i := range e.Trajectory.Checkpoints {
+		read = append(read, e.Trajectory.Path(i))
+	}
+	for _, s := range e.Schemes {
+		for _, endpoint := range e.Endpoints {
+			outs = append(outs, e.Path(s, endpoint))
+		}
+	}
+	return replacing(outs, read...)
 }
 
 // parse reads what the command line says without the trajectory.
@@ -191,11 +199,8 @@ func (o averageOptions) parse(e *export.Export) error {
 	if e.Memory, err = parseMemory(o.memory); err != nil {
 		return err
 	}
-	var known bool
-	if e.DType, known = dtypes[strings.ToLower(o.dtype)]; !known {
-		return inFlag("dtype", spec.Unknown("dtype", o.dtype, []string{"f32", "bf16", "f16", "f64"}))
-	}
-	return nil
+	e.DType, err = o.parseDType()
+	return err
 }
 
 func (o averageOptions) write(ctx context.Context, e *export.Export, files int) error {

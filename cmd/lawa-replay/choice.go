@@ -15,7 +15,7 @@ type choiceOptions struct {
 }
 
 func (o *choiceOptions) flags(f *pflag.FlagSet) {
-	f.StringVar(&o.choice.Metric, "metric", "", "metric, such as top1, loss, perplexity, or one of a worker (default: top1 or loss, or what is nearest to it)")
+	f.StringVar(&o.choice.Metric, "metric", "", "metric, such as top1, loss, perplexity, or one of a worker (default: top1, of language models the loss, or what is nearest to it)")
 	f.StringVar(&o.choice.Better, "better", "", "which way the metric is better, higher or lower (default: as the results describe it, else as its name says)")
 	f.StringVar(&o.choice.Split, "split", "", "split (default: val, where the sweep has it)")
 	f.StringVar(&o.policy, "policy", "", "policies of the averages, side by side where there are several (default: recompute, where the sweep has it)")

@@ -119,6 +119,8 @@ func (o networkOptions) engine(cmd *cobra.Command, runs []*trajectory.Trajectory
 		if spec, err = configured(runs); err != nil {
 			return nil, err
 		}
+	} else if o.model != "" {
+		noteOther(o.model, runs)
 	}
 	if spec == "" {
 		return nil, wrong(cmd, errors.New("--model is missing: the trajectory does not record its network, nor is there a config.json beside its checkpoints (resnet20, …, a TorchScript file; or sweep --worker)"))

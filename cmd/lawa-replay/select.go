@@ -19,7 +19,7 @@ import (
 
 // selection is which averages to make: the flags that sweep and average share.
 type selection struct {
-	k, memory, verify         string
+	k, memory, verify, dtype  string
 	schemes                   []string
 	allowNonFinite, allowGaps bool
 	allowFactors              bool
@@ -28,11 +28,27 @@ type selection struct {
 func (o *selection) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.k, "k", "", "averages of the latest k checkpoints: numbers and ranges, as in 1,2,4-8")
 	f.StringArrayVar(&o.schemes, "scheme", nil, "a scheme such as ema:decay=0.9, or a range of them, ema:decay=0.5..0.9/0.1; may be repeated (lawa-replay schemes lists them)")
+	f.StringVar(&o.dtype, "dtype", "", "round the floating tensors of averages to f32, bf16, f16 or f64 (default: to what the checkpoints have)")
 	f.StringVar(&o.memory, "memory", "", memoryHelp)
 	f.StringVar(&o.verify, "verify", "fast", "which digests of the checkpoints are compared: fast (XXH3 where it is recorded, else SHA-256) or sha256")
 	f.BoolVar(&o.allowNonFinite, "allow-nonfinite", false, "go on though weights are NaN or infinite")
 	f.BoolVar(&o.allowFactors, "allow-factors", false, "average the factors of low-rank adapters (LoRA), though that is not the average of what they add to the weights")
 	f.BoolVar(&o.allowGaps, "allow-gaps", false, "go on though a window lacks checkpoints")
+}
+
+// dtypes are the types that averages can be converted to, by the names that people give them.
+var dtypes = map[string]checkpoint.DType{
+	"": "", "f32": checkpoint.F32, "float32": checkpoint.F32, "f64": checkpoint.F64, "float64": checkpoint.F64,
+	"bf16": checkpoint.BF16, "bfloat16": checkpoint.BF16, "f16": checkpoint.F16, "float16": checkpoint.F16, "half": checkpoint.F16,
+}
+
+// parseDType reads --dtype; "" keeps what the checkpoints have.
+func (o selection) parseDType() (checkpoint.DType, error) {
+	d, known := dtypes[strings.ToLower(o.dtype)]
+	if !known {
+		return "", inFlag("dtype", spec.Unknown("dtype", o.dtype, []string{"f32", "bf16", "f16", "f64"}))
+	}
+	return d, nil
 }
 
 // thorough reads --verify.

@@ -46,6 +46,9 @@ func (o sweepOptions) read() (s sweep.Spec, memory int64, err error) {
 	if s.Schemes, err = o.parseSchemes(); err != nil {
 		return s, 0, err
 	}
+	if s.DType, err = o.parseDType(); err != nil {
+		return s, 0, err
+	}
 	if err := o.foreignOptions.check(); err != nil {
 		return s, 0, err
 	}

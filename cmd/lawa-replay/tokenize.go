@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -46,9 +48,15 @@ safetensors file that --data tensors:FILE and Python read.`,
 			case o.unit != "line" && o.unit != "paragraph" && o.unit != "file":
 				return wrong(cmd, fmt.Errorf("--unit %s: line, paragraph or file is wanted", o.unit))
 			}
+			if err := replacing([]string{o.out}, append(slices.Clone(args), o.tokenizer)...); err != nil {
+				return wrong(cmd, inFlag("out", err))
+			}
 			t, err := dataset.Tokenize(dataset.Opening{Context: cmd.Context()}, args, o.tokenizer, o.unit, o.column, o.out)
 			if err != nil {
 				return err
+			}
+			for _, note := range t.Notes {
+				say("note: %s", note)
 			}
 			say("wrote %s: %d tokens of %d texts, %d bytes of text, %.2f a token; digest %.16s…", o.out, t.Tokens, t.Texts, t.Bytes, float64(t.Bytes)/float64(max(1, t.Tokens)), t.Digest)
 			return nil
@@ -61,6 +69,34 @@ safetensors file that --data tensors:FILE and Python read.`,
 	f.StringVar(&o.examples, "examples", "", "a data set's text, whose validation examples are written")
 	f.StringVar(&o.out, "out", "", "the file to write")
 	return c
+}
+
+// replacing says which files that are there already are going to be replaced; it is an error where one is of those that are read.
+func replacing(outs []string, read ...string) error {
+	var there []string
+	for _, out := range outs {
+		info, err := os.Stat(out)
+		if err != nil {
+			continue
+		}
+		for _, path := range read {
+			other, err := os.Stat(path)
+			if err == nil && other.IsDir() { // a checkpoint of several files
+				other, err = os.Stat(filepath.Join(path, filepath.Base(out)))
+			}
+			if err == nil && os.SameFile(info, other) {
+				return fmt.Errorf("%s is read itself: it would be replaced", out)
+			}
+		}
+		there = append(there, out)
+	}
+	switch {
+	case len(there) == 1:
+		say("note: %s is there already, and is replaced", there[0])
+	case len(there) > 1:
+		say("note: %d of %d files are there already, and are replaced", len(there), len(outs))
+	}
+	return nil
 }
 
 // writeExamples writes a data set's validation split.
@@ -78,6 +114,9 @@ func writeExamples(ctx context.Context, text, out string) error {
 	}
 	for _, note := range set.Notes {
 		say("note: %s", note)
+	}
+	if err := replacing([]string{out}); err != nil {
+		return inFlag("out", err)
 	}
 	if err := dataset.WriteExamples(out, set.Val); err != nil {
 		return err

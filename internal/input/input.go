@@ -102,6 +102,19 @@ func ReadLine(r *bufio.Reader, limit int) ([]byte, error) {
 	}
 }
 
+// FirstByte skips white space and gives the byte that follows, which stays to be read.
+func FirstByte(r *bufio.Reader) (byte, error) {
+	for {
+		b, err := r.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		if !strings.ContainsRune(" \t\r\n", rune(b)) {
+			return b, r.UnreadByte()
+		}
+	}
+}
+
 // Local says why a name that a file contains cannot be that of a file below the folder it belongs to: absolute, or
 // leading out of it, or one that some system or tool takes for something else than a path of plain names.
 func Local(name string) error {
