@@ -24,6 +24,8 @@ type Question struct {
 	Last      int      // endpoints of the checkpoint noise; 0 is 10
 	Draws     int      // of the bootstrap; 0 is the usual number
 	Seed      uint64
+	// Took says for how many seconds a core or a device was busy with an evaluation, by its key; nil: nobody knows.
+	Took func(key string) (seconds float64, known bool)
 }
 
 // usualLast is how many endpoints the checkpoint noise is of.
@@ -40,6 +42,7 @@ type Answers struct {
 	Basis     []string
 	Notes     []Note
 	Panels    []AnswersOf
+	Bill      []Cost // one for each policy
 }
 
 // AnswersOf are those of a group of runs under a policy.
@@ -118,6 +121,7 @@ func Ask(table *results.Table, o Choice, q Question, kept *examples.Store) (*Ans
 		}
 		out.Panels = append(out.Panels, a)
 	}
+	out.Bill = bill(out.Panels, q.Took)
 	if q.At != nil && !slices.ContainsFunc(out.Panels, func(p AnswersOf) bool {
 		return len(p.Schemes) == 0 || slices.ContainsFunc(p.Schemes, func(a Answer) bool { return a.At != nil })
 	}) {

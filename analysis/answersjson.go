@@ -18,6 +18,7 @@ type (
 		Basis     []string    `json:"basis"`
 		Notes     []Note      `json:"notes"`
 		Groups    []groupJSON `json:"groups"`
+		Bill      []Cost      `json:"bill"`
 	}
 	groupJSON struct {
 		Title     string       `json:"title"`
@@ -80,7 +81,7 @@ type (
 
 // MarshalJSON writes all of the answers, with null for what is not known and for what never happens.
 func (a *Answers) MarshalJSON() ([]byte, error) {
-	out := answersJSON{Metric: a.Metric.Name, Better: "lower", Split: a.Split, Axis: a.Axis.Name, Reference: "baseline", Basis: a.Basis, Notes: append([]Note{}, a.Notes...)}
+	out := answersJSON{Metric: a.Metric.Name, Better: "lower", Split: a.Split, Axis: a.Axis.Name, Reference: "baseline", Basis: a.Basis, Notes: append([]Note{}, a.Notes...), Bill: append([]Cost{}, a.Bill...)}
 	if a.Metric.HigherBetter {
 		out.Better = "higher"
 	}

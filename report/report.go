@@ -84,6 +84,9 @@ func Write(w io.Writer, s Source) error {
 		return err
 	}
 	p := page{Title: s.Title, Version: s.Version, Running: s.Running, Basis: a.Basis}
+	if text := a.BillText(); text != "" {
+		p.Basis = append(slices.Clone(p.Basis), text)
+	}
 	runs := s.Table.Runs()
 	if p.Title == "" {
 		p.Title = "What averaging gives: " + results.RunList(runs)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
+	"time"
 
 	"github.com/lawa-replay/lawa-replay/bn"
 	"github.com/lawa-replay/lawa-replay/checkpoint"
@@ -95,7 +97,9 @@ type Unit struct {
 
 	release func()
 	keep    func(split int, set examples.Set) error
-	done    func(split int, values []Value) error
+	done    func(split int, values []Value, seconds float64) error
+	since   time.Time // when its slot began with it, or was done with the split before
+	share   int       // units that its slot evaluates at once
 	mu      sync.Mutex
 	given   []bool // by split: Done was called
 }
@@ -119,11 +123,21 @@ func (u *Unit) Done(split int, values []Value) error {
 	u.mu.Lock()
 	again := u.given[split]
 	u.given[split] = true
+	now := time.Now()
+	seconds := now.Sub(u.since).Seconds() / float64(u.share)
+	u.since = now
 	u.mu.Unlock()
 	if again {
 		return nil // of an evaluation that failed later, and was tried once more
 	}
-	return u.done(split, values)
+	return u.done(split, values, math.Round(seconds*1e4)/1e4)
+}
+
+// begin says that a slot begins with a unit, and with how many at once.
+func (u *Unit) begin(share int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.since, u.share = time.Now(), share
 }
 
 // Keep takes what each example of Splits[split] gave, before Done. Its error ends the sweep.

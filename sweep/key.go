@@ -135,6 +135,9 @@ func (in Inputs) Of(a Average) Inputs {
 type Evaluation struct {
 	Inputs Inputs  `json:"inputs"`
 	Values []Value `json:"values"`
+	// Seconds are those for which a slot was busy with it, batch-norm statistics among them; 0 where nobody counted. Of several that
+	// a slot evaluates at once each has its share.
+	Seconds float64 `json:"seconds,omitempty"`
 }
 
 func (e Evaluation) check(key string) error {

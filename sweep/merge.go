@@ -87,9 +87,9 @@ func (s *Store) Join(p *Plan, others Stores) (int, error) {
 			continue
 		}
 		for _, o := range others {
-			values, ok, err := o.Get(c.Key)
+			k, ok, err := o.get(c.Key)
 			if err == nil && ok {
-				err = s.Put(Evaluation{p.inputsOf(c), values})
+				err = s.Put(Evaluation{p.inputsOf(c), k.Values, k.Seconds})
 			}
 			if err != nil {
 				return n, err

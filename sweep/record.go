@@ -60,26 +60,32 @@ func openRecord(line []byte) (key storeKey, text []byte, err error) {
 	return key, line[textBegin:], nil
 }
 
-// valuesOf reads the record of a key.
-func valuesOf(line []byte, key string) ([]Value, error) {
+// kept is what a record says but for what the evaluation depends on.
+type kept struct {
+	Values  []Value
+	Seconds float64
+}
+
+// keptOf reads the record of a key.
+func keptOf(line []byte, key string) (kept, error) {
 	_, text, err := openRecord(line)
 	if err != nil {
-		return nil, err
+		return kept{}, err
 	}
 	var e struct {
 		Inputs json.RawMessage // as they were written: their digest is the key
-		Values []Value
+		kept
 	}
 	if err := json.Unmarshal(text, &e); err != nil {
-		return nil, err
+		return kept{}, err
 	}
 	if sum := sha256.Sum256(e.Inputs); hex.EncodeToString(sum[:]) != key {
-		return nil, wrongKey(hex.EncodeToString(sum[:]), key)
+		return kept{}, wrongKey(hex.EncodeToString(sum[:]), key)
 	}
 	if len(e.Values) == 0 {
-		return nil, errNoValues
+		return kept{}, errNoValues
 	}
-	return e.Values, nil
+	return e.kept, nil
 }
 
 // scanRecords reads lines and gives each to f, with where it begins; one that is too long for a record is cut short.

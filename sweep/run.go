@@ -259,7 +259,9 @@ func (r *run) units(run int, o *averaging.Output) []*Unit {
 			}
 		}
 		u.keep = func(split int, set examples.Set) error { return r.keepExamples(cells[split], set) }
-		u.done = func(split int, values []Value) error { return r.keep(cells[split], values) }
+		u.done = func(split int, values []Value, seconds float64) error {
+			return r.keep(Evaluation{r.inputsOf(cells[split]), values, seconds})
+		}
 		units = append(units, u)
 	}
 	return units
@@ -273,9 +275,9 @@ func (r *run) keepExamples(c Cell, set examples.Set) error {
 	return r.store.Examples.Put(c.Key, set)
 }
 
-// keep puts the values of a cell into the store.
-func (r *run) keep(c Cell, values []Value) error {
-	if err := r.store.Put(Evaluation{r.inputsOf(c), values}); err != nil {
+// keep puts an evaluation into the store.
+func (r *run) keep(e Evaluation) error {
+	if err := r.store.Put(e); err != nil {
 		return err
 	}
 	if n := int(r.done.Add(1)); r.Progress != nil {

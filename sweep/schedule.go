@@ -94,8 +94,15 @@ func evaluate(ctx context.Context, slot Slot, group []*Unit) error {
 			u.Release()
 		}
 	}()
+	begin := func() {
+		for _, u := range group {
+			u.begin(len(group))
+		}
+	}
+	begin()
 	err := slot.Evaluate(ctx, group)
 	if one := (failure{}); ctx.Err() == nil && errors.As(err, &one) && one.again {
+		begin()
 		err = slot.Evaluate(ctx, group)
 	}
 	for _, u := range group {

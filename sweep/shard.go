@@ -116,6 +116,16 @@ func StoreFolders(dir string) ([]string, error) {
 // Stores are several that are read at once.
 type Stores []*Store
 
+// Seconds are those for which a slot was busy with an evaluation, as the store that has it says.
+func (s Stores) Seconds(key string) (seconds float64, known bool) {
+	for _, one := range s {
+		if k, ok, err := one.get(key); ok && err == nil && k.Seconds > 0 {
+			return k.Seconds, true
+		}
+	}
+	return 0, false
+}
+
 // ReadStores opens the store of a sweep's folder and those of its shards for reading, but for the one in the folder
 // except, whatever other processes are adding to them.
 func ReadStores(dir, except string, note func(Note)) (Stores, error) {

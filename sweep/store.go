@@ -192,6 +192,11 @@ func (s *Store) Has(key string) bool {
 
 // Get returns the values of the evaluation with the given key, if the store has it.
 func (s *Store) Get(key string) ([]Value, bool, error) {
+	k, ok, err := s.get(key)
+	return k.Values, ok, err
+}
+
+func (s *Store) get(key string) (kept, bool, error) {
 	s.mu.Lock()
 	p, ok := s.index[parseKey(key)]
 	var f *os.File
@@ -200,18 +205,18 @@ func (s *Store) Get(key string) ([]Value, bool, error) {
 	}
 	s.mu.Unlock()
 	if !ok {
-		return nil, false, nil
+		return kept{}, false, nil
 	}
 	line := make([]byte, p.size)
 	_, err := f.ReadAt(line, p.at)
-	var values []Value
+	var k kept
 	if err == nil {
-		values, err = valuesOf(line, key)
+		k, err = keptOf(line, key)
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("%s: record at byte %d: %w", f.Name(), p.at, err)
+		return kept{}, false, fmt.Errorf("%s: record at byte %d: %w", f.Name(), p.at, err)
 	}
-	return values, true, nil
+	return k, true, nil
 }
 
 // Put keeps an evaluation. One without values is an error: nobody could read it, and it would never be made again.

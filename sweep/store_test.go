@@ -20,7 +20,7 @@ import (
 )
 
 func numberedEvaluation(i int) Evaluation {
-	return Evaluation{Inputs{Format: InputsFormat, Task: "classification", Model: fmt.Sprint("m", i)}, []Value{{"loss", 1, 2, int64(i)}}}
+	return Evaluation{Inputs{Format: InputsFormat, Task: "classification", Model: fmt.Sprint("m", i)}, []Value{{"loss", 1, 2, int64(i)}}, 0.5}
 }
 
 // storeOf is a store in dir, and what it had to say.

@@ -34,7 +34,8 @@ type Sampler interface {
 // worth asking: those are drawn with a higher probability, and count for less, so that nothing is biased (priority sampling: Duffield,
 // Lund, Thorup 2007, J. ACM 54(6)).
 type Until struct {
-	HalfWidth float64 // of the 95 % interval, in the metric's units; 0 evaluates everything
+	HalfWidth float64 // of the 95 % interval, in the metric's units; with 0, and Examples 0, everything is evaluated
+	Examples  int     // instead: at least so many of each split, whatever the interval is; up to the next of 1/16, 1/8, … of it
 	Metric    string
 	Seed      uint64 // of the draw
 }
@@ -52,7 +53,7 @@ type Samples struct {
 	points   map[curve]int           // endpoints of a curve, over which the intervals hold at once
 	known    map[string]examples.Set // what each example gave in the baseline's evaluations
 	expected map[change][]float64    // how much each changes
-	Examples int                     // that went through a network, of those that all averages would have
+	Passed   int                     // examples that went through a network, of those that all averages would have
 	Of       int
 }
 
@@ -124,7 +125,7 @@ func RunUntil(ctx context.Context, p *Plan, b Backend, store *Store, o Options, 
 		if err != nil {
 			return sum, s, errors.Join(err, store.Sync())
 		}
-		if err := s.settle(stores, store, share == 1, active); err != nil {
+		if err := s.settle(stores, store, share, active); err != nil {
 			return sum, s, errors.Join(err, store.Sync())
 		}
 	}
@@ -172,7 +173,7 @@ func (s *Samples) round(ctx context.Context, b Backend, sampler Sampler, store *
 			return fmt.Errorf("evaluation %.12s…: it has no part", key) // the plans differ in their splits alone
 		}
 		s.parts[key] = append(s.parts[key], part)
-		s.Examples += sizes[c.Split]
+		s.Passed += sizes[c.Split]
 		o.only[part] = true
 		if !slices.ContainsFunc(append(Stores{store}, o.Others...), func(s *Store) bool { return s.Has(part) }) {
 			touched[key] = true
@@ -183,14 +184,17 @@ func (s *Samples) round(ctx context.Context, b Backend, sampler Sampler, store *
 }
 
 // settle takes averages out of which enough is known; with all their examples known, the whole evaluations of them are put together.
-func (s *Samples) settle(stores Stores, store *Store, last bool, active map[string]Cell) error {
+func (s *Samples) settle(stores Stores, store *Store, share float64, active map[string]Cell) error {
+	last := share == 1
 	wide := map[string]bool{}
 	for _, r := range s.plan.rows {
 		if _, is := active[r.key]; !is || last {
 			continue
 		}
 		if s.HalfWidth == 0 {
-			wide[r.key] = true
+			if s.Until.Examples == 0 || shareOf(share, len(s.draws[r.split].order)) < s.Until.Examples {
+				wide[r.key] = true
+			}
 			continue
 		}
 		e, err := s.estimate(stores, r)
@@ -211,7 +215,7 @@ func (s *Samples) settle(stores Stores, store *Store, last bool, active map[stri
 			if err != nil {
 				return err
 			}
-			if err := store.Put(Evaluation{s.plan.inputsOf(c), s.whole(set, c, store, key)}); err != nil {
+			if err := store.Put(Evaluation{s.plan.inputsOf(c), s.whole(set, c, store, key), s.seconds(stores, key)}); err != nil {
 				return err
 			}
 			delete(s.parts, key)
@@ -221,6 +225,19 @@ func (s *Samples) settle(stores Stores, store *Store, last bool, active map[stri
 		}
 	}
 	return nil
+}
+
+// seconds are what the parts of an evaluation took together; 0 where that is not known of all.
+func (s *Samples) seconds(stores Stores, key string) float64 {
+	sum := 0.0
+	for _, part := range s.parts[key] {
+		v, ok := stores.Seconds(part)
+		if !ok {
+			return 0
+		}
+		sum += v
+	}
+	return sum
 }
 
 // whole puts a split's examples into their own order, keeps them, and makes the values of them.

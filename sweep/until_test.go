@@ -176,9 +176,13 @@ func TestUntilExtends(t *testing.T) {
 	g.asked = map[string]map[int]int{}
 	dir := filepath.Join(t.TempDir(), "store")
 	var before int
-	for i, width := range []float64{3, 3, 1.5, 0} {
+	for i, width := range []float64{-60, 3, 3, 1.5, 0} {
 		store := storeAt(t, dir)
-		sum, s, err := RunUntil(t.Context(), p, g, store, Options{}, Until{HalfWidth: width, Metric: "top1", Seed: 5})
+		u := Until{HalfWidth: width, Metric: "top1", Seed: 5}
+		if width < 0 { // a number of examples
+			u.HalfWidth, u.Examples = 0, int(-width)
+		}
+		sum, s, err := RunUntil(t.Context(), p, g, store, Options{}, u)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,9 +201,17 @@ func TestUntilExtends(t *testing.T) {
 		switch {
 		case i == 0 && (s.Partly() == 0 || sum.Evaluated != len(p.Cells)):
 			t.Errorf("%+v, %d in parts", sum, s.Partly())
-		case i == 1 && (asked != before || sum.Evaluated != 0):
+		case i == 0:
+			for _, r := range table.Rows {
+				if r.Scheme != "last" && (r.Examples == nil || *r.Examples != 63) { // the next of 1/16, 1/8, … of 1000
+					t.Fatalf("%d examples were wanted: %+v", u.Examples, r)
+				}
+			}
+		case i == 1 && asked <= before:
+			t.Errorf("a narrow interval asked nothing more than 60 examples")
+		case i == 2 && (asked != before || sum.Evaluated != 0):
 			t.Errorf("the same once more: %d examples were asked, %d before, %+v", asked, before, sum)
-		case i == 2 && asked <= before:
+		case i == 3 && asked <= before:
 			t.Errorf("a narrower interval asked nothing")
 		case width == 0 && (s.Partly() != 0 || !bytes.Equal(bytesOf(t, table), bytesOf(t, reference))):
 			t.Error("the table is not that of a sweep without parts")
@@ -234,7 +246,7 @@ func TestUntilHolds(t *testing.T) {
 			t.Fatal(err)
 		}
 		store.Close()
-		examplesAsked, of = examplesAsked+s.Examples, of+s.Of
+		examplesAsked, of = examplesAsked+s.Passed, of+s.Of
 		good := map[string]bool{}
 		for _, r := range table.Rows {
 			id := r.Scheme + r.Metric

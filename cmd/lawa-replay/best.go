@@ -19,7 +19,7 @@ func newBest() *cobra.Command {
 	var half string
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "best SWEEP --select SPLIT --report SPLIT",
+		Use:   "best SWEEP... --select SPLIT --report SPLIT",
 		Short: "Choose the best scheme and epoch on one split, and report it on another",
 		Long: `Choose the best scheme and epoch on one split of a sweep, or on one half of a split, and
 report what it gives on the other. What is chosen on the examples that it is reported on
@@ -32,7 +32,7 @@ three, with what following it gives on the other side, beside one k for all epoc
 		Example: `  lawa-replay best sweep --split-half 1
   lawa-replay best sweep --select val --report test --metric loss
   lawa-replay best sweep --select val-half1 --report val-half2 --json`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if half != "" {
 				seed, err := strconv.ParseUint(half, 10, 64)
@@ -44,14 +44,14 @@ three, with what following it gives on the other side, beside one k for all epoc
 				}
 				how.Half = &seed
 			}
-			t, kept, err := readSweep(args[0])
+			t, kept, err := readSweeps(args)
 			if err != nil {
 				return err
 			}
 			defer kept.Close()
 			p, err := analysis.PickBest(t, o.parse(), how, kept)
 			if err != nil {
-				return fmt.Errorf("%s: %w", args[0], err)
+				return fmt.Errorf("%s: %w", strings.Join(args, ", "), err)
 			}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), p)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -14,10 +13,7 @@ import (
 
 	"github.com/lawa-replay/lawa-replay/analysis"
 	"github.com/lawa-replay/lawa-replay/averaging"
-	"github.com/lawa-replay/lawa-replay/results"
-	"github.com/lawa-replay/lawa-replay/results/examples"
 	"github.com/lawa-replay/lawa-replay/results/metric"
-	"github.com/lawa-replay/lawa-replay/sweep"
 	"github.com/lawa-replay/lawa-replay/trajectory"
 )
 
@@ -77,7 +73,7 @@ func (o questionOptions) parse() (analysis.Question, error) {
 func newCompare() *cobra.Command {
 	var o compareOptions
 	c := &cobra.Command{
-		Use:   "compare SWEEP",
+		Use:   "compare SWEEP...",
 		Short: "Say how sure it is that a scheme is better, and how much time it saves, with intervals",
 		Long: `Compare each scheme of a sweep with the checkpoints themselves, example by example: the
 difference at an epoch with its 95 % interval, how likely the scheme is better, how much
@@ -91,20 +87,22 @@ its interval, and what the same arithmetic finds between two runs where nothing 
 averaged ("null"), stand beside it. "never" is said, not estimated.
 
 With --reference RUN all are compared with the checkpoints of another run of the sweep,
-at equal epochs, or equal steps, tokens or device-hours (--x).`,
+at equal epochs, or equal steps, tokens or device-hours (--x). Sweeps of several runs,
+made apart on the same data, are compared as one.`,
 		Example: `  lawa-replay compare sweep
   lawa-replay compare sweep --metric loss --at 12
   lawa-replay compare sweep --at 12 --against-at 20
   lawa-replay compare sweep --target 75.9 --x device-hours
   lawa-replay compare sweep --scheme lawa:k=6 --scheme lawa:k=10 --against lawa:k=10
-  lawa-replay compare sweep --reference annealed --x step --json`,
-		Args: cobra.ExactArgs(1),
+  lawa-replay compare sweep --reference annealed --x step --json
+  lawa-replay compare constant-sweep annealed-sweep --reference annealed --x step`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q, err := o.questionOptions.parse()
 			if err != nil {
 				return wrong(cmd, err)
 			}
-			a, err := ask(args[0], o.choiceOptions.parse(), q)
+			a, err := ask(args, o.choiceOptions.parse(), q)
 			if err != nil {
 				return err
 			}
@@ -121,41 +119,24 @@ at equal epochs, or equal steps, tokens or device-hours (--x).`,
 	return c
 }
 
-// ask answers of a sweep's folder, or of the .parquet file in it.
-func ask(path string, o analysis.Choice, q analysis.Question) (*analysis.Answers, error) {
-	t, kept, err := readSweep(path)
+// ask answers of sweeps' folders, or of the .parquet files in them.
+func ask(paths []string, o analysis.Choice, q analysis.Question) (*analysis.Answers, error) {
+	t, kept, err := readSweeps(paths)
 	if err != nil {
 		return nil, err
 	}
 	defer kept.Close()
-	a, err := analysis.Ask(t, o, q, kept)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return a, nil
-}
-
-// readSweep reads the table of a sweep's folder, or of the .parquet file in it, and opens what each example gave. The caller closes
-// that.
-func readSweep(path string) (*results.Table, *examples.Store, error) {
-	t, err := readResults(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	kept, err := readExamples(path)
-	return t, kept, err
-}
-
-// readExamples opens what each example gave in the evaluations of a sweep, and of its shards.
-func readExamples(path string) (*examples.Store, error) {
-	if strings.HasSuffix(path, ".parquet") {
-		path = filepath.Dir(path)
-	}
-	folders, err := sweep.StoreFolders(path)
+	stores, err := readStores(paths)
 	if err != nil {
 		return nil, err
 	}
-	return examples.Read(sayNote, folders...)
+	defer stores.Close()
+	q.Took = stores.Seconds
+	a, err := analysis.Ask(t, o, q, kept)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", strings.Join(paths, ", "), err)
+	}
+	return a, nil
 }
 
 // printAnswers writes the tables and what their columns mean.
@@ -312,6 +293,9 @@ func answersLegend(a *analysis.Answers) []string {
 	out := []string{
 		fmt.Sprintf("Difference: from %s. Interval: %s. Better: how likely the scheme is. Noise: standard deviation over the last endpoints, %d at most. Reaches: the first %s at which the value is at least as good. "+
 			"Longest saved: the largest, over all levels that both reach, in %s, with its interval over the examples; as the largest of many it is too large on average. Worse at: endpoints.", reference, over, endpoints, a.Axis.Name, axisUnit(a.Axis)),
+	}
+	if text := a.BillText(); text != "" {
+		out = append(out, text)
 	}
 	if null {
 		out = append(out, "Null: the longest time that the second run's checkpoints save against the first's, where nothing was averaged.")

@@ -181,7 +181,13 @@ func tabulate(p *sweep.Plan, samples *sweep.Samples, b sweep.Backend, software, 
 		about["missing"] = len(missing)
 	}
 	if samples != nil && samples.Partly() > 0 {
-		about["until"] = map[string]any{"half_width": samples.HalfWidth, "metric": samples.Metric, "seed": samples.Seed, "partly": samples.Partly()}
+		until := map[string]any{"metric": samples.Metric, "seed": samples.Seed, "partly": samples.Partly()}
+		if samples.HalfWidth > 0 {
+			until["half_width"] = samples.HalfWidth
+		} else {
+			until["examples"] = samples.Until.Examples
+		}
+		about["until"] = until
 		delete(about, "missing")
 	}
 	table, err := sweep.TableWith(p, samples, about, stores...)

@@ -19,19 +19,19 @@ func newReport() *cobra.Command {
 	var q questionOptions
 	var out, title string
 	c := &cobra.Command{
-		Use:   "report SWEEP --out report.html",
+		Use:   "report SWEEP... --out report.html",
 		Short: "Write a sweep as one web page that needs nothing else",
 		Long: `Write a sweep as one page of HTML: answers in sentences with intervals, curves to play
 with, tables that sort, the figures, and where all of it comes from. The page holds all
 that it needs, loads nothing, and can be mailed or archived; without JavaScript the
-curves are fixed figures.
+curves are fixed figures. Several sweeps make one page.
 
 The best scheme is chosen on one half of the examples, drawn by --seed, and reported on
 the other. What is compared, and how, says lawa-replay compare --help.`,
 		Example: `  lawa-replay report sweep --out report.html
   lawa-replay report sweep --metric loss --x tokens --title "RoBERTa on WikiText-103" --out report.html
   lawa-replay report sweep --reference annealed --x step --out report.html`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
 				return wrong(cmd, errors.New("--out is missing: the page to write, such as report.html"))
@@ -43,11 +43,17 @@ the other. What is compared, and how, says lawa-replay compare --help.`,
 			if err != nil {
 				return wrong(cmd, err)
 			}
-			t, kept, err := readSweep(args[0])
+			t, kept, err := readSweeps(args)
 			if err != nil {
 				return err
 			}
 			defer kept.Close()
+			stores, err := readStores(args)
+			if err != nil {
+				return err
+			}
+			defer stores.Close()
+			question.Took = stores.Seconds
 			s := report.Source{Table: t, Kept: kept, Choice: o.parse(), Question: question, Title: title, Version: Version}
 			if n := missing(t); n > 0 {
 				s.Running = fmt.Sprintf("This sweep is not complete: %s missing.", english.Plural(n, "evaluation is", "evaluations are"))

@@ -55,7 +55,8 @@ RUN may also be a folder of checkpoints of another program, as import takes them
 Most averages are settled by a part of the examples: --until 0.1 evaluates 1/16 of them
 first, drawn at random, then 1/8 and so on, and stops with each average when its
 difference from the baseline is known to ±0.1, for all points of a curve at once. Such
-values say so in the table and in figures. The same sweep without it evaluates the rest.
+values say so in the table and in figures; --examples N stops at a number of examples
+instead. The same sweep without either evaluates the rest.
 
 Choosing k on the split that is then reported is leakage: choose on one split,
 report another (--split val,train evaluates several; --split-half halves them).`,
@@ -77,21 +78,29 @@ report another (--split val,train evaluates several; --split-half halves them).`
 // untilOptions are the flags of a sweep that stops when enough is known.
 type untilOptions struct {
 	width, metric string
+	examples      int
 	seed          uint64
 }
 
 func (u *untilOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&u.width, "until", "", "evaluate of each average only as many examples as it takes for the 95 % interval of its difference from the baseline to be this narrow, as in 0.1: ±0.1 of --until-metric")
+	f.IntVar(&u.examples, "examples", 0, "evaluate of each average so many examples of a split, drawn at random, up to the next of 1/16, 1/8, … of it, and say how sure its values are")
 	f.StringVar(&u.metric, "until-metric", "", "metric of --until (default: top1, or the loss of a language model)")
 	f.Uint64Var(&u.seed, "until-seed", 0, "of the order in which examples are drawn")
 }
 
 // parse reads the flags; nil where nothing is asked for.
 func (u untilOptions) parse() (*sweep.Until, error) {
-	if u.width == "" {
-		if u.metric != "" || u.seed != 0 {
-			return nil, errors.New("--until-metric and --until-seed are of --until")
-		}
+	switch {
+	case u.examples < 0:
+		return nil, errors.New("--examples takes numbers from 1 on")
+	case u.examples > 0 && u.width != "":
+		return nil, errors.New("--until and --examples: give one of them")
+	case u.examples > 0:
+		return &sweep.Until{Examples: u.examples, Metric: u.metric, Seed: u.seed}, nil
+	case u.width == "" && (u.metric != "" || u.seed != 0):
+		return nil, errors.New("--until-metric and --until-seed are of --until and --examples")
+	case u.width == "":
 		return nil, nil
 	}
 	w, err := strconv.ParseFloat(strings.TrimPrefix(u.width, "±"), 64)
@@ -107,7 +116,7 @@ func runSweep(ctx context.Context, cmd *cobra.Command, o sweepOptions, u untilOp
 	}
 	until, err := u.parse()
 	if err == nil && until != nil && (o.worker != "" || o.noExamples) {
-		err = errors.New("--until needs a network of this program, and what each example gives")
+		err = errors.New("--until and --examples need a network of this program, and what each example gives")
 	}
 	if err != nil {
 		return wrong(cmd, err)
@@ -159,7 +168,7 @@ func (j *job) sweep(ctx context.Context, dir string) error {
 		}
 		say("done: %s; the table is %s", made(sum), filepath.Join(dir, results.File))
 		if s := j.samples; s != nil && s.Partly() > 0 {
-			say("%d of the averages rest on a part of the examples; of those that were not known whole before, %.1f %% of the examples have gone through the network (the statistics of batch norm not counted)", s.Partly(), 100*float64(s.Examples)/float64(s.Of))
+			say("%d of the averages rest on a part of the examples; of those that were not known whole before, %.1f %% of the examples have gone through the network (the statistics of batch norm not counted)", s.Partly(), 100*float64(s.Passed)/float64(s.Of))
 		}
 		sayRuns(p.Spec.Trajectories, table)
 		return nil

@@ -18,24 +18,24 @@ func newTableVerb() *cobra.Command {
 	var o choiceOptions
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "table SWEEP",
+		Use:   "table SWEEP...",
 		Short: "Say what each scheme of a sweep gave, saved and cost",
-		Long: `Print, for each scheme of a sweep (its folder, or the .parquet file), its best value
+		Long: `Print, for each scheme of sweeps (their folders, or the .parquet files), its best value
 and when it has it, the longest time saved against the baseline, and the epochs at
 which it is worse than the baseline. Differences below their standard error are
 marked with ≈. --json prints all of it for programs, with null for what is not known.`,
 		Example: `  lawa-replay table sweep
   lawa-replay table sweep --metric loss --policy copy,recompute
   lawa-replay table sweep --json`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, err := readResults(args[0])
+			t, err := readTables(args)
 			if err != nil {
 				return err
 			}
 			s, err := analysis.Summarize(t, o.parse())
 			if err != nil {
-				return fmt.Errorf("%s: %w", args[0], err)
+				return fmt.Errorf("%s: %w", strings.Join(args, ", "), err)
 			}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), s)
