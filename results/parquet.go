@@ -69,6 +69,9 @@ var columns = []column{
 		}
 		return new(*r.Seconds * float64(*r.Devices))
 	})),
+	since(7, realOrNull("difference", func(r *Row) **float64 { return &r.Difference })),
+	since(7, realOrNull("difference_low", func(r *Row) **float64 { return &r.DifferenceLow })),
+	since(7, realOrNull("difference_high", func(r *Row) **float64 { return &r.DifferenceHigh })),
 	text("key", func(r *Row) *string { return &r.Key }),
 }
 

@@ -43,6 +43,9 @@ type Row struct {
 	// the 95 % interval of the value on all of them, which holds for all points of the curve at once.
 	Examples  *int64   // examples: int64
 	Low, High *float64 // low, high: double
+	// Difference is from the checkpoint itself with its own statistics, with its 95 % interval over the examples, paired; null of the
+	// checkpoint itself, and the interval where it is not known what each example gave.
+	Difference, DifferenceLow, DifferenceHigh *float64 // difference, difference_low, difference_high: double
 	// device_seconds: double, seconds × devices; null where one of them is not known
 	Key string // key: string, digest of all that the value depends on
 }

@@ -195,7 +195,13 @@ func tabulate(p *sweep.Plan, samples *sweep.Samples, b sweep.Backend, software, 
 	if err != nil && !(partial && errors.As(err, &incomplete)) {
 		return nil, err
 	}
-	return table, results.Write(filepath.Join(dir, results.File), table)
+	path := filepath.Join(dir, results.File)
+	before, err := results.Read(path)
+	if err != nil { // what is there is made anew, whatever is the matter with it
+		before = nil
+	}
+	sweep.Differences(table, before, stores)
+	return table, results.Write(path, table)
 }
 
 // untilFile remembers in a sweep's folder by which seed examples were drawn, so that what is known of them is not evaluated again.
