@@ -31,6 +31,9 @@ func PolicyLabel(policy string) string {
 	if n := p.Int("samples", 0, 1); n > 0 {
 		text += " from " + thousands(int64(n)) + " examples"
 	}
+	if t := p.Float("tolerance", 0, 0, 1); t > 0 {
+		text += fmt.Sprintf(" until their error is below %v", t)
+	}
 	if seed := p.Int("seed", 0, 0); seed > 0 {
 		text += fmt.Sprintf(" drawn with seed %d", seed)
 	}

@@ -28,6 +28,8 @@ type Policy struct {
 	Kind    Kind
 	Samples int // Recompute: how many examples, 0 for all of the split
 	Seed    int // Recompute: 0 takes them in the split's order, otherwise seeds the drawing
+	// Tolerance ends Recompute before Samples, when the statistics are known so well: see model.Recompute. 0 ends it nowhere.
+	Tolerance float64
 }
 
 // Kinds lists the policies.
@@ -44,13 +46,22 @@ func Kinds() []spec.Kind[Policy] {
 		{
 			Name: string(Recompute), About: "recomputed by a pass over data: reset, then the cumulative mean of the statistics of each batch",
 			Source:   "torch.optim.swa_utils.update_bn; Izmailov et al. 2018, arXiv 1803.05407, section 3.2",
-			Examples: []string{"recompute", "recompute:samples=5000", "recompute:samples=5000,seed=1"},
+			Examples: []string{"recompute", "recompute:samples=5000", "recompute:samples=5000,seed=1", "recompute:tolerance=0.01"},
 			Options: []spec.Option{
 				{Name: "samples", About: "how many examples; all of the split without it"},
-				{Name: "seed", Default: "0", About: "draws the examples; 0 takes them in the split's order"},
+				{Name: "seed", About: "draws the examples; 0, the default without tolerance, takes them in the split's order; 1 with it"},
+				{Name: "tolerance", About: "ends when the standard error of the statistics is below it: of means in standard deviations, of variances in variances, the root mean square over all channels"},
 			},
 			Parse: func(s *spec.Spec) Policy {
-				return Policy{Recompute, s.Int("samples", 0, 1), s.Int("seed", 0, 0)}
+				p := Policy{Kind: Recompute, Samples: s.Int("samples", 0, 1), Tolerance: s.Float("tolerance", 0, 0, 1)}
+				usual := 0
+				if p.Tolerance > 0 {
+					usual = 1
+				}
+				if p.Seed = s.Int("seed", usual, 0); p.Tolerance > 0 && p.Seed == 0 {
+					s.Fail("tolerance=%v: examples in the split's order may be sorted, and their spread says nothing; seed=1 draws them", p.Tolerance)
+				}
+				return p
 			},
 		},
 	}
@@ -95,6 +106,9 @@ func (p Policy) String() string {
 	}
 	if p.Seed > 0 {
 		options = append(options, fmt.Sprintf("seed=%d", p.Seed))
+	}
+	if p.Tolerance > 0 {
+		options = append(options, fmt.Sprintf("tolerance=%v", p.Tolerance))
 	}
 	if len(options) == 0 {
 		return string(p.Kind)

@@ -11,19 +11,20 @@ import (
 
 func TestPolicies(t *testing.T) {
 	for text, want := range map[string]Policy{
-		"copy":                       {Kind: Copy},
-		"average":                    {Kind: Average},
-		"recompute":                  {Kind: Recompute},
-		"recompute:samples=5000":     {Kind: Recompute, Samples: 5000},
-		"recompute:samples=9,seed=2": {Kind: Recompute, Samples: 9, Seed: 2},
-		"recompute:seed=2":           {Kind: Recompute, Seed: 2},
+		"copy":                            {Kind: Copy},
+		"average":                         {Kind: Average},
+		"recompute":                       {Kind: Recompute},
+		"recompute:samples=5000":          {Kind: Recompute, Samples: 5000},
+		"recompute:samples=9,seed=2":      {Kind: Recompute, Samples: 9, Seed: 2},
+		"recompute:seed=2":                {Kind: Recompute, Seed: 2},
+		"recompute:seed=1,tolerance=0.01": {Kind: Recompute, Seed: 1, Tolerance: 0.01},
 	} {
 		got, err := ParsePolicy(text)
 		if err != nil || got != want || got.String() != text {
 			t.Errorf("%q: %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "recomptue", "copy:seed=1", "recompute:samples=0", "recompute:samples=-1", "recompute:seed=-1", "recompute:n=5"} {
+	for _, text := range []string{"", "recomptue", "copy:seed=1", "recompute:samples=0", "recompute:samples=-1", "recompute:seed=-1", "recompute:n=5", "recompute:tolerance=2", "recompute:seed=0,tolerance=0.1"} {
 		if got, err := ParsePolicy(text); err == nil {
 			t.Errorf("%q: %+v", text, got)
 		}

@@ -161,7 +161,7 @@ func (e *Engine) BNSource(policy bn.Policy) (*BNSource, error) {
 	if e.sources == nil {
 		e.sources = map[bn.Policy]*BNSource{}
 	}
-	r := &BNSource{data, sweep.BNData{Data: digest, BatchSize: e.BNBatch}}
+	r := &BNSource{data, sweep.BNData{Data: digest, BatchSize: e.BNBatch, Tolerance: policy.Tolerance}}
 	e.sources[policy] = r
 	return r, nil
 }
@@ -196,9 +196,9 @@ func (e *Engine) Validate(ctx context.Context, weights []float32, data *Data) ([
 	return values(scores.Values()), each(scores), nil
 }
 
-// Recompute recomputes the batch-norm statistics of weights in place, by a pass over the data in batches of
-// BNBatch: the policy recompute.
-func (e *Engine) Recompute(ctx context.Context, tensors []checkpoint.Tensor, tied map[string]string, data []byte, from *Data) error {
+// Recompute recomputes the batch-norm statistics of weights in place, by a pass over the data of a policy recompute, in batches of
+// BNBatch.
+func (e *Engine) Recompute(ctx context.Context, tensors []checkpoint.Tensor, tied map[string]string, data []byte, policy bn.Policy, from *Data) error {
 	return torch.Worker(e.Threads, false, func() error {
 		in, err := e.instance()
 		if err != nil {
@@ -208,7 +208,7 @@ func (e *Engine) Recompute(ctx context.Context, tensors []checkpoint.Tensor, tie
 		if err := load(e.Net, in.Weights(), weights{tensors: tensors, tied: tied, data: data}); err != nil {
 			return err
 		}
-		if err := from.observe([]model.Instance{in}, e.BNBatch, ctx.Err); err != nil {
+		if err := from.observe([]model.Instance{in}, e.BNBatch, policy.Tolerance, ctx.Err); err != nil {
 			return err
 		}
 		values, err := in.Weights().Values()

@@ -55,12 +55,12 @@ func (d *Data) Split() dataset.Split { return d.feed.Split }
 // Free releases the device's memory.
 func (d *Data) Free() { d.feed.Free() }
 
-// observe recomputes the statistics of several models from all examples, some at a time.
-func (d *Data) observe(models []model.Instance, batch int, interrupted func() error) error {
+// observe recomputes the statistics of several models from all examples, or as many as the tolerance takes, some at a time.
+func (d *Data) observe(models []model.Instance, batch int, tolerance float64, interrupted func() error) error {
 	w := d.feed.Walk()
 	defer w.Close()
 	inputs := func(s *torch.Scope, from, to int) []*torch.Tensor { return w.Batch(s, from, to).Inputs(d.inputs) }
-	return model.Recompute(models, d.feed.Len(), batch, inputs, interrupted)
+	return model.Recompute(models, model.Observing{Examples: d.feed.Len(), BatchSize: batch, Batch: inputs, Tolerance: tolerance, Interrupted: interrupted})
 }
 
 // score puts examples [from, to) through several models, each batch through all of them.

@@ -178,7 +178,7 @@ func (s *slot) evaluate(ctx context.Context, group []*sweep.Unit) error {
 		}
 		s.instances = append(s.instances, in)
 	}
-	stale := map[*Data][]model.Instance{}
+	stale := map[bn.Policy][]model.Instance{}
 	var renewed []int // units of which they are
 	for i, u := range group {
 		err := load(e.Net, s.instances[i].Weights(), weights{tensors: u.Tensors, data: u.Data, tied: u.Tied, statistics: u.Statistics})
@@ -193,11 +193,11 @@ func (s *slot) evaluate(ctx context.Context, group []*sweep.Unit) error {
 				continue
 			}
 			renewed = append(renewed, i)
-			stale[s.data.bn[u.Policy]] = append(stale[s.data.bn[u.Policy]], s.instances[i])
+			stale[u.Policy] = append(stale[u.Policy], s.instances[i])
 		}
 	}
-	for data, models := range stale {
-		if err := data.observe(models, e.BNBatch, ctx.Err); err != nil {
+	for policy, models := range stale {
+		if err := s.data.bn[policy].observe(models, e.BNBatch, policy.Tolerance, ctx.Err); err != nil {
 			return fmt.Errorf("%s: batch-norm statistics: %w", group[0].Name, err)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
@@ -157,7 +159,7 @@ func TestRecomputeEqualsUpdateBN(t *testing.T) {
 		batch := func(s *torch.Scope, from, to int) []*torch.Tensor {
 			return []*torch.Tensor{s.Normalize(images, int64(from), int64(to), r.floats("mean"), r.floats("std"))}
 		}
-		if err := Recompute([]Instance{in}, 40, 16, batch, func() error { return nil }); err != nil {
+		if err := Recompute([]Instance{in}, Observing{Examples: 40, BatchSize: 16, Batch: batch, Interrupted: func() error { return nil }}); err != nil {
 			t.Fatal(err)
 		}
 		check(t, r, in, "renewed.", -1)
@@ -166,6 +168,81 @@ func TestRecomputeEqualsUpdateBN(t *testing.T) {
 			if want := binary.LittleEndian.Uint64(r.bytes("renewed.bn1.num_batches_tracked")); uint64(n) != want {
 				t.Errorf("counter %d: %d batches, PyTorch counted %d", i, n, want)
 			}
+		}
+	})
+}
+
+// A tolerance ends the pass when the statistics are known so well, by what differs between batches; what was observed until then is what a
+// pass over as many examples observes.
+func TestRecomputeStops(t *testing.T) {
+	each(t, func(t *testing.T, r reference, in Instance, images *torch.Tensor) {
+		w := in.Weights()
+		observed := func(first, n int, tolerance float64) ([]float64, int64) {
+			batch := func(s *torch.Scope, from, to int) []*torch.Tensor {
+				return []*torch.Tensor{s.Normalize(images, int64(first+from), int64(first+to), r.floats("mean"), r.floats("std"))}
+			}
+			if err := Recompute([]Instance{in}, Observing{Examples: n, BatchSize: 4, Batch: batch, Tolerance: tolerance, Interrupted: func() error { return nil }}); err != nil {
+				t.Fatal(err)
+			}
+			values, err := w.Values()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out []float64
+			for _, e := range w.Entries {
+				if e.Role == Statistic {
+					for _, v := range values[e.Offset : e.Offset+e.Elements()] {
+						out = append(out, float64(v))
+					}
+				}
+			}
+			return out, w.Counters()[0]
+		}
+		whole, _ := observed(0, 40, 0)
+		if tiny, n := observed(0, 40, 1e-9); n != 10 || !slices.Equal(tiny, whole) {
+			t.Errorf("%d batches for a tolerance that is never met", n)
+		}
+		// The error by hand: of the mean of ten batches, each observed alone.
+		var alone [][]float64
+		for i := range 10 {
+			s, _ := observed(4*i, 4, 0)
+			alone = append(alone, s)
+		}
+		errOf := func(batches int, mean []float64) float64 {
+			sum, n, at := 0.0, 0.0, 0
+			for _, e := range w.Entries {
+				if e.Role != Statistic {
+					continue
+				}
+				for c := range int(e.Elements()) {
+					m, squares := 0.0, 0.0
+					for _, s := range alone[:batches] {
+						m += s[at+c] / float64(batches)
+					}
+					for _, s := range alone[:batches] {
+						squares += (s[at+c] - m) * (s[at+c] - m)
+					}
+					variance := mean[at+c] + 1e-5
+					power := 2
+					if strings.HasSuffix(e.Name, "mean") {
+						variance, power = mean[at+c+int(e.Elements())]+1e-5, 1
+					}
+					sum += squares / float64(batches-1) / float64(batches) / math.Pow(variance, float64(power))
+					n++
+				}
+				at += int(e.Elements())
+			}
+			return math.Sqrt(sum / n)
+		}
+		six, _ := observed(0, 24, 0)
+		bound := errOf(6, six)
+		for i := fewBatches; i < 6; i++ { // it is the first that is so small
+			if s, _ := observed(0, 4*i, 0); errOf(i, s) <= bound {
+				return
+			}
+		}
+		if s, n := observed(0, 40, bound*1.001); n != 6 || !slices.Equal(s, six) {
+			t.Errorf("the error %v is met after %d batches, expected 6", bound, n)
 		}
 	})
 }

@@ -109,6 +109,8 @@ func averages(checkpoints []trajectory.Checkpoint, all []averaging.Coefficients,
 type BNData struct {
 	Data      string `json:"data"` // digest of the examples
 	BatchSize int    `json:"batch_size"`
+	// Tolerance is the error of the statistics at which the data were enough; 0: all of them were taken.
+	Tolerance float64 `json:"tolerance,omitempty"`
 }
 
 // Key is the digest of the inputs in hexadecimal.

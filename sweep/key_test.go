@@ -12,7 +12,7 @@ import (
 
 // Every input of an evaluation is in its key.
 func TestKeyDependsOnEveryInput(t *testing.T) {
-	base := Inputs{2, "classification", "m", "a", "recompute", &BNData{"d", 5}, "v", "float32, cpu, libtorch 2.11.0"}
+	base := Inputs{2, "classification", "m", "a", "recompute", &BNData{"d", 5, 0}, "v", "float32, cpu, libtorch 2.11.0"}
 	seen := map[string]string{base.Key(): "base"}
 	for name, change := range map[string]func(*Inputs){
 		"format":   func(i *Inputs) { i.Format++ },
@@ -20,8 +20,9 @@ func TestKeyDependsOnEveryInput(t *testing.T) {
 		"model":    func(i *Inputs) { i.Model += "x" },
 		"average":  func(i *Inputs) { i.Average = "b" },
 		"policy":   func(i *Inputs) { i.Policy = "copy" },
-		"bn data":  func(i *Inputs) { i.BN = &BNData{"e", 5} },
-		"bn batch": func(i *Inputs) { i.BN = &BNData{"d", 6} },
+		"bn data":  func(i *Inputs) { i.BN = &BNData{"e", 5, 0} },
+		"bn batch": func(i *Inputs) { i.BN = &BNData{"d", 6, 0} },
+		"bn error": func(i *Inputs) { i.BN = &BNData{"d", 5, 0.1} },
 		"data":     func(i *Inputs) { i.Data = "w" },
 		"device":   func(i *Inputs) { i.Numeric = "float32, cuda NVIDIA H100 80GB HBM3, libtorch 2.11.0" },
 		"libtorch": func(i *Inputs) { i.Numeric = "float32, cpu, libtorch 2.12.0" },

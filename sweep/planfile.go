@@ -213,6 +213,9 @@ func fields(in Inputs) [][2]string {
 	statistics := "none"
 	if in.BN != nil {
 		statistics = fmt.Sprintf("%.12s… in batches of %d", in.BN.Data, in.BN.BatchSize)
+		if in.BN.Tolerance > 0 {
+			statistics += fmt.Sprintf(" to %v", in.BN.Tolerance)
+		}
 	}
 	return [][2]string{{"format", fmt.Sprint(in.Format)}, {"task", in.Task}, {"network", in.Model}, {"policy", in.Policy}, {"data for batch-norm statistics", statistics}, {"data", in.Data}}
 }

@@ -67,7 +67,7 @@ The data of recompute are --bn-data. Averaging a state dict is average.`,
 	f.StringVar(&o.outDir, "out-dir", "", "the folder to write into, for any number of averages")
 	f.StringArrayVar(&o.at, "at", nil, "epochs at which to average, as in 90 or 10-20,30; may be repeated")
 	o.selection.flags(f)
-	f.StringVar(&o.bn, "bn", "average", "batch-norm statistics: average, copy, recompute[:samples=N[,seed=S]]")
+	f.StringVar(&o.bn, "bn", "average", "batch-norm statistics: average, copy, recompute[:samples=N,seed=S,tolerance=T]")
 	f.StringVar(&o.format, "format", "", "of the files in --out-dir: safetensors (the default), pt or sharded")
 	f.StringVar(&o.shardSize, "shard-size", "", "of sharded files, such as 5GB (default: the shards of the source)")
 	f.BoolVar(&o.whole, "whole", false, "write the newest checkpoint's own file with the average in place of its weights, as for Lightning: of PyTorch's files")

@@ -69,7 +69,7 @@ func (o averageOptions) prepareRecompute(cmd *cobra.Command, e *export.Export, r
 	}
 	e.RecomputedFrom = string(text)
 	e.Recompute = func(ctx context.Context, tensors []checkpoint.Tensor, weights []byte) error {
-		return engine.Recompute(ctx, tensors, e.Trajectory.Meta.Tied, weights, data)
+		return engine.Recompute(ctx, tensors, e.Trajectory.Meta.Tied, weights, e.Policy, data)
 	}
 	return data.Free, nil
 }

@@ -24,7 +24,7 @@ type sweepOptions struct {
 func (o *sweepOptions) flags(f *pflag.FlagSet) {
 	o.selection.flags(f)
 	f.StringVar(&o.epochs, "epochs", "", "epochs at which to average, as in 10-20,30 (default: all)")
-	f.StringVar(&o.bn, "bn", "", "policies for batch-norm statistics: copy, average, recompute[:samples=N[,seed=S]] (default: recompute where there are statistics and data, else copy)")
+	f.StringVar(&o.bn, "bn", "", "policies for batch-norm statistics: copy, average, recompute[:samples=N,seed=S,tolerance=T] (default: recompute where there are statistics and data, else copy)")
 	o.networkOptions.flags(f)
 	o.foreignOptions.flags(f)
 	f.StringVar(&o.split, "split", "", "splits to evaluate: val, train, or those of the worker (default: val; of a worker all)")

@@ -76,6 +76,9 @@ func (w *Workers) Supports(policy bn.Policy) error {
 	if policy.Kind == bn.Recompute && !slices.Contains(w.ready.Policies, string(bn.Recompute)) {
 		return fmt.Errorf("policy %v: the worker does not announce that it recomputes batch-norm statistics", policy)
 	}
+	if policy.Tolerance > 0 {
+		return fmt.Errorf("policy %v: a worker recomputes statistics from a number of examples; it is told of no tolerance", policy)
+	}
 	return nil
 }
 
