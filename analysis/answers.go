@@ -111,6 +111,11 @@ func Ask(table *results.Table, o Choice, q Question, kept *examples.Store) (*Ans
 			why = err.Error()
 		}
 	}
+	if e != nil && len(s.Panels) > 0 && len(s.Panels[0].Baseline.Points) > 0 {
+		if clusters, n, err := e.clusters(s.Panels[0].Baseline.Points[0]); err == nil && clusters != nil {
+			out.Notes = append(out.Notes, Note{Text: fmt.Sprintf("the %s examples belong to %s documents, which are drawn whole: intervals are over documents", thousands(int64(len(clusters))), thousands(int64(n)))})
+		}
+	}
 	for _, p := range s.Panels {
 		if reference != nil && sameRuns(p.Group.Runs, reference.Group.Runs) && len(s.Panels) > 1 {
 			continue

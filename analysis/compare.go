@@ -78,6 +78,19 @@ func (e *Examples) each(p Point) (values []float64, sizes []float32, err error) 
 	return values, sizes, nil
 }
 
+// clusters are the documents that the examples of a point belong to, and how many there are; nil where each example is one of its own.
+func (e *Examples) clusters(p Point) ([]int, int, error) {
+	if len(p.Keys) == 0 {
+		return nil, 0, nil
+	}
+	m, err := e.of(p.Keys[0])
+	if err != nil {
+		return nil, 0, err
+	}
+	clusters, n := m.Clusters()
+	return clusters, n, nil
+}
+
 var errOthers = errors.New("they were not evaluated on the same examples")
 
 // Paired is the difference of two points on the same examples: a − b.
@@ -90,15 +103,18 @@ type Paired struct {
 
 // Pair compares two points.
 func (e *Examples) Pair(a, b Point, o paired.Options) (Paired, error) {
-	return e.pair(a, b, func(x, s []float64) (paired.Estimate, error) { return paired.Mean(x, s, o) })
+	return e.pair(a, b, func(x, s []float64, clusters []int) (paired.Estimate, error) {
+		o.Clusters = clusters
+		return paired.Mean(x, s, o)
+	})
 }
 
 // Roughly is Pair by the normal distribution instead of a bootstrap, for many points.
 func (e *Examples) Roughly(a, b Point) (Paired, error) {
-	return e.pair(a, b, func(x, s []float64) (paired.Estimate, error) { return paired.Normal(x, s, nil) })
+	return e.pair(a, b, paired.Normal)
 }
 
-func (e *Examples) pair(a, b Point, mean func(x, s []float64) (paired.Estimate, error)) (Paired, error) {
+func (e *Examples) pair(a, b Point, mean func(x, s []float64, clusters []int) (paired.Estimate, error)) (Paired, error) {
 	out := Paired{A: a, B: b, Runs: paired.OverRuns(nil)}
 	if a.Partly && !b.Partly { // as it was estimated: from the baseline's own value, which is known whole
 		out.Examples, out.Better = paired.Unknown(a.Value-b.Value), math.NaN()
@@ -125,7 +141,11 @@ func (e *Examples) pair(a, b Point, mean func(x, s []float64) (paired.Estimate, 
 			s[i] = float64(sizes[i])
 		}
 	}
-	if out.Examples, err = mean(x, s); err != nil {
+	clusters, _, err := e.clusters(a)
+	if err != nil {
+		return out, err
+	}
+	if out.Examples, err = mean(x, s, clusters); err != nil {
 		return out, err
 	}
 	better := func(v paired.Estimate) float64 {

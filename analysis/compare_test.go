@@ -18,10 +18,11 @@ import (
 
 // evaluated is a table of losses, with what each example gave.
 type evaluated struct {
-	t     *testing.T
-	table *results.Table
-	kept  *examples.Store
-	n     int
+	documents []float32 // that the examples of what is added belong to
+	t         *testing.T
+	table     *results.Table
+	kept      *examples.Store
+	n         int
 }
 
 func newEvaluated(t *testing.T) *evaluated {
@@ -31,7 +32,7 @@ func newEvaluated(t *testing.T) *evaluated {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { kept.Close() })
-	return &evaluated{t, &results.Table{}, kept, 0}
+	return &evaluated{nil, t, &results.Table{}, kept, 0}
 }
 
 // add adds an evaluation of one metric.
@@ -40,7 +41,7 @@ func (e *evaluated) add(run string, seed int64, scheme, split string, epoch floa
 	e.n++
 	key := hex.EncodeToString(append(make([]byte, 30), byte(e.n>>8), byte(e.n)))
 	m := examples.Of("loss", values, nil)
-	if err := e.kept.Put(key, examples.Set{m}); err != nil {
+	if err := e.kept.Put(key, examples.Set{m}.In(e.documents)); err != nil {
 		e.t.Fatal(err)
 	}
 	mean, stderr, n := m.Mean()
@@ -117,6 +118,70 @@ func TestAsk(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	if _, err := Ask(e.table, Choice{}, Question{Reference: "b"}, e.kept); err == nil || !strings.Contains(err.Error(), `no run "b"`) {
+		t.Error(err)
+	}
+}
+
+// Examples that belong to one document are drawn together: each thrice, they say no more than once, to the last bit; and a document is in
+// one half whole.
+func TestDocuments(t *testing.T) {
+	const n = 60
+	thrice := func(x []float64) (out []float64) {
+		for _, v := range x {
+			out = append(out, v, v, v)
+		}
+		return out
+	}
+	one, many := newEvaluated(t), newEvaluated(t)
+	for i := range 3 * n {
+		many.documents = append(many.documents, float32(7+2*(i/3)))
+	}
+	rng := rand.New(rand.NewPCG(5, 5))
+	c := common(n, rng)
+	for epoch := 1.0; epoch <= 6; epoch++ {
+		for _, scheme := range []string{"last", "lawa:k=2"} {
+			x := noisy(c, 5/epoch, 0.3, rng)
+			if scheme == "lawa:k=2" {
+				x = noisy(c, 5/(epoch+1), 0.3, rng)
+			}
+			one.add("a", 1, scheme, "val", epoch, x)
+			many.add("a", 1, scheme, "val", epoch, thrice(x))
+		}
+	}
+	answers := func(e *evaluated) Answer {
+		a, err := Ask(e.table, Choice{}, Question{Draws: 500}, e.kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Contains(fmt.Sprint(a.Notes), "the 180 examples belong to 60 documents"); said != (e == many) {
+			t.Errorf("notes %v", a.Notes)
+		}
+		return a.Panels[0].Schemes[0]
+	}
+	a, b := answers(one), answers(many)
+	close := func(x, y float64) bool { return math.Abs(x-y) < 1e-6 }
+	if !close(a.At.Examples.Low, b.At.Examples.Low) || !close(a.At.Examples.High, b.At.Examples.High) || b.At.Examples.N != n {
+		t.Errorf("%+v, each thrice %+v", a.At.Examples, b.At.Examples)
+	}
+	if !close(a.Time.Longest.Low, b.Time.Longest.Low) || !close(a.Time.Longest.High, b.Time.Longest.High) {
+		t.Errorf("%+v, each thrice %+v", a.Time.Longest, b.Time.Longest)
+	}
+	m := examples.Metric{Documents: many.documents}
+	clusters, documents := m.Clusters()
+	sides := map[int]int{}
+	for side, half := range halves(3*n, clusters, documents, 1) {
+		for _, i := range half {
+			if was, ok := sides[clusters[i]]; ok && was != side {
+				t.Fatalf("document %d is in both halves", clusters[i])
+			}
+			sides[clusters[i]] = side
+		}
+	}
+	if len(sides) != n {
+		t.Errorf("%d documents in halves, expected %d", len(sides), n)
+	}
+	seed := uint64(3)
+	if _, err := PickBest(many.table, Choice{}, Selecting{Half: &seed, Draws: 100}, many.kept); err != nil {
 		t.Error(err)
 	}
 }

@@ -98,6 +98,9 @@ func SaveTime(reference, scheme *Curve, m metric.Metric, axis Axis, e *Examples,
 	if len(r.rows[0]) != len(s.rows[0]) || !slices.Equal(r.sizes, s.sizes) {
 		return out, errOthers
 	}
+	if o.Clusters, _, err = e.clusters(reference.Points[0]); err != nil {
+		return out, err
+	}
 	if o.Draws == 0 {
 		o.Draws = max(minSpanDraws, min(maxSpanDraws, spanWork/((len(r.rows)+len(s.rows))*len(r.rows[0]))))
 	}

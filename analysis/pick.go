@@ -87,6 +87,7 @@ const rankedMost = 20
 type view struct {
 	examples *Examples
 	half     []int // places of the examples, where the side is a half of a split
+	clusters []int // the documents of the split's examples; nil where each is one of its own
 	of       int   // examples that the split has
 }
 
@@ -128,13 +129,50 @@ func (v *view) each(p Point) (x, s []float64, err error) {
 	return x, s, nil
 }
 
-// halves are the places of n examples in two halves, drawn by a seed.
-func halves(n int, seed uint64) [2][]int {
-	order := rand.New(rand.NewPCG(seed, 0x6c617761)).Perm(n)
-	a, b := order[:n/2], order[n/2:]
-	slices.Sort(a)
-	slices.Sort(b)
-	return [2][]int{a, b}
+// halves are the places of n examples in two halves, drawn by a seed; documents are in one half whole.
+func halves(n int, clusters []int, documents int, seed uint64) [2][]int {
+	m := n
+	if clusters != nil {
+		m = documents
+	}
+	order := rand.New(rand.NewPCG(seed, 0x6c617761)).Perm(m)
+	var out [2][]int
+	if clusters == nil {
+		out = [2][]int{order[:n/2], order[n/2:]}
+	} else {
+		second := make([]bool, m)
+		for _, d := range order[m/2:] {
+			second[d] = true
+		}
+		for i, d := range clusters {
+			side := 0
+			if second[d] {
+				side = 1
+			}
+			out[side] = append(out[side], i)
+		}
+	}
+	slices.Sort(out[0])
+	slices.Sort(out[1])
+	return out
+}
+
+// documents are those of the view's examples; nil where each is one of its own.
+func (v *view) documents() []int {
+	if v.clusters == nil || v.half == nil {
+		return v.clusters
+	}
+	number := map[int]int{}
+	var out []int
+	for _, i := range v.half {
+		d, ok := number[v.clusters[i]]
+		if !ok {
+			d = len(number)
+			number[v.clusters[i]] = d
+		}
+		out = append(out, d)
+	}
+	return out
 }
 
 // PickBest chooses on one side and reports on the other.
@@ -283,11 +321,19 @@ func newViews(panels [2]Panel, m metric.Metric, how Selecting, kept *examples.St
 	if err != nil {
 		return views, err
 	}
-	if len(x) < 4 {
-		return views, fmt.Errorf("%d examples cannot be halved", len(x))
+	documents := len(x)
+	clusters, n, err := views[0].examples.clusters(panels[0].Baseline.Points[0])
+	if err != nil {
+		return views, err
 	}
-	for i, half := range halves(len(x), *how.Half) {
-		views[i].half, views[i].of = half, len(x)
+	if clusters != nil {
+		documents = n
+	}
+	if documents < 4 {
+		return views, fmt.Errorf("%d examples of %d documents cannot be halved", len(x), documents)
+	}
+	for i, half := range halves(len(x), clusters, documents, *how.Half) {
+		views[i].half, views[i].of, views[i].clusters = half, len(x), clusters
 	}
 	return views, nil
 }
@@ -315,7 +361,13 @@ func (v *view) than(a, b Candidate, how Selecting) (paired.Estimate, error) {
 	if how.Half != nil {
 		seed = *how.Half
 	}
-	return paired.Mean(x, s, paired.Options{Draws: how.Draws, Seed: seed})
+	clusters := v.documents()
+	if how.Half == nil {
+		if clusters, _, err = v.examples.clusters(a.point[1]); err != nil {
+			return paired.Estimate{}, err
+		}
+	}
+	return paired.Mean(x, s, paired.Options{Draws: how.Draws, Seed: seed, Clusters: clusters})
 }
 
 // endpoints are the best of each epoch.

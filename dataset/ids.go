@@ -51,6 +51,7 @@ type idsMeta struct {
 	Roles      map[string]int32 `json:"roles,omitempty"`      // bos, eos, pad, mask
 	Special    []int32          `json:"special,omitempty"`    // ids that stand for no text
 	Blank      []int            `json:"blank,omitempty"`      // texts that are empty lines, before which a document ends
+	Whole      bool             `json:"whole,omitempty"`      // each text is a document
 	Lengths    []int32          `json:"lengths,omitempty"`    // bytes of text that each id stands for
 	Spaced     []int32          `json:"spaced,omitempty"`     // ids whose text begins with a space
 }
@@ -260,7 +261,7 @@ func listedOnce(o Opening, path, column string, notes *[]string) (*ids, error) {
 
 // collectIDs writes the ids of a column of lists into a file.
 func collectIDs(o Opening, from, column, to, source string) error {
-	return writeIDs(to, idsMeta{Source: source, Width: 4}, func(w *idsWriter) error {
+	return writeIDs(to, idsMeta{Source: source, Width: 4, Whole: true}, func(w *idsWriter) error {
 		var row []int32
 		add := func(n int, at func(int) int64) error {
 			if err := o.Context.Err(); err != nil {

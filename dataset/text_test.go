@@ -109,6 +109,32 @@ func TestPacks(t *testing.T) {
 		}
 	}
 
+	// Texts between empty lines are a document; an example belongs to that of its first token.
+	for _, pack := range []string{"joined", "stream", "none"} {
+		_, val := open("pack=" + pack)
+		around := map[string]int{"joined": 2, "stream": 1}[pack]
+		var stream, want []float32
+		for i, line := range lines {
+			n := len(encoded(t, k, nil, nil, line)) + around
+			document := []float32{0, 0, 1, 1, 1}[i]
+			if pack == "none" && n > 0 {
+				want = append(want, document)
+			}
+			stream = append(stream, slices.Repeat([]float32{document}, n)...)
+		}
+		if pack == "none" { // by their lengths
+			want = []float32{1, 0, 1}
+		}
+		for i := 0; pack != "none" && i+length <= len(stream); i += length {
+			want = append(want, stream[i])
+		}
+		if have := Documents(val); !slices.Equal(have, want) {
+			t.Errorf("%s: documents %v, expected %v", pack, have, want)
+		}
+		if have := Documents(Shuffled(val, 1, val.Len())); len(have) != len(want) || slices.Max(have) != slices.Max(want) {
+			t.Errorf("%s: documents of a view %v", pack, have)
+		}
+	}
 	set, val := open("pack=joined")
 	same("joined", rows(t, val, Inputs, nil), blocks(encoded(t, k, bos, eos, lines...)))
 	if len(set.Notes) != 1 || !strings.Contains(set.Notes[0], "make no example of length=16 and are left out") {

@@ -64,7 +64,7 @@ func expand(dir, name string) ([]string, error) {
 // digest is of the files' bytes, of how they are divided, and of the tokenizer.
 func (t texts) digest(tokenizer string) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "tokens 1 %s %s %q\n", tokenizer, t.unit, t.column)
+	fmt.Fprintf(h, "tokens 2 %s %s %q\n", tokenizer, t.unit, t.column)
 	for _, name := range t.files {
 		f, size, err := input.Open(name, input.Any)
 		if err != nil {
@@ -87,6 +87,13 @@ func extension(name string) string {
 
 // packedFiles are endings of files that are no plain text.
 var packedFiles = []string{".zip", ".zst", ".xz", ".bz2", ".7z", ".tar", ".tgz", ".arrow", ".feather", ".npy", ".npz", ".bin", ".tokens", ".pt", ".safetensors", ".pdf", ".docx", ".xlsx"}
+
+// whole says whether each text is a document, not a line of one.
+func (t texts) whole() bool {
+	return t.unit != "line" || slices.ContainsFunc(t.files, func(name string) bool {
+		return slices.Contains([]string{".parquet", ".jsonl", ".json", ".ndjson", ".csv", ".tsv"}, extension(name))
+	})
+}
 
 // maxText is the longest text, in bytes.
 const maxText = 1 << 30
@@ -363,6 +370,7 @@ func parquetColumn(name string, opened *os.File, column string, f func(col arrow
 func tokenize(o Opening, t *tokenizer.Tokenizer, texts texts, path, source string) error {
 	meta := metaOf(t)
 	meta.Source = source
+	meta.Whole = texts.whole()
 	return writeIDs(path, meta, func(w *idsWriter) error {
 		const some = 4 << 20 // bytes of text at a time
 		var batch, where []string

@@ -193,7 +193,7 @@ func (e *Engine) Validate(ctx context.Context, weights []float32, data *Data) ([
 	if err := g.Wait(); err != nil {
 		return nil, nil, err
 	}
-	return values(scores.Values()), each(scores), nil
+	return values(scores.Values()), data.each(scores), nil
 }
 
 // Recompute recomputes the batch-norm statistics of weights in place, by a pass over the data of a policy recompute, in batches of

@@ -109,9 +109,9 @@ func (d *Data) add(s *torch.Scope, m model.Instance, from int, b *device.Batch, 
 }
 
 // each is what each example gave, nil where the task does not tell it.
-func each(s task.Scores) examples.Set {
+func (d *Data) each(s task.Scores) examples.Set {
 	if s, ok := s.(task.ExampleScores); ok {
-		return s.Examples()
+		return s.Examples().In(dataset.Documents(d.feed.Split))
 	}
 	return nil
 }

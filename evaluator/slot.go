@@ -276,7 +276,7 @@ func (s *slot) score(ctx context.Context, group []*sweep.Unit) error {
 			return fmt.Errorf("%s: split %s: %w", group[0].Name, split, err)
 		}
 		for i, c := range bySplit[split] {
-			if err := group[c.unit].Keep(c.split, each(results[i])); err != nil {
+			if err := group[c.unit].Keep(c.split, data.each(results[i])); err != nil {
 				return err
 			}
 			if err := group[c.unit].Done(c.split, values(results[i].Values())); err != nil {

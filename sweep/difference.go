@@ -23,7 +23,7 @@ type rowAt struct {
 func rowAtOf(r *results.Row) rowAt { return rowAt{r.RunOf().ID(), r.Split, r.Metric, r.Epoch} }
 
 // Differences gives the rows of a table their differences from the baseline, with 95 % intervals from what each example gave, paired: the
-// mean of the differences and its standard error, by the normal distribution. Where it is not known what each example gave there is no
+// mean of the differences and its standard error, over documents where examples belong to such, by the normal distribution. Where it is not known what each example gave there is no
 // interval. before may be an earlier table of the same sweep: what two evaluations differ by is not computed again.
 func Differences(t, before *results.Table, stores Stores) {
 	base := baselines(t)
@@ -114,10 +114,20 @@ func intervalOf(a, b examples.Set, name string) (low, high *float64) {
 	if !ok1 || !ok2 || len(x.Values) != len(y.Values) || len(x.Values) < 2 {
 		return nil, nil
 	}
-	differences := make([]float32, len(x.Values))
+	differences, sizes := make([]float32, len(x.Values)), x.Sizes
 	for i := range differences {
 		differences[i] = x.Values[i] - y.Values[i]
 	}
-	mean, stderr, _ := metric.Mean(differences, x.Sizes)
+	if clusters, n := x.Clusters(); clusters != nil { // the sums of each document
+		sums, counts := make([]float32, n), make([]float32, n)
+		for i, c := range clusters {
+			sums[c] += differences[i]
+			if counts[c]++; sizes != nil {
+				counts[c] += sizes[i] - 1
+			}
+		}
+		differences, sizes = sums, counts
+	}
+	mean, stderr, _ := metric.Mean(differences, sizes)
 	return new(mean - normal95*stderr), new(mean + normal95*stderr)
 }

@@ -250,10 +250,16 @@ func (s *Samples) whole(set examples.Set, c Cell, store *Store, key string) []Va
 		if m.Sizes != nil {
 			one.Sizes = make([]float32, len(order))
 		}
+		if m.Documents != nil {
+			one.Documents = make([]float32, len(order))
+		}
 		for j, at := range order {
 			one.Values[at] = m.Values[j]
 			if m.Sizes != nil {
 				one.Sizes[at] = m.Sizes[j]
+			}
+			if m.Documents != nil {
+				one.Documents[at] = m.Documents[j]
 			}
 		}
 		own[i] = one
@@ -291,11 +297,12 @@ func (s *Samples) set(stores Stores, key string) (examples.Set, error) {
 			return nil, fmt.Errorf("evaluation %.12s…: its parts have other metrics than one another", key)
 		}
 		for j := range out {
-			if out[j].Name != set[j].Name || (out[j].Sizes == nil) != (set[j].Sizes == nil) {
+			if out[j].Name != set[j].Name || (out[j].Sizes == nil) != (set[j].Sizes == nil) || (out[j].Documents == nil) != (set[j].Documents == nil) {
 				return nil, fmt.Errorf("evaluation %.12s…: its parts have other metrics than one another", key)
 			}
 			out[j].Values = append(out[j].Values, set[j].Values...)
 			out[j].Sizes = append(out[j].Sizes, set[j].Sizes...)
+			out[j].Documents = append(out[j].Documents, set[j].Documents...)
 		}
 	}
 	return out, nil

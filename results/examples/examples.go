@@ -18,6 +18,8 @@ type Metric struct {
 	Name   string
 	Values []float32 // one for each example, in the split's order; with Sizes a sum over as many things
 	Sizes  []float32 // nil where each counts once
+	// Documents are which document each example belongs to, by whole numbers; nil where they belong to none, or nobody knows.
+	Documents []float32
 }
 
 // Mean is the metric's value with its standard error, and over how many it is: see metric.Mean.
@@ -38,7 +40,7 @@ func (s Set) Find(name string) (Metric, bool) {
 
 // Of makes a metric of float64 values, whose sizes are nil where each counts once.
 func Of(name string, values, sizes []float64) Metric {
-	return Metric{name, narrow(values), narrow(sizes)}
+	return Metric{Name: name, Values: narrow(values), Sizes: narrow(sizes)}
 }
 
 func narrow(values []float64) []float32 {
@@ -70,8 +72,52 @@ func (s Set) check() error {
 		if err := metric.CheckSizes(m.Values, m.Sizes); err != nil {
 			return fmt.Errorf("metric %s: %w", m.Name, err)
 		}
+		if err := m.checkDocuments(); err != nil {
+			return fmt.Errorf("metric %s: %w", m.Name, err)
+		}
 	}
 	return nil
+}
+
+func (m Metric) checkDocuments() error {
+	if m.Documents != nil && len(m.Documents) != len(m.Values) {
+		return fmt.Errorf("the documents of %d examples, there are %d", len(m.Documents), len(m.Values))
+	}
+	for i, d := range m.Documents {
+		if !(d >= 0) || d > maxExamples || d != float32(int32(d)) {
+			return fmt.Errorf("example %d belongs to document %v", i+1, d)
+		}
+	}
+	return nil
+}
+
+// Clusters are the documents, counted from 0 in the order of their first examples, and how many there are; nil where there are none, or
+// each example has its own.
+func (m Metric) Clusters() (clusters []int, n int) {
+	if m.Documents == nil {
+		return nil, 0
+	}
+	number := map[float32]int{}
+	for _, d := range m.Documents {
+		i, ok := number[d]
+		if !ok {
+			i = len(number)
+			number[d] = i
+		}
+		clusters = append(clusters, i)
+	}
+	if len(number) == len(clusters) {
+		return nil, 0
+	}
+	return clusters, len(number)
+}
+
+// In gives the metrics of a set the documents that its examples belong to.
+func (s Set) In(documents []float32) Set {
+	for i := range s {
+		s[i].Documents = documents
+	}
+	return s
 }
 
 // same says whether two arrays hold the same bits.

@@ -21,7 +21,7 @@ import (
 //
 // The bytes are a Zstandard frame of the arrays, one behind the other: of each the lowest bytes of all its float32 values, then the
 // second lowest, and so on, which compresses better than value by value. Metrics name their arrays by their place; several may have
-// the same sizes.
+// the same sizes, and the same documents that examples belong to.
 const (
 	sumDigits   = 8
 	keyDigits   = 64
@@ -48,6 +48,8 @@ type metricHead struct {
 	Name   string `json:"name"`
 	Values int    `json:"values"` // places in Arrays
 	Sizes  *int   `json:"sizes,omitempty"`
+	// Documents are those that the examples belong to, another place in Arrays.
+	Documents *int `json:"documents,omitempty"`
 }
 
 // Key is an evaluation's, its digest.
@@ -96,6 +98,10 @@ func (e *encoder) record(key Key, s Set) ([]byte, error) {
 		if m.Sizes != nil {
 			at := place(m.Sizes)
 			one.Sizes = &at
+		}
+		if m.Documents != nil {
+			at := place(m.Documents)
+			one.Documents = &at
 		}
 		h.Metrics = append(h.Metrics, one)
 	}
@@ -153,7 +159,7 @@ func (h head) check() error {
 	}
 	total := 0
 	for _, n := range h.Arrays {
-		if n < 1 || n > maxExamples || len(h.Arrays) > 2*maxMetrics {
+		if n < 1 || n > maxExamples || len(h.Arrays) > 3*maxMetrics {
 			return fmt.Errorf("arrays of %v values", h.Arrays)
 		}
 		total += n
@@ -163,7 +169,7 @@ func (h head) check() error {
 	}
 	in := func(i int) bool { return i >= 0 && i < len(h.Arrays) }
 	for _, m := range h.Metrics {
-		if !in(m.Values) || m.Sizes != nil && !in(*m.Sizes) {
+		if !in(m.Values) || m.Sizes != nil && !in(*m.Sizes) || m.Documents != nil && !in(*m.Documents) {
 			return fmt.Errorf("metric %q of arrays that are not there", m.Name)
 		}
 	}
@@ -204,6 +210,9 @@ func (h head) open(frame []byte) (Set, error) {
 		one := Metric{Name: m.Name, Values: arrays[m.Values]}
 		if m.Sizes != nil {
 			one.Sizes = arrays[*m.Sizes]
+		}
+		if m.Documents != nil {
+			one.Documents = arrays[*m.Documents]
 		}
 		out = append(out, one)
 	}

@@ -38,7 +38,7 @@ func equal(a, b Set) bool {
 		return false
 	}
 	for i := range a {
-		if a[i].Name != b[i].Name || !same(a[i].Values, b[i].Values) || (a[i].Sizes == nil) != (b[i].Sizes == nil) || !same(a[i].Sizes, b[i].Sizes) {
+		if a[i].Name != b[i].Name || !same(a[i].Values, b[i].Values) || (a[i].Sizes == nil) != (b[i].Sizes == nil) || !same(a[i].Sizes, b[i].Sizes) || !same(a[i].Documents, b[i].Documents) {
 			return false
 		}
 	}
@@ -53,9 +53,9 @@ func TestStore(t *testing.T) {
 	}
 	sizes := []float32{3, 0, 1.5}
 	sets := map[string]Set{
-		key(1): {{"loss", losses(1000, 1), nil}, {"top1", hits(1000, 1), nil}},
-		key(2): {{"loss", []float32{1, float32(math.NaN()), float32(math.Copysign(0, -1))}, sizes}, {"top1", []float32{300, 0, float32(math.Inf(1))}, sizes}, {"bits", []float32{1, 2, 3}, []float32{9, 9, 9}}},
-		key(3): {{"loss", losses(7, 3), nil}},
+		key(1): {{Name: "loss", Values: losses(1000, 1), Sizes: nil}, {Name: "top1", Values: hits(1000, 1), Sizes: nil}},
+		key(2): {{Name: "loss", Values: []float32{1, float32(math.NaN()), float32(math.Copysign(0, -1))}, Sizes: sizes}, {Name: "top1", Values: []float32{300, 0, float32(math.Inf(1))}, Sizes: sizes}, {Name: "bits", Values: []float32{1, 2, 3}, Sizes: []float32{9, 9, 9}}},
+		key(3): {{Name: "loss", Values: losses(7, 3), Documents: []float32{0, 0, 1, 1, 1, 4, 4}}},
 	}
 	for k, set := range sets {
 		if err := s.Put(k, set); err != nil {
@@ -80,12 +80,14 @@ func TestStore(t *testing.T) {
 		t.Error(err)
 	}
 	for want, set := range map[string]Set{
-		"0 metrics":                 {},
-		"0 examples":                {{"loss", nil, nil}},
-		`the metric "loss" twice`:   {{"loss", sizes, nil}, {"loss", sizes, nil}},
-		"3 values and 1 sizes":      {{"loss", sizes, sizes[:1]}},
-		"size 1 is -1":              {{"loss", sizes, []float32{1, -1, 1}}},
-		"a metric whose name has 0": {{"", sizes, nil}},
+		"0 metrics":               {},
+		"0 examples":              {{Name: "loss", Values: nil, Sizes: nil}},
+		`the metric "loss" twice`: {{Name: "loss", Values: sizes, Sizes: nil}, {Name: "loss", Values: sizes, Sizes: nil}},
+		"3 values and 1 sizes":    {{Name: "loss", Values: sizes, Sizes: sizes[:1]}},
+		"size 1 is -1":            {{Name: "loss", Values: sizes, Sizes: []float32{1, -1, 1}}},
+		"the documents of 2 examples, there are 3": {{Name: "loss", Values: sizes, Documents: sizes[:2]}},
+		"example 1 belongs to document 0.5":        {{Name: "loss", Values: sizes, Documents: []float32{0.5, 0, 0}}},
+		"a metric whose name has 0":                {{Values: sizes}},
 	} {
 		if err := s.Put(key(5), set); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, expected %s", err, want)
@@ -98,7 +100,7 @@ func TestStore(t *testing.T) {
 
 // What is torn is cut off; what is damaged is not known, and said; new records go where they can be read again.
 func TestDamage(t *testing.T) {
-	set := Set{{"loss", losses(100, 1), nil}}
+	set := Set{{Name: "loss", Values: losses(100, 1), Sizes: nil}}
 	for name, spoil := range map[string]func(data []byte, second int) []byte{
 		"torn line":     func(data []byte, second int) []byte { return data[:second+20] },
 		"torn values":   func(data []byte, second int) []byte { return data[:len(data)-9] },
@@ -159,7 +161,7 @@ func TestDamage(t *testing.T) {
 
 func FuzzStore(f *testing.F) {
 	var e encoder
-	record, err := e.record(Key{1}, Set{{"loss", losses(5, 1), []float32{1, 2, 3, 4, 5}}})
+	record, err := e.record(Key{1}, Set{{Name: "loss", Values: losses(5, 1), Sizes: []float32{1, 2, 3, 4, 5}}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -179,7 +181,7 @@ func FuzzStore(f *testing.F) {
 // What 50,000 examples take: bytes in the file, and time.
 func BenchmarkPut(b *testing.B) {
 	const n = 50000
-	set := Set{{"loss", losses(n, 1), nil}, {"top1", hits(n, 1), nil}, {"top5", hits(n, 2), nil}}
+	set := Set{{Name: "loss", Values: losses(n, 1), Sizes: nil}, {Name: "top1", Values: hits(n, 1), Sizes: nil}, {Name: "top5", Values: hits(n, 2)}}
 	s, err := Open(b.TempDir(), nil)
 	if err != nil {
 		b.Fatal(err)
