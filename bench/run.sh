@@ -6,11 +6,11 @@ cd "$(dirname "$0")"
 version=${1:-2.11.0}
 venv=.venv-$version
 out=out
-if [ ! -e "$venv/.ok5" ]; then
+if [ ! -e "$venv/.ok6" ]; then
   python3 -m venv "$venv" 2>/dev/null || { echo "bench: python3 has no venv: install the package python3-venv" >&2; exit 1; }
   echo "bench: fetching PyTorch $version into bench/$venv" >&2
-  "$venv/bin/pip" install --quiet --disable-pip-version-check "torch==$version" torchvision 'numpy<2.3' pillow safetensors xxhash pandas pyarrow polars duckdb zstandard 'transformers==4.57.6' accelerate
-  touch "$venv/.ok5" # with the packages of the line above
+  "$venv/bin/pip" install --quiet --disable-pip-version-check "torch==$version" torchvision 'numpy<2.3' pillow safetensors xxhash pandas pyarrow polars duckdb zstandard 'transformers==4.57.6' accelerate tensorboard
+  touch "$venv/.ok6" # with the packages of the line above
 fi
 python=$PWD/$venv/bin/python
 mkdir -p "$out"
