@@ -65,8 +65,8 @@ func (s Stores) numerics() (map[string]bool, error) {
 	for _, one := range s {
 		for _, p := range one.index {
 			line := make([]byte, p.size)
-			if _, err := one.segments[p.segment].ReadAt(line, p.at); err != nil {
-				return nil, fmt.Errorf("%s: record at byte %d: %w", one.segments[p.segment].Name(), p.at, err)
+			if _, err := one.segments.File(p.segment).ReadAt(line, p.at); err != nil {
+				return nil, fmt.Errorf("%s: record at byte %d: %w", one.segments.File(p.segment).Name(), p.at, err)
 			}
 			out[numericOf(line[textBegin:])] = true
 		}

@@ -7,10 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 	"github.com/lawa-replay/lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/internal/segments"
 	"github.com/lawa-replay/lawa-replay/results/examples"
 )
 
@@ -18,11 +18,9 @@ import (
 // segments (see record), the coefficients of their averages (see KeepAverages), and what each example gave (Examples). One process at
 // a time may use it.
 //
-// A record reaches the system at once, so that a kill loses nothing that Put returned from, and the disk within a
-// second: of what a power cut takes, the rest of a torn record is cut off.
+// A kill loses nothing that Put returned from: see package segments.
 type Store struct {
 	dir   string
-	limit int64      // a segment that has grown to this is followed by another
 	note  func(Note) // told what was found but cannot be used
 	alone bool       // no other process adds to it; else it is only read
 
@@ -31,10 +29,7 @@ type Store struct {
 
 	mu       sync.Mutex
 	index    map[storeKey]place
-	segments []*os.File // for reading
-	last     *os.File   // the newest, for writing; nil until something is appended
-	end      int64      // of its whole records
-	synced   time.Time
+	segments *segments.Files
 }
 
 // storeKey is an evaluation's key.
@@ -70,7 +65,7 @@ func numbered(dir, name string, there []string) string {
 // OpenStore makes the folder if it must, and finds the records in it. note, which may be nil, is told of damaged records and
 // of evaluations of older versions.
 func OpenStore(dir string, note func(Note)) (*Store, error) {
-	s := &Store{dir: dir, limit: segmentLimit, note: orNobody(note), alone: true, index: map[storeKey]place{}}
+	s := &Store{dir: dir, note: orNobody(note), alone: true, index: map[storeKey]place{}, segments: segments.New(dir, segmentName, segmentLimit, maxSegment)}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, err
 	}
@@ -94,7 +89,7 @@ func OpenStore(dir string, note func(Note)) (*Store, error) {
 // ReadStore opens a store to read what it has now, while another process may be adding to it. One that is not there is
 // empty.
 func ReadStore(dir string, note func(Note)) (*Store, error) {
-	s := &Store{dir: dir, note: orNobody(note), index: map[storeKey]place{}}
+	s := &Store{dir: dir, note: orNobody(note), index: map[storeKey]place{}, segments: segments.New("", segmentName, segmentLimit, maxSegment)}
 	err := s.readAll()
 	if err == nil {
 		s.Examples, err = examples.Read(s.note, dir)
@@ -152,12 +147,11 @@ func (s *Store) findOld() error {
 
 // read takes a segment's records into the index.
 func (s *Store) read(path string) error {
-	f, _, err := input.Open(path, maxSegment)
+	f, _, err := s.segments.Open(path)
 	if err != nil {
 		return err
 	}
-	n := len(s.segments)
-	s.segments = append(s.segments, f)
+	n := s.segments.Len() - 1
 	damaged, first := 0, int64(0)
 	end, torn, err := scanRecords(f, func(at int64, line []byte) {
 		key, _, err := openRecord(line)
@@ -178,7 +172,7 @@ func (s *Store) read(path string) error {
 	if torn > 0 && s.alone { // else it may be what another process is writing
 		s.note(Note{Text: fmt.Sprintf("%s: the last record is torn (%d bytes without a line end) and is passed over", path, torn)})
 	}
-	s.end = end
+	s.segments.End(end, true)
 	return nil
 }
 
@@ -201,7 +195,7 @@ func (s *Store) get(key string) (kept, bool, error) {
 	p, ok := s.index[parseKey(key)]
 	var f *os.File
 	if ok {
-		f = s.segments[p.segment]
+		f = s.segments.File(p.segment)
 	}
 	s.mu.Unlock()
 	if !ok {
@@ -238,62 +232,11 @@ func (s *Store) Put(e Evaluation) error {
 }
 
 func (s *Store) append(key storeKey, line []byte) error {
-	if !s.alone {
-		return errors.New("it was opened for reading")
+	segment, at, err := s.segments.Append(line)
+	if err == nil {
+		s.index[key] = place{segment, at, len(line) - 1}
 	}
-	if err := s.ready(); err != nil {
-		return err
-	}
-	if _, err := s.last.WriteAt(line, s.end); err != nil {
-		_ = s.last.Truncate(s.end) // a full disk may have taken half a record
-		return err
-	}
-	s.index[key] = place{len(s.segments) - 1, s.end, len(line) - 1}
-	s.end += int64(len(line))
-	if now := time.Now(); now.Sub(s.synced) > time.Second {
-		s.synced = now
-		return s.last.Sync()
-	}
-	return nil
-}
-
-// ready opens the segment to append to: the newest, cut off behind its last whole record, or a new one.
-func (s *Store) ready() error {
-	full := len(s.segments) == 0 || s.end >= s.limit
-	if s.last != nil && !full {
-		return nil
-	}
-	if err := s.finish(); err != nil {
-		return err
-	}
-	if !full {
-		f, err := s.open(filepath.Base(s.segments[len(s.segments)-1].Name()))
-		if err != nil {
-			return err
-		}
-		s.last, s.synced = f, time.Now()
-		return f.Truncate(s.end)
-	}
-	paths, err := input.List(s.dir, segmentPattern)
-	if err != nil {
-		return err
-	}
-	path := numbered(s.dir, segmentName, paths)
-	f, err := s.open(filepath.Base(path))
-	if err != nil {
-		return err
-	}
-	s.last, s.synced, s.end = f, time.Now(), 0
-	if f, _, err = input.Open(path, maxSegment); err != nil {
-		return err
-	}
-	s.segments = append(s.segments, f)
-	return atomicfile.SyncDir(s.dir)
-}
-
-// open opens a segment for writing, wherever no link leads.
-func (s *Store) open(name string) (*os.File, error) {
-	return atomicfile.OpenBelow(filepath.Dir(s.dir), filepath.Join(filepath.Base(s.dir), name))
+	return err
 }
 
 // Sync makes what was put last.
@@ -301,31 +244,18 @@ func (s *Store) Sync() error {
 	err := s.Examples.Sync()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return errors.Join(err, s.finish())
+	return errors.Join(err, s.segments.Sync())
 }
 
 // Close is Sync, and the end of the store's use.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range s.segments {
-		f.Close()
-	}
 	var err error
 	if s.Examples != nil {
 		err = s.Examples.Close()
 	}
-	return errors.Join(err, s.finish())
-}
-
-// finish makes what was appended last; the next record opens the segment again.
-func (s *Store) finish() error {
-	if s.last == nil {
-		return nil
-	}
-	f := s.last
-	s.last = nil
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(err, s.segments.Close())
 }
 
 // parseKey reads a key; a text that is none gives one that no evaluation has.

@@ -78,8 +78,8 @@ func TestStore(t *testing.T) {
 	if have := holds(t, s, 5); have != "012" || len(*notes) > 0 {
 		t.Errorf("holds %s, %v", have, *notes)
 	}
-	s.limit = 1 // the next goes into a segment of its own
 	for _, i := range []int{3, 4} {
+		s.segments.End(0, false) // the next goes into a segment of its own
 		if err := s.Put(numberedEvaluation(i)); err != nil {
 			t.Fatal(err)
 		}

@@ -2,35 +2,27 @@ package examples
 
 import (
 	"bufio"
-	"errors"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
-	"time"
 
-	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 	"github.com/lawa-replay/lawa-replay/internal/hint"
 	"github.com/lawa-replay/lawa-replay/internal/input"
+	"github.com/lawa-replay/lawa-replay/internal/segments"
 )
 
 // Store keeps sets in the files examples-NNNNNN.bin of a folder, by the keys of their evaluations. One process at a time may add to
 // it; whoever else holds the folder's lock sees to that. Goroutines may share it.
 //
-// A record reaches the system at once, and the disk within a second. The rest of a torn record is cut off when the next is added;
-// behind a damaged line nothing more of a file is read.
+// Records are appended as package segments has it; behind a damaged line nothing more of a file is read.
 type Store struct {
-	dir  string // "" where nothing can be added
 	note func(hint.Note)
 
 	mu      sync.Mutex
 	index   map[Key]place
-	files   []*os.File // for reading
-	last    *os.File   // the newest, for writing; nil until something is added
-	end     int64      // of its whole records
-	whole   bool       // nothing of the newest file is damaged
-	synced  time.Time
+	files   *segments.Files
 	encoder encoder
 }
 
@@ -49,18 +41,17 @@ const (
 
 // Open opens the store of a folder, which is made when something is added. note, which may be nil, is told of what is damaged.
 func Open(dir string, note func(hint.Note)) (*Store, error) {
-	s, err := Read(note, dir)
-	if err != nil {
-		return nil, err
-	}
-	s.dir = dir
-	return s, nil
+	return open(note, segments.New(dir, fileName, fileLimit, input.Any), dir)
 }
 
 // Read opens the stores of some folders for reading, whatever other processes are adding to them. A folder that is not there is
 // empty.
 func Read(note func(hint.Note), dirs ...string) (*Store, error) {
-	s := &Store{index: map[Key]place{}, whole: true, note: note}
+	return open(note, segments.New("", fileName, fileLimit, input.Any), dirs...)
+}
+
+func open(note func(hint.Note), files *segments.Files, dirs ...string) (*Store, error) {
+	s := &Store{files: files, index: map[Key]place{}, note: note}
 	if note == nil {
 		s.note = func(hint.Note) {}
 	}
@@ -81,13 +72,11 @@ func Read(note func(hint.Note), dirs ...string) (*Store, error) {
 
 // read takes a file's records into the index.
 func (s *Store) read(path string) error {
-	f, size, err := input.Open(path, input.Any)
+	f, size, err := s.files.Open(path)
 	if err != nil {
 		return err
 	}
-	s.files = append(s.files, f)
-	at := int64(0)
-	s.whole = true
+	at, whole := int64(0), true
 	for at < size {
 		b := bufio.NewReaderSize(io.NewSectionReader(f, at, size-at), 1<<12)
 		line, err := input.ReadLine(b, maxLine)
@@ -101,17 +90,17 @@ func (s *Store) read(path string) error {
 		}
 		if err != nil {
 			s.note(hint.Note{Text: fmt.Sprintf("%s: damaged at byte %d (%v): what the examples gave in the evaluations behind it is not known", path, at, err)})
-			s.whole = false
+			whole = false
 			break
 		}
 		begin := at + int64(len(line))
 		if begin+h.Bytes+1 > size {
 			break
 		}
-		s.index[key] = place{len(s.files) - 1, begin, h}
+		s.index[key] = place{s.files.Len() - 1, begin, h}
 		at = begin + h.Bytes + 1
 	}
-	s.end = at
+	s.files.End(at, whole)
 	return nil
 }
 
@@ -127,11 +116,14 @@ func (s *Store) Has(key string) bool {
 func (s *Store) Get(key string) (Set, bool, error) {
 	s.mu.Lock()
 	p, ok := s.index[ParseKey(key)]
+	var f *os.File
+	if ok {
+		f = s.files.File(p.file)
+	}
 	s.mu.Unlock()
 	if !ok {
 		return nil, false, nil
 	}
-	f := s.files[p.file]
 	frame := make([]byte, p.head.Bytes)
 	_, err := f.ReadAt(frame, p.at)
 	var set Set
@@ -153,111 +145,37 @@ func (s *Store) Put(key string, set Set) error {
 		err = s.add(ParseKey(key), record)
 	}
 	if err != nil {
-		return fmt.Errorf("keeping what the examples gave in %s: %w", s.dir, err)
+		return fmt.Errorf("keeping what the examples gave: %w", err)
 	}
 	return nil
 }
 
 func (s *Store) add(key Key, record []byte) error {
-	if s.dir == "" {
-		return errors.New("it was opened for reading")
-	}
-	if err := s.ready(); err != nil {
-		return err
-	}
-	line := 0
-	for record[line] != '\n' {
-		line++
-	}
+	line := bytes.IndexByte(record, '\n')
 	_, h, err := openHead(record[:line])
 	if err != nil {
 		return err
 	}
-	if _, err := s.last.WriteAt(record, s.end); err != nil {
-		_ = s.last.Truncate(s.end) // a full disk may have taken half a record
-		return err
+	file, at, err := s.files.Append(record)
+	if err == nil {
+		s.index[key] = place{file, at + int64(line) + 1, h}
 	}
-	s.index[key] = place{len(s.files) - 1, s.end + int64(line) + 1, h}
-	s.end += int64(len(record))
-	if now := time.Now(); now.Sub(s.synced) > time.Second {
-		s.synced = now
-		return s.last.Sync()
-	}
-	return nil
-}
-
-// ready opens the file to add to: the newest, cut off behind its last whole record, or a new one.
-func (s *Store) ready() error {
-	next := len(s.files) == 0 || s.end >= fileLimit || !s.whole
-	if s.last != nil && !next {
-		return nil
-	}
-	if err := s.finish(); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(s.dir), 0o755); err != nil {
-		return err
-	}
-	if err := atomicfile.MkdirBelow(filepath.Dir(s.dir), filepath.Base(s.dir)); err != nil {
-		return err
-	}
-	open := func(name string) (*os.File, error) {
-		return atomicfile.OpenBelow(filepath.Dir(s.dir), filepath.Join(filepath.Base(s.dir), name))
-	}
-	if !next {
-		f, err := open(filepath.Base(s.files[len(s.files)-1].Name()))
-		if err != nil {
-			return err
-		}
-		s.last, s.synced = f, time.Now()
-		return f.Truncate(s.end)
-	}
-	number := 0
-	for _, f := range s.files {
-		var one int
-		if _, err := fmt.Sscanf(filepath.Base(f.Name()), fileName, &one); err == nil {
-			number = max(number, one)
-		}
-	}
-	f, err := open(fmt.Sprintf(fileName, number+1))
-	if err != nil {
-		return err
-	}
-	s.last, s.synced, s.end, s.whole = f, time.Now(), 0, true
-	r, _, err := input.Open(f.Name(), input.Any)
-	if err != nil {
-		return err
-	}
-	s.files = append(s.files, r)
-	return atomicfile.SyncDir(s.dir)
+	return err
 }
 
 // Sync makes what was put last.
 func (s *Store) Sync() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.finish()
+	return s.files.Sync()
 }
 
 // Close is Sync, and the end of the store's use.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range s.files {
-		f.Close()
-	}
 	if s.encoder.z != nil {
 		s.encoder.z.Close()
 	}
-	return s.finish()
-}
-
-// finish makes what was added last; the next record opens the file again.
-func (s *Store) finish() error {
-	if s.last == nil {
-		return nil
-	}
-	f := s.last
-	s.last = nil
-	return errors.Join(f.Sync(), f.Close())
+	return s.files.Close()
 }

@@ -191,8 +191,8 @@ func BenchmarkPut(b *testing.B) {
 		if err := s.Put(key(byte(i)), set); err != nil {
 			b.Fatal(err)
 		}
-		if s.end > 1<<29 {
-			s.whole = false // into another file
+		if i%4096 == 4095 {
+			s.files.End(0, false) // into another file
 		}
 	}
 	b.ReportMetric(float64(s.index[ParseKey(key(0))].head.Bytes)/n, "bytes/example")
