@@ -18,6 +18,9 @@ type Examples struct {
 	metric metric.Metric
 	read   map[string]examples.Metric
 	held   int // values in read
+
+	rows    matrix // of the points that were asked for last as a reference: the same for all schemes
+	rowsFor *Point
 }
 
 // mostHeld bounds the values that are kept in memory once they were read: 256 MiB of them.

@@ -84,7 +84,7 @@ func SaveTime(reference, scheme *Curve, m metric.Metric, axis Axis, e *Examples,
 	if e == nil {
 		return out, nil
 	}
-	r, err := e.matrix(reference.Points)
+	r, err := e.reference(reference.Points)
 	if err != nil {
 		return out, err
 	}
@@ -202,6 +202,18 @@ func (e *Examples) matrix(points []Point) (matrix, error) {
 		m.rows = append(m.rows, row)
 	}
 	return m, nil
+}
+
+// reference is the matrix of points that several schemes are compared with, one after the other.
+func (e *Examples) reference(points []Point) (matrix, error) {
+	if len(points) > 0 && e.rowsFor == &points[0] && len(e.rows.rows) == len(points) {
+		return e.rows, nil
+	}
+	m, err := e.matrix(points)
+	if err == nil && len(points) > 0 {
+		e.rows, e.rowsFor = m, &points[0]
+	}
+	return m, err
 }
 
 // means are those of each point, of a draw.
