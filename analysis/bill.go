@@ -65,7 +65,11 @@ func (a *Answers) BillText() string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return "The bill: " + strings.Join(parts, "; ") + ". What statistics of batch norm take is in it, training and reading checkpoints are not."
+	text := "The bill: " + strings.Join(parts, "; ") + "."
+	if slices.ContainsFunc(a.Bill, func(c Cost) bool { return strings.HasPrefix(c.Policy, "recompute") }) {
+		text += " What statistics of batch norm take is in it; training and reading checkpoints are not."
+	}
+	return text
 }
 
 // secondsText is a time as people say it.

@@ -39,9 +39,9 @@ var packOptions = []spec.Option{
 
 var text = spec.Kind[Source]{
 	Name: textName, About: "texts in plain files, JSON lines or Parquet (or patterns of such names in quotes), with the tokenizer of a HuggingFace folder; tokenized once",
-	Examples: []string{"text:val.txt", "text:val.txt,tokenizer=gpt2,train=train.txt,length=512", "text:val.parquet,column=body,pack=none,mask=0.15"},
+	Examples: []string{"text:val.txt", "text:val.txt,tokenizer=models/gpt2,train=train.txt,length=512", "text:val.parquet,column=body,pack=none,mask=0.15"},
 	Options: slices.Concat([]spec.Option{
-		{Name: "tokenizer", About: "folder with tokenizer.json, or vocab.json and merges.txt, or " + tokenizer.Small + ", which comes with the program; the newest checkpoint's"},
+		{Name: "tokenizer", About: "folder with tokenizer.json, or vocab.json and merges.txt, or vocab.txt, or " + tokenizer.Small + ", which comes with the program; the newest checkpoint's"},
 		{Name: "unit", Default: "line", About: "what one text is in a plain file: a line, a paragraph between empty lines, or the file"},
 		{Name: "column", Default: "text", About: "of JSON lines and Parquet"},
 		{Name: "pack", Default: "joined", About: "joined: all texts behind each other in blocks, as HuggingFace's group_texts; stream: likewise, with the end-of-text token behind each (fairseq's none); complete: whole texts until a block is full, padded (fairseq's complete); documents: likewise, never across an empty line (complete_doc); none: one text an example, padded"},
@@ -162,7 +162,7 @@ func (p textSpec) open(o Opening) (*Set, error) {
 	if !p.made {
 		if p.tokenizer == "" {
 			if p.tokenizer = o.Text.Tokenizer; p.tokenizer == "" {
-				return nil, fmt.Errorf("tokenizer=DIR is missing: a folder with %s", strings.Join(tokenizer.Names, " and merges.txt, or ")+" and merges.txt")
+				return nil, errors.New("tokenizer=DIR is missing: a folder with tokenizer.json, or vocab.json and merges.txt, or vocab.txt")
 			}
 		}
 		if p.tokenizer == o.Text.Tokenizer && o.Text.Doubt != "" {
@@ -202,7 +202,11 @@ func (p textSpec) ids(o Opening, t *tokenizer.Tokenizer, files string, notes *[]
 		return nil, err
 	}
 	if !p.made {
-		return tokenizedOnce(o, t, texts{found, p.unit, p.column, notes})
+		s, err := tokenizedOnce(o, t, texts{found, p.unit, p.column, notes})
+		if err == nil && s.Lengths == nil && p.how.mask == 0 {
+			*notes = append(*notes, fmt.Sprintf("%s: the tokens of this tokenizer are not the text, byte by byte: there are no bits per byte", files))
+		}
+		return s, err
 	}
 	if len(found) > 1 {
 		return nil, fmt.Errorf("%s: %d files have such a name; ids are read of one", files, len(found))

@@ -374,6 +374,7 @@ func tokenize(o Opening, t *tokenizer.Tokenizer, texts texts, path, source strin
 	return writeIDs(path, meta, func(w *idsWriter) error {
 		const some = 4 << 20 // bytes of text at a time
 		var batch, where []string
+		told := int64(0) // bytes that the tokens stand for
 		size := 0
 		flush := func() error {
 			out := make([][]int32, len(batch))
@@ -395,6 +396,9 @@ func tokenize(o Opening, t *tokenizer.Tokenizer, texts texts, path, source strin
 			}
 			for i, ids := range out {
 				w.meta.Bytes += int64(len(batch[i]))
+				for _, id := range ids {
+					told += int64(t.Bytes(id))
+				}
 				if err := w.add(ids); err != nil {
 					return err
 				}
@@ -417,9 +421,12 @@ func tokenize(o Opening, t *tokenizer.Tokenizer, texts texts, path, source strin
 			}
 			return flush()
 		})
-		if err != nil {
-			return err
+		if err == nil {
+			err = flush()
 		}
-		return flush()
+		if told != w.meta.Bytes { // of WordPiece, and of what is put before texts or composed
+			w.meta.Lengths = nil
+		}
+		return err
 	})
 }

@@ -12,7 +12,12 @@ func (t *Tokenizer) merged(ids []int32, word string) []int32 {
 	for i := range len(word) {
 		ids = append(ids, t.bytes[word[i]])
 	}
-	if len(word) > 64 {
+	return t.merge(ids, from)
+}
+
+// merge merges the ids from a place on.
+func (t *Tokenizer) merge(ids []int32, from int) []int32 {
+	if len(ids)-from > 64 {
 		return append(ids[:from], t.long(ids[from:])...)
 	}
 	for s := ids[from:]; len(s) > 1; {

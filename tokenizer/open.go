@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/lawa-replay/lawa-replay/internal/input"
 )
@@ -23,9 +25,13 @@ const Small = "builtin-small"
 //go:embed small
 var small embed.FS
 
-// Open reads the tokenizer of a folder: tokenizer.json, or vocab.json and merges.txt; what bos, eos, pad and mask are stands in
+// Open reads the tokenizer of a folder, which may be named by one of its files: tokenizer.json, with what transformers changes of it by
+// tokenizer_config.json, or vocab.json and merges.txt, or BERT's vocab.txt; what bos, eos, pad and mask are stands in
 // special_tokens_map.json or tokenizer_config.json.
 func Open(dir string) (*Tokenizer, error) {
+	if slices.Contains(Names, filepath.Base(dir)) {
+		dir = filepath.Dir(dir)
+	}
 	o := opener{dir: dir, sum: sha256.New().Sum(nil), file: func(name string) ([]byte, error) { return input.ReadFile(filepath.Join(dir, name), input.Text) }}
 	if dir == Small {
 		o.file = func(name string) ([]byte, error) { return small.ReadFile("small/" + name) }
@@ -39,7 +45,7 @@ func Open(dir string) (*Tokenizer, error) {
 }
 
 // Names are the files of which a folder with a tokenizer has one.
-var Names = []string{"tokenizer.json", "vocab.json"}
+var Names = []string{"tokenizer.json", "vocab.json", "vocab.txt"}
 
 // opener reads the files of a folder.
 type opener struct {
@@ -65,19 +71,36 @@ func (o *opener) read(name string) ([]byte, error) {
 }
 
 func (o *opener) open() (*Tokenizer, error) {
+	c, err := o.config()
+	if err != nil {
+		return nil, err
+	}
 	data, err := o.read("tokenizer.json")
 	if err != nil {
 		return nil, err
 	}
 	var t *Tokenizer
 	if data != nil {
-		if t, err = parse(data); err != nil {
+		if t, err = parse(data, c); err != nil {
 			return nil, fmt.Errorf("tokenizer.json: %w", err)
 		}
-	} else if t, err = o.old(); err != nil {
+	} else if t, err = o.old(c); err != nil {
 		return nil, err
 	}
 	return t, o.roles(t)
+}
+
+// config is tokenizer_config.json, nil where there is none.
+func (o *opener) config() (*tokenizerConfig, error) {
+	data, err := o.read("tokenizer_config.json")
+	if data == nil || err != nil {
+		return nil, err
+	}
+	c := &tokenizerConfig{}
+	if err := json.Unmarshal(data, c); err != nil {
+		return nil, fmt.Errorf("tokenizer_config.json: %w", ofFile(err))
+	}
+	return c, nil
 }
 
 // file is a tokenizer.json.
@@ -106,7 +129,8 @@ type addedToken struct {
 type model struct {
 	Type         string            `json:"type"`
 	Dropout      *float64          `json:"dropout"`
-	Unknown      *string           `json:"unk_token"` // never needed: every byte is a token
+	MaxWord      *int              `json:"max_input_chars_per_word"` // of WordPiece
+	Unknown      *string           `json:"unk_token"`                // never needed: every byte is a token
 	Prefix       string            `json:"continuing_subword_prefix"`
 	Suffix       string            `json:"end_of_word_suffix"`
 	FuseUnknown  bool              `json:"fuse_unk"`
@@ -123,6 +147,13 @@ type part struct {
 	TrimOffsets    any               `json:"trim_offsets"` // where tokens lie in the text
 	UseRegex       *bool             `json:"use_regex"`
 	Individual     *bool             `json:"individual_digits"`
+	Pattern        *pattern          `json:"pattern"`
+	Behavior       string            `json:"behavior"`
+	Invert         bool              `json:"invert"`
+	Replacement    *string           `json:"replacement"`
+	PrependScheme  string            `json:"prepend_scheme"`
+	Split          *bool             `json:"split"`
+	StrRep         any               `json:"str_rep"` // the replacement once more, in older files
 	PreTokenizers  []part            `json:"pretokenizers"`
 	Processors     []part            `json:"processors"`
 	Sep            json.RawMessage   `json:"sep"`
@@ -136,14 +167,25 @@ type part struct {
 	} `json:"special_tokens"`
 }
 
+// pattern is what a Split divides at.
+type pattern struct{ Regex, String *string }
+
 // strict reads JSON whose fields are all known.
 func strict(data []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return errors.New(strings.Replace(strings.TrimPrefix(err.Error(), "json: "), "unknown field", "nothing is known of the field", 1))
+		return ofFile(err)
 	}
 	return nil
+}
+
+// ofFile says what is wrong with JSON in words of the file, not of this program.
+func ofFile(err error) error {
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+		return fmt.Errorf("%s is a %s", cmp.Or(wrong.Field, "it"), wrong.Value)
+	}
+	return errors.New(strings.Replace(strings.TrimPrefix(err.Error(), "json: "), "unknown field", "nothing is known of the field", 1))
 }
 
 // typeOf is what a part says that it is.
@@ -156,38 +198,53 @@ func typeOf(data []byte) string {
 // first refuses what is of another type before its fields are looked at, so that the type is named.
 func first(data []byte) error {
 	var f struct {
-		Normalizer   json.RawMessage `json:"normalizer"`
 		PreTokenizer json.RawMessage `json:"pre_tokenizer"`
 		Model        json.RawMessage `json:"model"`
 	}
 	if err := json.Unmarshal(data, &f); err != nil {
 		return err
 	}
-	if n := bytes.TrimSpace(f.Normalizer); len(n) > 0 && string(n) != "null" {
-		return fmt.Errorf("a normalizer of type %s: none is known", typeOf(n))
+	if k := typeOf(f.Model); k != "BPE" && k != "WordPiece" {
+		return fmt.Errorf("a model of type %q: BPE and WordPiece are known", k)
 	}
-	if k := typeOf(f.Model); k != "BPE" {
-		return fmt.Errorf("a model of type %q: only a byte-level BPE is known", k)
-	}
-	if k := typeOf(f.PreTokenizer); k != "ByteLevel" && k != "Sequence" {
-		return fmt.Errorf("a pre_tokenizer of type %q: ByteLevel is known, and Digits before it", k)
+	if k := typeOf(f.PreTokenizer); !slices.Contains([]string{"", "ByteLevel", "Sequence", "Metaspace", "BertPreTokenizer", "Split"}, k) {
+		return fmt.Errorf("a pre_tokenizer of type %q: %s", k, divisions)
 	}
 	return nil
 }
 
-func parse(data []byte) (*Tokenizer, error) {
+// divisions are the ways in which texts are divided that are known.
+const divisions = "ByteLevel is known, Digits or a Split of a known pattern before it, Metaspace, and BertPreTokenizer"
+
+// newTokenizer is empty.
+func newTokenizer() *Tokenizer {
+	return &Tokenizer{special: map[int32]bool{}, spaced: map[int32]bool{}, named: map[string]int32{}}
+}
+
+func parse(data []byte, c *tokenizerConfig) (*Tokenizer, error) {
 	if err := first(data); err != nil {
-		return nil, err
+		return nil, ofFile(err)
 	}
 	var f file
 	if err := strict(data, &f); err != nil {
 		return nil, err
 	}
-	t := &Tokenizer{special: map[int32]bool{}, spaced: map[int32]bool{}, named: map[string]int32{}}
+	t := newTokenizer()
+	var err error
+	if t.normalize, err = normalizerOf(f.Normalizer); err != nil {
+		return nil, fmt.Errorf("normalizer: %w", err)
+	}
+	if c != nil && c.class() == "BertTokenizer" && typeOf(f.Normalizer) == "BertNormalizer" {
+		b, _ := bertNormalizerOf(f.Normalizer) // which has been read
+		t.normalize = c.bert(b).normalize
+	}
+	if f.PreTokenizer == nil {
+		f.PreTokenizer = &part{}
+	}
 	if err := t.splitBy(*f.PreTokenizer, true); err != nil {
 		return nil, fmt.Errorf("pre_tokenizer: %w", err)
 	}
-	if err := t.take(*f.Model); err != nil {
+	if err := t.model(*f.Model, f.PreTokenizer.Type); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	for _, a := range f.Added {
@@ -200,28 +257,71 @@ func parse(data []byte) (*Tokenizer, error) {
 			return nil, fmt.Errorf("post_processor: %w", err)
 		}
 	}
+	if c != nil {
+		if err := t.configure(*c, f.Model.Vocab, f.PreTokenizer.Type == "ByteLevel"); err != nil {
+			return nil, fmt.Errorf("with tokenizer_config.json: %w", err)
+		}
+	}
 	return t.done()
+}
+
+// model reads the model, for texts that are divided in a way.
+func (t *Tokenizer) model(m model, division string) error {
+	if m.Type == "WordPiece" != (division == "BertPreTokenizer") {
+		return fmt.Errorf("a %s behind a pre_tokenizer %q is not known", m.Type, division)
+	}
+	switch division {
+	case "BertPreTokenizer":
+		t.segment = t.pieces
+		return t.takePieces(m)
+	case "", "Metaspace":
+		t.segment = t.characters
+		return t.takeCharacters(m)
+	}
+	t.segment = t.words
+	return t.take(m)
 }
 
 // splitBy reads how texts are divided.
 func (t *Tokenizer) splitBy(p part, outermost bool) error {
 	switch {
+	case p.Type == "" && outermost: // one word, of characters
+		return nil
+	case p.Type == "BertPreTokenizer" && outermost:
+		return nil
+	case p.Type == "Metaspace" && outermost:
+		return t.metaspace(p)
 	case p.Type == "ByteLevel":
-		if p.UseRegex != nil && !*p.UseRegex {
-			return errors.New("a ByteLevel with use_regex=false is not known")
+		if t.scan == nil {
+			t.scan = word
+			if p.UseRegex != nil && !*p.UseRegex {
+				return errors.New("a ByteLevel with use_regex=false and no Split before it is not known")
+			}
+		} else if p.UseRegex == nil || *p.UseRegex {
+			return errors.New("a ByteLevel that divides what a Split has divided is not known")
 		}
 		t.space = p.AddPrefixSpace == nil || *p.AddPrefixSpace
 		return nil
-	case p.Type == "Sequence" && outermost && len(p.PreTokenizers) == 2 && p.PreTokenizers[0].Type == "Digits" && p.PreTokenizers[1].Type == "ByteLevel":
-		if d := p.PreTokenizers[0].Individual; d == nil || !*d {
-			return errors.New("a Digits with individual_digits=false is not known")
+	case p.Type == "Sequence" && outermost && len(p.PreTokenizers) == 2 && p.PreTokenizers[1].Type == "ByteLevel":
+		before := p.PreTokenizers[0]
+		switch before.Type {
+		case "Digits":
+			if d := before.Individual; d == nil || !*d {
+				return errors.New("a Digits with individual_digits=false is not known")
+			}
+			t.digits = true
+		case "Split":
+			if err := t.splitAt(before); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("a Sequence of %s, ByteLevel: %s", before.Type, divisions)
 		}
-		t.digits = true
 		if err := t.splitBy(p.PreTokenizers[1], false); err != nil {
 			return err
 		}
 		if t.space {
-			return errors.New("a Digits before a ByteLevel with add_prefix_space is not known")
+			return fmt.Errorf("a %s before a ByteLevel with add_prefix_space is not known", before.Type)
 		}
 		return nil
 	case p.Type == "Sequence":
@@ -229,12 +329,117 @@ func (t *Tokenizer) splitBy(p part, outermost bool) error {
 		for _, q := range p.PreTokenizers {
 			names = append(names, q.Type)
 		}
-		return fmt.Errorf("a Sequence of %s: ByteLevel is known, and Digits before it", strings.Join(names, ", "))
+		return fmt.Errorf("a Sequence of %s: %s", strings.Join(names, ", "), divisions)
 	}
-	return fmt.Errorf("type %q: ByteLevel is known, and Digits before it", p.Type)
+	return fmt.Errorf("type %q: %s", p.Type, divisions)
 }
 
-// take reads the vocabulary and the merges.
+// splitAt reads a Split of a pattern that is known.
+func (t *Tokenizer) splitAt(p part) error {
+	switch {
+	case p.Pattern == nil || p.Pattern.Regex == nil:
+		return errors.New("a Split of no regular expression is not known")
+	case p.Behavior != "Isolated" || p.Invert:
+		return fmt.Errorf("a Split with behavior=%s, invert=%v: Isolated and false are known", p.Behavior, p.Invert)
+	}
+	scan, ok := patterns[*p.Pattern.Regex]
+	if !ok {
+		return fmt.Errorf("a Split of the pattern %s: those of GPT-2, Llama 3 and Qwen2 are known", *p.Pattern.Regex)
+	}
+	t.scan = scan
+	return nil
+}
+
+func (t *Tokenizer) metaspace(p part) error {
+	m := metaspace{known: true, prepend: p.PrependScheme, split: p.Split == nil || *p.Split}
+	if m.prepend == "" { // as older files have it
+		m.prepend = "always"
+		if p.AddPrefixSpace != nil && !*p.AddPrefixSpace {
+			m.prepend = "never"
+		}
+	}
+	if p.Replacement == nil || *p.Replacement != space {
+		return fmt.Errorf("a Metaspace whose replacement is not %s is not known", space)
+	}
+	if !slices.Contains([]string{"always", "first", "never"}, m.prepend) {
+		return fmt.Errorf("a Metaspace with prepend_scheme=%s: always, first and never are known", m.prepend)
+	}
+	t.meta = m
+	return nil
+}
+
+// takeCharacters reads a vocabulary of characters and its merges.
+func (t *Tokenizer) takeCharacters(m model) error {
+	switch {
+	case m.Dropout != nil && *m.Dropout != 0:
+		return fmt.Errorf("dropout=%v: ids would depend on chance", *m.Dropout)
+	case m.Prefix != "" || m.Suffix != "":
+		return fmt.Errorf("continuing_subword_prefix=%q, end_of_word_suffix=%q: only none is known", m.Prefix, m.Suffix)
+	case !m.ByteFallback:
+		return errors.New("a BPE of characters without byte_fallback is not known")
+	}
+	t.chars = map[string]int32{}
+	vocab := make(map[string]int32, len(m.Vocab))
+	for text, id := range m.Vocab {
+		if id < 0 || id > 1<<24 {
+			return fmt.Errorf("the token %q has the id %d", text, id)
+		}
+		vocab[text] = id
+		if _, n := utf8.DecodeRuneInString(text); n > 0 && n == len(text) {
+			t.chars[text] = id
+		}
+		if strings.HasPrefix(text, space) {
+			t.spaced[id] = true
+		}
+		t.length(id, len(strings.ReplaceAll(text, space, " ")))
+	}
+	for b := range 256 {
+		id, ok := vocab[fmt.Sprintf("<0x%02X>", b)]
+		if !ok {
+			return fmt.Errorf("the byte %#02x is no token: texts with it would lose it", b)
+		}
+		t.bytes[b] = id
+		t.length(id, 1)
+	}
+	return t.takeMerges(m, vocab, func(text string) (string, bool) { return text, true })
+}
+
+// takePieces reads a vocabulary of words and their parts.
+func (t *Tokenizer) takePieces(m model) error {
+	if m.Prefix == "" {
+		return errors.New("a WordPiece without continuing_subword_prefix is not known")
+	}
+	w := wordPiece{begin: map[string]int32{}, within: map[string]int32{}, longest: 100}
+	if m.MaxWord != nil {
+		w.longest = *m.MaxWord
+	}
+	unknown := "[UNK]"
+	if m.Unknown != nil {
+		unknown = *m.Unknown
+	}
+	var ok bool
+	if w.unknown, ok = m.Vocab[unknown]; !ok {
+		return fmt.Errorf("the token %s of unknown words is not in the vocabulary", unknown)
+	}
+	for text, id := range m.Vocab {
+		if id < 0 || id > 1<<24 {
+			return fmt.Errorf("the token %q has the id %d", text, id)
+		}
+		w.begin[text] = id
+		w.most = max(w.most, len(text))
+		part, within := strings.CutPrefix(text, m.Prefix)
+		if within {
+			w.within[part] = id
+		} else {
+			t.spaced[id] = true
+		}
+		t.length(id, len(part))
+	}
+	t.pieced = w
+	return nil
+}
+
+// take reads a vocabulary of bytes and its merges.
 func (t *Tokenizer) take(m model) error {
 	switch {
 	case m.Dropout != nil && *m.Dropout != 0:
@@ -242,7 +447,7 @@ func (t *Tokenizer) take(m model) error {
 	case m.Prefix != "" || m.Suffix != "":
 		return fmt.Errorf("continuing_subword_prefix=%q, end_of_word_suffix=%q: only none is known", m.Prefix, m.Suffix)
 	case m.ByteFallback:
-		return errors.New("byte_fallback is not known")
+		return errors.New("byte_fallback of a vocabulary of bytes is not known")
 	}
 	vocab := make(map[string]int32, len(m.Vocab))
 	for text, id := range m.Vocab {
@@ -266,14 +471,19 @@ func (t *Tokenizer) take(m model) error {
 		}
 		t.bytes[b] = id
 	}
+	return t.takeMerges(m, vocab, bytesOf)
+}
+
+// takeMerges reads the merges, whose parts are tokens of a vocabulary once they are what of makes of them.
+func (t *Tokenizer) takeMerges(m model, vocab map[string]int32, of func(string) (string, bool)) error {
 	t.merges = make(map[[2]int32]merge, len(m.Merges))
 	for i, raw := range m.Merges {
 		a, b, err := pairOf(raw)
 		if err != nil {
 			return fmt.Errorf("merge %d: %w", i+1, err)
 		}
-		left, ok1 := bytesOf(a)
-		right, ok2 := bytesOf(b)
+		left, ok1 := of(a)
+		right, ok2 := of(b)
 		l, ok3 := vocab[left]
 		r, ok4 := vocab[right]
 		id, ok5 := vocab[left+right]
@@ -335,6 +545,11 @@ func (t *Tokenizer) add(a addedToken) error {
 	list := &t.raw
 	if a.Normalized {
 		list = &t.later
+		if t.normalize != nil { // it is looked for in what that makes of the text
+			if a.Content = t.normalize(a.Content); a.Content == "" {
+				return nil
+			}
+		}
 	}
 	*list = append(*list, added{a.Content, a.ID, a.LStrip, a.RStrip})
 	return nil
@@ -421,9 +636,24 @@ func (t *Tokenizer) done() (*Tokenizer, error) {
 	return t, nil
 }
 
-// old reads vocab.json and merges.txt, as GPT-2's and RoBERTa's first tokenizers have them; which of the two it is says
+// old reads the files of the first tokenizers: vocab.json and merges.txt of GPT-2 and RoBERTa, vocab.txt of BERT; which it is says
 // tokenizer_config.json or config.json.
-func (o *opener) old() (*Tokenizer, error) {
+func (o *opener) old(said *tokenizerConfig) (*Tokenizer, error) {
+	var config tokenizerConfig
+	if said != nil {
+		config = *said
+	}
+	if config.Class == "" {
+		data, err := o.read("config.json")
+		if err != nil {
+			return nil, err
+		}
+		if data != nil {
+			if err := json.Unmarshal(data, &config); err != nil {
+				return nil, fmt.Errorf("config.json: %w", ofFile(err))
+			}
+		}
+	}
 	vocab, err := o.read("vocab.json")
 	if err != nil {
 		return nil, err
@@ -433,7 +663,18 @@ func (o *opener) old() (*Tokenizer, error) {
 		return nil, err
 	}
 	if vocab == nil || merges == nil {
-		return nil, errors.New("no tokenizer.json, nor vocab.json and merges.txt")
+		text, err := o.read("vocab.txt")
+		if err != nil {
+			return nil, err
+		}
+		if text != nil {
+			t, err := vocabTXT(text, config)
+			if err != nil {
+				return nil, fmt.Errorf("vocab.txt: %w", err)
+			}
+			return t, nil
+		}
+		return nil, o.none()
 	}
 	m := model{Type: "BPE"}
 	if err := json.Unmarshal(vocab, &m.Vocab); err != nil {
@@ -449,32 +690,14 @@ func (o *opener) old() (*Tokenizer, error) {
 		}
 		m.Merges = append(m.Merges, raw)
 	}
-	t := &Tokenizer{special: map[int32]bool{}, spaced: map[int32]bool{}, named: map[string]int32{}}
+	t := newTokenizer()
+	t.scan, t.segment = word, t.words
 	if err := t.take(m); err != nil {
 		return nil, fmt.Errorf("vocab.json and merges.txt: %w", err)
 	}
-	var config struct {
-		Class  string `json:"tokenizer_class"`
-		Type   string `json:"model_type"`
-		Prefix bool   `json:"add_prefix_space"`
-	}
-	for _, name := range []string{"tokenizer_config.json", "config.json"} {
-		data, err := o.read(name)
-		if err != nil {
-			return nil, err
-		}
-		if data != nil {
-			if err := json.Unmarshal(data, &config); err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-		}
-		if config.Class != "" {
-			break
-		}
-	}
-	t.space = config.Prefix
+	t.space = config.PrefixSpace != nil && *config.PrefixSpace
 	var names []string
-	switch class := strings.TrimSuffix(config.Class, "Fast"); {
+	switch class := config.class(); {
 	case class == "GPT2Tokenizer" || class == "" && config.Type == "gpt2":
 		names = []string{"<|endoftext|>"}
 	case class == "RobertaTokenizer" || class == "" && config.Type == "roberta":
@@ -495,6 +718,16 @@ func (o *opener) old() (*Tokenizer, error) {
 	return t.done()
 }
 
+// none is the error of a folder without a tokenizer that is known.
+func (o *opener) none() error {
+	for _, name := range []string{"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"} {
+		if data, err := o.file(name); err == nil && data != nil {
+			return fmt.Errorf("%s alone, which is SentencePiece's own file: AutoTokenizer.from_pretrained(%q).save_pretrained(%q) writes tokenizer.json", name, o.dir, o.dir)
+		}
+	}
+	return errors.New("no tokenizer.json, nor vocab.json and merges.txt, nor vocab.txt")
+}
+
 // roles reads which tokens are bos, eos, pad, mask and unk.
 func (o *opener) roles(t *Tokenizer) error {
 	texts := map[string]int32{}
@@ -506,7 +739,7 @@ func (o *opener) roles(t *Tokenizer) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		var fields map[string]any
+		var fields map[string]json.RawMessage
 		if err == nil {
 			err = json.Unmarshal(data, &fields)
 		}
@@ -514,16 +747,12 @@ func (o *opener) roles(t *Tokenizer) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		for _, role := range []string{"bos", "eos", "pad", "mask", "unk"} {
-			text, ok := fields[role+"_token"].(string)
-			if token, is := fields[role+"_token"].(map[string]any); is {
-				text, ok = token["content"].(string)
-			}
-			if id, known := texts[text]; ok && known {
+			if id, known := texts[tokenText(fields[role+"_token"])]; known {
 				t.named[role] = id
 			}
 		}
 	}
-	for role, usual := range map[string][]string{"bos": {"<s>"}, "eos": {"</s>", "<|endoftext|>"}, "pad": {"<pad>"}, "mask": {"<mask>"}, "unk": {"<unk>"}} {
+	for role, usual := range map[string][]string{"bos": {"<s>", "[CLS]"}, "eos": {"</s>", "<|endoftext|>", "[SEP]"}, "pad": {"<pad>", "[PAD]"}, "mask": {"<mask>", "[MASK]"}, "unk": {"<unk>", "[UNK]"}} {
 		for _, text := range usual {
 			id, known := texts[text]
 			if _, said := t.named[role]; known && !said {

@@ -1,5 +1,6 @@
-// Package tokenizer makes token ids of text, as HuggingFace's tokenizers do: byte-level BPE, the tokenizer of GPT-2, RoBERTa, Pythia
-// and their kin.
+// Package tokenizer makes token ids of text, as HuggingFace's tokenizers do: byte-level BPE, the tokenizer of GPT-2, RoBERTa, Pythia,
+// Llama 3, Qwen2 and their kin; BPE of characters with bytes for those that are no tokens, which Llama 1 and 2 and Mistral have of
+// SentencePiece; and WordPiece, BERT's.
 //
 // It believes that ids which are almost right are wrong: a tokenizer whose parts are not all understood is refused by the name of the
 // part, and never approximated. Ids that were made elsewhere are always an alternative.
@@ -15,19 +16,25 @@ import (
 type Tokenizer struct {
 	Digest string // SHA-256, in hexadecimal, of the files that ids depend on
 
-	bytes     [256]int32         // ids of single bytes
-	merges    map[[2]int32]merge // what two neighbours become
-	whole     map[string]int32   // pieces that are tokens whatever the merges say; nil where merges say all
-	lengths   []int32            // bytes of text of each id; 0 for added tokens that are special
-	raw       []added            // matched in the text first
-	later     []added            // matched in what these leave
-	space     bool               // before every segment that has none
-	digits    bool               // each digit by itself
-	before    []int32            // the template's ids before a text
-	after     []int32            // and behind it
-	special   map[int32]bool     // ids that stand for no text
-	spaced    map[int32]bool     // ids whose text begins with a space
-	named     map[string]int32   // ids of bos, eos, pad, mask and unk, where the files name them
+	normalize normalizer                                         // of the text between the tokens of raw; nil: none
+	segment   func(ids []int32, text string, first bool) []int32 // does what lies between tokens, first where it begins the text
+	scan      scanner                                            // divides texts into words
+	bytes     [256]int32                                         // ids of single bytes
+	merges    map[[2]int32]merge                                 // what two neighbours become
+	whole     map[string]int32                                   // words that are tokens whatever the merges say; nil where merges say all
+	chars     map[string]int32                                   // ids of single characters, of vocabularies of characters
+	meta      metaspace
+	pieced    wordPiece
+	lengths   []int32          // bytes of text of each id; 0 for added tokens that are special
+	raw       []added          // matched in the text first
+	later     []added          // matched in what these leave
+	space     bool             // before every segment that has none
+	digits    bool             // each digit by itself
+	before    []int32          // the template's ids before a text
+	after     []int32          // and behind it
+	special   map[int32]bool   // ids that stand for no text
+	spaced    map[int32]bool   // ids whose text begins with a space
+	named     map[string]int32 // ids of bos, eos, pad, mask and unk, where the files name them
 	vocabular int
 }
 
@@ -75,8 +82,11 @@ func (t *Tokenizer) Encode(ids []int32, text string, template bool) ([]int32, er
 	if template {
 		ids = append(ids, t.before...)
 	}
-	ids = t.segments(ids, text, t.raw, func(ids []int32, text string) []int32 {
-		return t.segments(ids, text, t.later, t.words)
+	ids = t.segments(ids, text, true, t.raw, func(ids []int32, text string, first bool) []int32 {
+		if t.normalize != nil {
+			text = t.normalize(text)
+		}
+		return t.segments(ids, text, first, t.later, t.segment)
 	})
 	if template {
 		ids = append(ids, t.after...)
@@ -96,8 +106,9 @@ func invalid(text string) int {
 	return -1
 }
 
-// segments takes the tokens of a list out of a text, leftmost and longest first, and does what lies between by rest.
-func (t *Tokenizer) segments(ids []int32, text string, list []added, rest func([]int32, string) []int32) []int32 {
+// segments takes the tokens of a list out of a text, leftmost and longest first, and does what lies between by rest, which is told whether
+// that begins the whole text.
+func (t *Tokenizer) segments(ids []int32, text string, first bool, list []added, rest func(ids []int32, text string, first bool) []int32) []int32 {
 	from := 0
 	for at := 0; at < len(text) && len(list) > 0; {
 		a, ok := longest(list, text[at:])
@@ -114,13 +125,13 @@ func (t *Tokenizer) segments(ids []int32, text string, list []added, rest func([
 			end = len(text) - len(strings.TrimLeftFunc(text[end:], white))
 		}
 		if begin > from {
-			ids = rest(ids, text[from:begin])
+			ids = rest(ids, text[from:begin], first && from == 0)
 		}
 		ids, from = append(ids, a.id), end
 		at = max(at, from)
 	}
 	if from < len(text) {
-		ids = rest(ids, text[from:])
+		ids = rest(ids, text[from:], first && from == 0)
 	}
 	return ids
 }
@@ -136,13 +147,13 @@ func longest(list []added, text string) (added, bool) {
 }
 
 // words divides a segment, and does each word.
-func (t *Tokenizer) words(ids []int32, text string) []int32 {
+func (t *Tokenizer) words(ids []int32, text string, _ bool) []int32 {
 	if t.space && !strings.HasPrefix(text, " ") {
 		text = " " + text
 	}
 	each := func(text string) {
 		for len(text) > 0 {
-			n := word(text)
+			n := t.scan(text)
 			ids = t.merged(ids, text[:n])
 			text = text[n:]
 		}

@@ -28,8 +28,8 @@ With --examples SPEC, a data set's text, the examples of its validation split ar
 written instead, packed and masked as every network of a sweep gets them, into a
 safetensors file that --data tensors:FILE and Python read.`,
 		Example: `  lawa-replay tokenize val.txt --tokenizer run/checkpoint-500 --out val.tokens
-  lawa-replay tokenize 'wiki/*.parquet' --column text --tokenizer gpt2 --out wiki.tokens
-  lawa-replay tokenize --examples text:val.txt,tokenizer=roberta,length=128,mask=0.15 --out val.safetensors`,
+  lawa-replay tokenize 'wiki/*.parquet' --column text --tokenizer ~/models/gpt2 --out wiki.tokens
+  lawa-replay tokenize --examples text:val.txt,tokenizer=models/roberta,length=128,mask=0.15 --out val.safetensors`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -42,7 +42,7 @@ safetensors file that --data tensors:FILE and Python read.`,
 			case len(args) == 0:
 				return wrong(cmd, errors.New("no file of texts is named"))
 			case o.tokenizer == "":
-				return wrong(cmd, errors.New("--tokenizer is missing: a folder with tokenizer.json, or vocab.json and merges.txt"))
+				return wrong(cmd, errors.New("--tokenizer is missing: a folder with tokenizer.json, or vocab.json and merges.txt, or vocab.txt"))
 			case strings.ToLower(filepath.Ext(o.out)) != ".tokens":
 				return wrong(cmd, fmt.Errorf("--out %s: the name must end in .tokens, by which --data tokens:FILE knows it", o.out))
 			case o.unit != "line" && o.unit != "paragraph" && o.unit != "file":
@@ -63,7 +63,7 @@ safetensors file that --data tensors:FILE and Python read.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.tokenizer, "tokenizer", "", "folder with tokenizer.json, or vocab.json and merges.txt")
+	f.StringVar(&o.tokenizer, "tokenizer", "", "folder with tokenizer.json, or vocab.json and merges.txt, or vocab.txt")
 	f.StringVar(&o.unit, "unit", "line", "what one text is in a plain file: line, paragraph or file")
 	f.StringVar(&o.column, "column", "text", "of JSON lines and Parquet")
 	f.StringVar(&o.examples, "examples", "", "a data set's text, whose validation examples are written")
