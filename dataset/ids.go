@@ -54,6 +54,7 @@ type idsMeta struct {
 	Whole      bool             `json:"whole,omitempty"`      // each text is a document
 	Lengths    []int32          `json:"lengths,omitempty"`    // bytes of text that each id stands for
 	Spaced     []int32          `json:"spaced,omitempty"`     // ids whose text begins with a space
+	Prefixed   []byte           `json:"prefixed,omitempty"`   // a bit for each text, the lowest first: its first token has a space that is not in it
 }
 
 // ids are those of a file, mapped for as long as the process lasts.

@@ -361,6 +361,7 @@ func (p *packed) Read(b *Batch, indices []int, draw *rand.Rand) error {
 					bytes += int64(p.ids.Lengths[id])
 				}
 			}
+			bytes -= p.prefixes(from, to)
 			if p.how.mask > 0 {
 				r := draw
 				if r == nil {
@@ -375,6 +376,23 @@ func (p *packed) Read(b *Batch, indices []int, draw *rand.Rand) error {
 		}
 		return nil
 	})
+}
+
+// prefixes counts the spaces that are in no text, of the tokens of a span that are asked for: all but an example's first.
+func (p *packed) prefixes(from, to int64) (n int64) {
+	if len(p.ids.Prefixed) == 0 {
+		return 0
+	}
+	for t := p.textOf(from); t < len(p.ids.ends); t++ {
+		first := p.ids.begin(t) + int64(t)*p.around() + int64(len(p.before))
+		if first >= to {
+			break
+		}
+		if t/8 < len(p.ids.Prefixed) && p.ids.Prefixed[t/8]>>(t%8)&1 == 1 && first >= from && first-from+int64(len(p.prefix)) > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // cover masks tokens as RoBERTa is trained: a share of those that are not special is asked for; of these 80 % are masked, 10 % are

@@ -76,6 +76,13 @@ func encoded(t *testing.T, k *tokenizer.Tokenizer, before, after []int64, texts 
 	return out
 }
 
+func sumOf(all []int64) (sum int64) {
+	for _, v := range all {
+		sum += v
+	}
+	return sum
+}
+
 // Texts become examples in five ways.
 func TestPacks(t *testing.T) {
 	lines := []string{"The tower is 324 metres tall", "", " It was the first", "structure in the world to surpass both the 200 metre and 300 metre mark", ""}
@@ -143,11 +150,23 @@ func TestPacks(t *testing.T) {
 	if _, ok := Find(val.Fields(), Targets); ok {
 		t.Error("blocks without padding have targets")
 	}
-	for i, n := range rows(t, val, TextBytes, nil) { // of the tokens behind the first, special ones none
-		want := int64(0)
-		for _, id := range rows(t, val, Inputs, nil)[i][1:] {
-			want += int64(k.Bytes(int32(id)))
+	// Bytes of the tokens behind the first, of special ones none; the space that the tokenizer puts before a text is not in it.
+	var stream []int64
+	for _, line := range lines {
+		size := []int64{0}
+		for _, id := range encoded(t, k, nil, nil, line) {
+			size = append(size, int64(k.Bytes(int32(id))))
 		}
+		if line != "" && line[0] != ' ' {
+			size[1]--
+		}
+		if sum := len(line); len(size) > 1 && sum != int(sumOf(size)) {
+			t.Fatalf("%q: its tokens stand for %d bytes", line, sumOf(size))
+		}
+		stream = append(append(stream, size...), 0)
+	}
+	for i, n := range rows(t, val, TextBytes, nil) {
+		want := sumOf(stream[i*length+1 : (i+1)*length])
 		if n[0] != want {
 			t.Errorf("example %d: %d bytes, expected %d", i, n, want)
 		}

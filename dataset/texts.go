@@ -366,6 +366,29 @@ func parquetColumn(name string, opened *os.File, column string, f func(col arrow
 	return nil
 }
 
+// account says whether the tokens of the next text stand for its bytes, but for a space before it. Special ones stand for none.
+func (w *idsWriter) account(t *tokenizer.Tokenizer, ids []int32, size int) bool {
+	n := 0
+	for _, id := range ids {
+		if t.Special(id) {
+			return true
+		}
+		n += t.Bytes(id)
+	}
+	switch n - size {
+	case 0:
+		return true
+	case 1:
+		text := w.meta.Texts
+		for len(w.meta.Prefixed) <= text/8 {
+			w.meta.Prefixed = append(w.meta.Prefixed, 0)
+		}
+		w.meta.Prefixed[text/8] |= 1 << (text % 8)
+		return true
+	}
+	return false
+}
+
 // tokenize writes the ids of texts into a file, on all cores, some texts at a time.
 func tokenize(o Opening, t *tokenizer.Tokenizer, texts texts, path, source string) error {
 	meta := metaOf(t)
@@ -374,7 +397,7 @@ func tokenize(o Opening, t *tokenizer.Tokenizer, texts texts, path, source strin
 	return writeIDs(path, meta, func(w *idsWriter) error {
 		const some = 4 << 20 // bytes of text at a time
 		var batch, where []string
-		told := int64(0) // bytes that the tokens stand for
+		inexact := false // tokens are not the text, byte by byte
 		size := 0
 		flush := func() error {
 			out := make([][]int32, len(batch))
@@ -396,9 +419,7 @@ func tokenize(o Opening, t *tokenizer.Tokenizer, texts texts, path, source strin
 			}
 			for i, ids := range out {
 				w.meta.Bytes += int64(len(batch[i]))
-				for _, id := range ids {
-					told += int64(t.Bytes(id))
-				}
+				inexact = !w.account(t, ids, len(batch[i])) || inexact
 				if err := w.add(ids); err != nil {
 					return err
 				}
@@ -424,8 +445,8 @@ func tokenize(o Opening, t *tokenizer.Tokenizer, texts texts, path, source strin
 		if err == nil {
 			err = flush()
 		}
-		if told != w.meta.Bytes { // of WordPiece, and of what is put before texts or composed
-			w.meta.Lengths = nil
+		if inexact { // of WordPiece, and of characters that were composed
+			w.meta.Lengths, w.meta.Prefixed = nil, nil
 		}
 		return err
 	})
