@@ -99,7 +99,7 @@ func Ask(table *results.Table, o Choice, q Question, kept *examples.Store) (*Ans
 		out.Reference, out.Against = schemeLabel(q.Against), true
 	}
 	if q.Reference != "" {
-		if reference, err = s.run(q.Reference); err != nil {
+		if reference, err = s.Run(q.Reference); err != nil {
 			return nil, err
 		}
 		out.Reference = results.RunList(reference.Group.Runs)
@@ -117,7 +117,7 @@ func Ask(table *results.Table, o Choice, q Question, kept *examples.Store) (*Ans
 		}
 	}
 	for _, p := range s.Panels {
-		if reference != nil && sameRuns(p.Group.Runs, reference.Group.Runs) && len(s.Panels) > 1 {
+		if reference != nil && SameRuns(p.Group.Runs, reference.Group.Runs) && len(s.Panels) > 1 {
 			continue
 		}
 		a, err := answersOf(s, p, reference, q, out.Axis, e, why)
@@ -154,12 +154,13 @@ func (s *Selection) dropBaselines() {
 	}
 }
 
-func sameRuns(a, b []results.Run) bool {
+// SameRuns says whether two lists name the same runs, in their order.
+func SameRuns(a, b []results.Run) bool {
 	return slices.EqualFunc(a, b, func(a, b results.Run) bool { return a.ID() == b.ID() })
 }
 
-// run finds the baseline of a run or of a group of runs that a name calls.
-func (s *Selection) run(name string) (*Curve, error) {
+// Run finds the baseline of a run or of a group of runs that a name calls.
+func (s *Selection) Run(name string) (*Curve, error) {
 	var names []string
 	for _, p := range s.Panels {
 		names = append(names, results.RunNames(p.Group.Runs)...)

@@ -10,15 +10,16 @@ import (
 // The answers as JSON: null is what is not known, or never happens.
 type (
 	answersJSON struct {
-		Metric    string      `json:"metric"`
-		Better    string      `json:"better"`
-		Split     string      `json:"split"`
-		Axis      string      `json:"axis"`
-		Reference string      `json:"reference"` // baseline, or a run
-		Basis     []string    `json:"basis"`
-		Notes     []Note      `json:"notes"`
-		Groups    []groupJSON `json:"groups"`
-		Bill      []Cost      `json:"bill"`
+		Metric    string        `json:"metric"`
+		Better    string        `json:"better"`
+		Split     string        `json:"split"`
+		Axis      string        `json:"axis"`
+		Reference string        `json:"reference"` // baseline, or a run
+		Basis     []string      `json:"basis"`
+		Notes     []Note        `json:"notes"`
+		Groups    []groupJSON   `json:"groups"`
+		Bill      []Cost        `json:"bill"`
+		AlgoPerf  []rankingJSON `json:"algoperf"`
 	}
 	groupJSON struct {
 		Title     string       `json:"title"`
@@ -73,6 +74,17 @@ type (
 		Low   *float64 `json:"low"`
 		High  *float64 `json:"high"`
 	}
+	rankingJSON struct {
+		Policy    string       `json:"policy"`
+		Workloads int          `json:"workloads"`
+		Schemes   []rankedJSON `json:"schemes"`
+	}
+	rankedJSON struct {
+		Label   string   `json:"label"`
+		SpeedUp *float64 `json:"speed_up"`
+		Score   float64  `json:"score"`
+		Reached int      `json:"reached"`
+	}
 	levelJSON struct {
 		Level *float64 `json:"level"`
 		spanJSON
@@ -105,6 +117,14 @@ func (a *Answers) MarshalJSON() ([]byte, error) {
 			g.Schemes = append(g.Schemes, one)
 		}
 		out.Groups = append(out.Groups, g)
+	}
+	out.AlgoPerf = []rankingJSON{}
+	for _, r := range a.AlgoPerf() {
+		one := rankingJSON{Policy: r.Policy, Workloads: r.Workloads, Schemes: []rankedJSON{}}
+		for _, s := range r.Schemes {
+			one.Schemes = append(one.Schemes, rankedJSON{s.Label, finite(s.SpeedUp), s.Score, s.Reached})
+		}
+		out.AlgoPerf = append(out.AlgoPerf, one)
 	}
 	return json.Marshal(out)
 }

@@ -21,10 +21,18 @@ func tableOf(figure string, runs int) *results.Table {
 		return with(table(runs), copied)
 	}
 	switch figure {
-	case "metrics", "optimizers", "coefficients":
+	case "metrics", "optimizers", "coefficients", "compare":
 		return recipes(runs)
 	}
 	return table(runs)
+}
+
+// optionsOf are what a figure cannot be drawn without.
+func optionsOf(figure string, o Options) Options {
+	if figure == "compare" {
+		o.Reference = "lookahead/run"
+	}
+	return o
 }
 
 // recipes is runs by SGD and by Lookahead, all in folders of one name, with top-5 and a training split, averages by
@@ -152,7 +160,7 @@ func TestLabelsOfGrids(t *testing.T) {
 // The grey style has no colours in it.
 func TestGreyIsGrey(t *testing.T) {
 	for _, name := range Names() {
-		d, err := New(name, tableOf(name, 3), Options{Style: Grey})
+		d, err := New(name, tableOf(name, 3), optionsOf(name, Options{Style: Grey}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +193,7 @@ func TestSlidesFit(t *testing.T) {
 		if name == "bn-policies" {
 			of = with(of, copied)
 		}
-		d, err := New(name, of, Options{Style: Slides, LR: true})
+		d, err := New(name, of, optionsOf(name, Options{Style: Slides, LR: true}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,7 +25,7 @@ type Kind = spec.Kind[Figure]
 
 // Kinds lists the figures that New makes.
 func Kinds() []Kind {
-	return []Kind{speedupKind, kSensitivityKind, metricsKind, earlyPhaseKind, optimizersKind, coefficientsKind, timeSavedKind, bestKKind, policiesKind, differenceKind}
+	return []Kind{speedupKind, kSensitivityKind, metricsKind, earlyPhaseKind, optimizersKind, coefficientsKind, timeSavedKind, bestKKind, policiesKind, differenceKind, compareKind}
 }
 
 // Names lists the figures' names.

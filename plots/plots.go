@@ -33,6 +33,7 @@ type Options struct {
 	analysis.Choice
 	X          string // what the x axis counts: one of analysis.AxisNames
 	Spread     Spread // of several runs
+	Reference  string // compare: the run whose checkpoints stand beside the averages, as results.Run.Is knows it
 	ChooseOn   string // speedup: the split on which the scheme is chosen that is reported; "" is the reported one
 	YMin, YMax *float64
 	Style      Style           // "" is Paper

@@ -93,8 +93,8 @@ func TestGolden(t *testing.T) {
 		"speedup-panels":         {"speedup", with(with(table(3), copied), slower), Options{Choice: analysis.Choice{Policies: []string{"copy", "recompute"}}}},
 	}
 	for _, name := range Names() {
-		figures[name] = drawn{name, tableOf(name, 1), Options{}}
-		figures[name+"-seeds"] = drawn{name, tableOf(name, 3), Options{}}
+		figures[name] = drawn{name, tableOf(name, 1), optionsOf(name, Options{})}
+		figures[name+"-seeds"] = drawn{name, tableOf(name, 3), optionsOf(name, Options{})}
 	}
 	figures["metrics-grey"] = drawn{"metrics", recipes(3), Options{Style: Grey, LR: true, Choice: analysis.Choice{Split: "val"}}}
 	figures["optimizers-slides"] = drawn{"optimizers", recipes(3), Options{Style: Slides, LR: true, Title: "SGD and Lookahead", XLabel: "Passes over the data"}}
@@ -130,7 +130,7 @@ func TestSameBytesInEveryFormat(t *testing.T) {
 		for _, format := range Formats {
 			var first []byte
 			for range 3 {
-				d, err := New(name, tableOf(name, 2), Options{})
+				d, err := New(name, tableOf(name, 2), optionsOf(name, Options{}))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -208,6 +208,37 @@ func TestSpeedupSaysWhatItSaves(t *testing.T) {
 
 // Of all schemes in the results, the k-sensitivity shows those that have a k to be sensitive to, unless
 // others are asked for.
+// compare draws averages of one recipe beside the checkpoints of the run that is named, at equal steps, and says where that one ends.
+func TestCompare(t *testing.T) {
+	mixed := with(table(1), slower)
+	d, err := New("compare", mixed, Options{Reference: "slow/s1/run"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := map[string]map[string]int{}
+	for _, row := range d.Rows[1:] {
+		group := row[len(row)-1]
+		if of[group] == nil {
+			of[group] = map[string]int{}
+		}
+		of[group][row[0]]++
+	}
+	if len(of) != 2 || of["lr 0.05"]["last"] != 30 || len(of["lr 0.05"]) != 1 || of["lr 0.1"]["last"] != 30 || of["lr 0.1"]["lawa:k=6"] != 25 || of["lr 0.1"]["lawa:k=1"] != 0 {
+		t.Errorf("%v", of)
+	}
+	if svg, err := d.SVG(); err != nil || !strings.Contains(string(svg), "Step") || !strings.Contains(string(svg), "the end of ") {
+		t.Errorf("%v", err)
+	}
+	for o, want := range map[string]string{"": "the run that others are compared with is not named; there are", "nobody": `no run "nobody" in these results`} {
+		if _, err := New("compare", mixed, Options{Reference: o}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, expected %s", err, want)
+		}
+	}
+	if _, err := New("compare", table(1), Options{Reference: "run"}); err == nil || !strings.Contains(err.Error(), "there is no run beside run") {
+		t.Error(err)
+	}
+}
+
 func TestKSensitivityIsOfLAWA(t *testing.T) {
 	mixed := table(1)
 	for _, r := range table(1).Rows {

@@ -49,6 +49,7 @@ type Samples struct {
 	plan     *Plan
 	draws    []draw                  // by split
 	parts    map[string][]string     // of an evaluation's key, those of its parts in turn
+	goal     map[string]int          // of a key, how many parts it is expected to need
 	baseline map[endpoint]string     // keys
 	points   map[curve]int           // endpoints of a curve, over which the intervals hold at once
 	known    map[string]examples.Set // what each example gave in the baseline's evaluations
@@ -81,7 +82,7 @@ func RunUntil(ctx context.Context, p *Plan, b Backend, store *Store, o Options, 
 	if !ok {
 		return sum, nil, errors.New("what evaluates cannot evaluate a part of a split")
 	}
-	s := &Samples{Until: u, plan: p, parts: map[string][]string{}, baseline: map[endpoint]string{}, points: map[curve]int{}, known: map[string]examples.Set{}, expected: map[change][]float64{}}
+	s := &Samples{Until: u, plan: p, parts: map[string][]string{}, goal: map[string]int{}, baseline: map[endpoint]string{}, points: map[curve]int{}, known: map[string]examples.Set{}, expected: map[change][]float64{}}
 	whole := map[string]bool{} // what is evaluated whole
 	for _, r := range p.rows {
 		s.points[curveOf(r)]++
@@ -116,16 +117,13 @@ func RunUntil(ctx context.Context, p *Plan, b Backend, store *Store, o Options, 
 		s.Of += len(s.draws[c.Split].order)
 	}
 	touched := map[string]bool{} // averages of which something was evaluated now
-	for i, share := range shares {
-		if len(active) == 0 {
-			break
-		}
-		err := s.round(ctx, b, sampler, store, o, i, share, active, touched)
+	for len(active) > 0 {
+		err := s.round(ctx, b, sampler, store, o, active, touched)
 		sum.Evaluated = first.Evaluated + len(touched)
 		if err != nil {
 			return sum, s, errors.Join(err, store.Sync())
 		}
-		if err := s.settle(stores, store, share, active); err != nil {
+		if err := s.settle(stores, store, active); err != nil {
 			return sum, s, errors.Join(err, store.Sync())
 		}
 	}
@@ -135,25 +133,42 @@ func RunUntil(ctx context.Context, p *Plan, b Backend, store *Store, o Options, 
 // shareOf is where a share of n examples ends.
 func shareOf(share float64, n int) int { return int(math.Round(share * float64(n))) }
 
-// round evaluates the next part of the active averages.
-func (s *Samples) round(ctx context.Context, b Backend, sampler Sampler, store *Store, o Options, i int, share float64, active map[string]Cell, touched map[string]bool) error {
+// part is one of a split's, by its place in shares.
+type part struct{ split, share int }
+
+// name makes a split of a part, and gives its name and its size.
+func (s *Samples) name(sampler Sampler, p part) (string, int, error) {
+	split, order := s.plan.Spec.Splits[p.split], s.draws[p.split].order
+	from, to := 0, shareOf(shares[p.share], len(order))
+	if p.share > 0 {
+		from = shareOf(shares[p.share-1], len(order))
+	}
+	if from == to {
+		return "", 0, fmt.Errorf("split %s: %d examples are too few to be evaluated in parts", split, len(order))
+	}
+	name, err := sampler.Part(split, order[from:to])
+	return name, to - from, err
+}
+
+// round evaluates what the active averages lack of as many parts as they are expected to need.
+func (s *Samples) round(ctx context.Context, b Backend, sampler Sampler, store *Store, o Options, active map[string]Cell, touched map[string]bool) error {
 	spec := s.plan.Spec
 	spec.Splits = nil
+	at := map[part]int{} // where it is among the splits
 	var sizes []int
-	for j, split := range s.plan.Spec.Splits {
-		n, from := len(s.draws[j].order), 0
-		if i > 0 {
-			from = shareOf(shares[i-1], n)
+	for key, c := range active {
+		for i := len(s.parts[key]); i < max(s.goal[key], len(s.parts[key])+1); i++ {
+			p := part{c.Split, i}
+			if _, ok := at[p]; ok {
+				continue
+			}
+			name, size, err := s.name(sampler, p)
+			if err != nil {
+				return err
+			}
+			at[p] = len(sizes)
+			spec.Splits, sizes = append(spec.Splits, name), append(sizes, size)
 		}
-		to := shareOf(share, n)
-		if from == to {
-			return fmt.Errorf("split %s: %d examples are too few to be evaluated in parts", split, n)
-		}
-		name, err := sampler.Part(split, s.draws[j].order[from:to])
-		if err != nil {
-			return err
-		}
-		spec.Splits, sizes = append(spec.Splits, name), append(sizes, to-from)
 	}
 	p, err := NewPlan(ctx, spec, b)
 	if err != nil {
@@ -167,32 +182,45 @@ func (s *Samples) round(ctx context.Context, b Backend, sampler Sampler, store *
 	}
 	o.only, o.again = map[string]bool{}, true
 	for key, c := range active {
-		c.Key = ""
-		part, ok := keys[c]
-		if !ok {
-			return fmt.Errorf("evaluation %.12s…: it has no part", key) // the plans differ in their splits alone
-		}
-		s.parts[key] = append(s.parts[key], part)
-		s.Passed += sizes[c.Split]
-		o.only[part] = true
-		if !slices.ContainsFunc(append(Stores{store}, o.Others...), func(s *Store) bool { return s.Has(part) }) {
-			touched[key] = true
+		split := c.Split
+		for i, goal := len(s.parts[key]), max(s.goal[key], len(s.parts[key])+1); i < goal; i++ {
+			c.Key, c.Split = "", at[part{split, i}]
+			one, ok := keys[c]
+			if !ok {
+				return fmt.Errorf("evaluation %.12s…: it has no part", key) // the plans differ in their splits alone
+			}
+			s.parts[key] = append(s.parts[key], one)
+			s.Passed += sizes[c.Split]
+			o.only[one] = true
+			if !slices.ContainsFunc(append(Stores{store}, o.Others...), func(s *Store) bool { return s.Has(one) }) {
+				touched[key] = true
+			}
 		}
 	}
 	_, err = Run(ctx, p, b, store, o)
 	return err
 }
 
+// expect lets an average whose interval is so wide now, and is likely to need nearly all examples, have all of them at once: the interval
+// is as wide as √((1−f)/f) of a share f.
+func (s *Samples) expect(key string, half float64) {
+	const nearlyAll = 0.95
+	f, ratio := shares[len(s.parts[key])-1], s.HalfWidth/half
+	if need := 1 / (1 + ratio*ratio*(1-f)/f); need >= nearlyAll {
+		s.goal[key] = len(shares)
+	}
+}
+
 // settle takes averages out of which enough is known; with all their examples known, the whole evaluations of them are put together.
-func (s *Samples) settle(stores Stores, store *Store, share float64, active map[string]Cell) error {
-	last := share == 1
+func (s *Samples) settle(stores Stores, store *Store, active map[string]Cell) error {
 	wide := map[string]bool{}
 	for _, r := range s.plan.rows {
-		if _, is := active[r.key]; !is || last {
+		n := len(s.parts[r.key])
+		if _, is := active[r.key]; !is || n == len(shares) {
 			continue
 		}
 		if s.HalfWidth == 0 {
-			if s.Until.Examples == 0 || shareOf(share, len(s.draws[r.split].order)) < s.Until.Examples {
+			if s.Until.Examples == 0 || shareOf(shares[n-1], len(s.draws[r.split].order)) < s.Until.Examples {
 				wide[r.key] = true
 			}
 			continue
@@ -207,9 +235,11 @@ func (s *Samples) settle(stores Stores, store *Store, share float64, active map[
 		}
 		if !(e[i].half <= s.HalfWidth) {
 			wide[r.key] = true
+			s.expect(r.key, e[i].half)
 		}
 	}
 	for key, c := range active {
+		last := len(s.parts[key]) == len(shares)
 		if last {
 			set, err := s.set(stores, key)
 			if err != nil {

@@ -20,7 +20,7 @@ import (
 type compareOptions struct {
 	choiceOptions
 	questionOptions
-	asJSON bool
+	asJSON, algoPerf bool
 }
 
 // questionOptions are the flags that say what is asked of the schemes.
@@ -110,11 +110,15 @@ made apart on the same data, are compared as one.`,
 				return printJSON(cmd.OutOrStdout(), a)
 			}
 			printAnswers(cmd.OutOrStdout(), a)
+			if o.algoPerf {
+				printRanking(cmd.OutOrStdout(), a)
+			}
 			return nil
 		},
 	}
 	o.choiceOptions.flags(c.Flags())
 	o.questionOptions.flags(c)
+	c.Flags().BoolVar(&o.algoPerf, "algoperf", false, "rank the schemes by when they reach the target, as AlgoPerf ranks training algorithms")
 	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
 	return c
 }
@@ -179,6 +183,27 @@ func printAnswers(out io.Writer, a *analysis.Answers) {
 	}
 	for _, n := range a.Notes {
 		sayNote(n)
+	}
+}
+
+// printRanking writes AlgoPerf's scores.
+func printRanking(out io.Writer, a *analysis.Answers) {
+	for _, r := range a.AlgoPerf() {
+		fmt.Fprintln(out)
+		w := newTable("AlgoPerf", "score", "speed-up", "reaches the target")
+		for _, s := range r.Schemes {
+			up := "never"
+			if !math.IsNaN(s.SpeedUp) {
+				up = fmt.Sprintf("%.2f", s.SpeedUp)
+			}
+			w.AppendRow(table.Row{s.Label, fmt.Sprintf("%.3f", s.Score), up, fmt.Sprintf("%d of %d", s.Reached, r.Workloads)})
+		}
+		fmt.Fprintln(out, w.Render())
+		text := fmt.Sprintf("Score: the share of workloads on which it takes at most τ times as long as the fastest, the mean over τ from 1 to 4 (Dahl et al. 2023, arXiv 2306.07179). Speed-up: against %s, never where one of the two never reaches the target. Workloads: %s under %s, with the targets above.", referenceName(a, analysis.AnswersOf{}), english.Plural(r.Workloads, "group of runs", "groups of runs"), r.Policy)
+		if r.Workloads == 1 {
+			text += " Of one workload the score says no more than the times do."
+		}
+		printParagraph(out, text)
 	}
 }
 

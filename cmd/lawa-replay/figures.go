@@ -21,7 +21,7 @@ import (
 type figuresOptions struct {
 	choiceOptions
 	lookOptions
-	out, formats, only string
+	out, formats, only, reference string
 }
 
 // indexFile says in a folder of figures how each is drawn alone.
@@ -30,7 +30,7 @@ const indexFile = "figures.txt"
 func newFigures() *cobra.Command {
 	var o figuresOptions
 	c := &cobra.Command{
-		Use:   "figures SWEEP --out DIR",
+		Use:   "figures SWEEP... --out DIR",
 		Short: "Draw all figures that a sweep has the data for",
 		Long: `Draw every figure that the results of a sweep (its folder, or the .parquet file) have
 the data for, in every format, with the numbers beside each as CSV. What is left out is
@@ -43,32 +43,34 @@ plot draws one of them, with options that only one figure has.`,
 		Example: `  lawa-replay figures sweep --out figures
   lawa-replay figures sweep --style slides --format png --lr --out slides
   lawa-replay figures sweep --figure speedup,metrics --x device-hours --out hours`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runFigures(cmd.Context(), cmd, o, args[0])
+			return runFigures(cmd.Context(), cmd, o, args)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "the folder to write into")
 	f.StringVar(&o.formats, "format", "", "file formats, as in png,pdf (default: "+strings.ReplaceAll(strings.Join(plots.Formats, ","), ".", "")+")")
 	f.StringVar(&o.only, "figure", "", "only these, each of which must be drawn, as in speedup,metrics (default: all that there is data for)")
+	f.StringVar(&o.reference, "reference", "", "compare: the run whose checkpoints stand beside the averages (default: compare is left out)")
 	o.choiceOptions.flags(f)
 	o.lookOptions.flags(f)
 	return c
 }
 
-func runFigures(_ context.Context, cmd *cobra.Command, o figuresOptions, sweep string) error {
+func runFigures(_ context.Context, cmd *cobra.Command, o figuresOptions, sweeps []string) error {
 	if o.out == "" {
 		return wrong(cmd, errors.New("--out is missing: the folder to write into"))
 	}
 	options, err := o.lookOptions.parse(o.choiceOptions.parse())
+	options.Reference = o.reference
 	if err == nil {
 		err = options.Check()
 	}
 	if err != nil {
 		return wrong(cmd, err)
 	}
-	a := atlas{dir: o.out, sweep: sweep, formats: plots.Formats, options: options}
+	a := atlas{dir: o.out, sweeps: sweeps, formats: plots.Formats, options: options}
 	if o.formats != "" {
 		a.formats = nil
 		for _, name := range splitNames(o.formats) {
@@ -87,11 +89,11 @@ func runFigures(_ context.Context, cmd *cobra.Command, o figuresOptions, sweep s
 		}
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if !slices.Contains([]string{"out", "format", "figure", "quiet"}, f.Name) {
+		if !slices.Contains([]string{"out", "format", "figure", "quiet", "reference"}, f.Name) {
 			a.flags = append(a.flags, flagText(f)...)
 		}
 	})
-	table, kept, err := readSweep(sweep)
+	table, kept, err := readSweeps(sweeps)
 	if err != nil {
 		return err
 	}
@@ -129,11 +131,12 @@ func quoted(word string) string {
 
 // atlas is a folder of all figures of a sweep.
 type atlas struct {
-	dir, sweep string
-	formats    []string
-	only       []string // nil: all that there is data for
-	options    plots.Options
-	flags      []string // those of plot that draw the same
+	dir     string
+	sweeps  []string
+	formats []string
+	only    []string // nil: all that there is data for
+	options plots.Options
+	flags   []string // those of plot that draw the same
 }
 
 // draw draws all figures that the table has the data for, names the others, and writes the index. That none can be drawn,
@@ -168,7 +171,13 @@ func (a atlas) draw(table *results.Table) error {
 			if err := d.Save(path); err != nil {
 				return err
 			}
-			line := append([]string{"lawa-replay", "plot", kind.Name, quoted(a.sweep)}, a.flags...)
+			line := []string{"lawa-replay", "plot", kind.Name}
+			for _, sweep := range a.sweeps {
+				line = append(line, quoted(sweep))
+			}
+			if line = append(line, a.flags...); kind.Name == "compare" {
+				line = append(line, flagOf("reference"), quoted(a.options.Reference))
+			}
 			fmt.Fprintln(&index, strings.Join(append(line, flagOf("out"), quoted(path)), " "))
 		}
 		fmt.Fprintln(&index)

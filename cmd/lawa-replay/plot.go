@@ -23,16 +23,17 @@ import (
 type plotOptions struct {
 	choiceOptions
 	lookOptions
-	out, ymin, ymax, title, xLabel, yLabel, chooseOn string
-	splitHalf                                        bool
+	out, ymin, ymax, title, xLabel, yLabel, chooseOn, reference string
+	splitHalf                                                   bool
 }
 
 func newPlot() *cobra.Command {
 	var o plotOptions
 	c := &cobra.Command{
-		Use:   "plot FIGURE SWEEP --out FILE",
+		Use:   "plot FIGURE SWEEP... --out FILE",
 		Short: "Draw a figure from a sweep's results",
-		Long: `Draw a figure from the results of a sweep (its folder, or the .parquet file).
+		Long: `Draw a figure from the results of a sweep (its folder, or the .parquet file), or of
+several that were made apart.
 The ending of --out says the format: .png (300 dpi), .pdf or .svg. The numbers that
 are drawn lie beside it as CSV. The same results give the same bytes.
 
@@ -55,16 +56,18 @@ one half of the examples and drawn for the other.`,
   lawa-replay plot speedup sweep --scheme lawa:k=6 --metric loss --out fig1.png
   lawa-replay plot early-phase sweep --epochs 1-10 --out fig4.svg
   lawa-replay plot k-sensitivity sweep --policy copy,recompute --x device-hours --out both.pdf
+  lawa-replay plot compare sweep --reference annealed --lr --out fig11.pdf
   lawa-replay plot optimizers sweep --style slides --lr --title 'CIFAR-100' --out fig5.png`,
-		Args: cobra.ExactArgs(2),
+		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runPlot(cmd.Context(), cmd, o, args[0], args[1])
+			return runPlot(cmd.Context(), cmd, o, args[0], args[1:])
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.out, "out", "", "the file to write")
 	o.choiceOptions.flags(f)
 	o.lookOptions.flags(f)
+	f.StringVar(&o.reference, "reference", "", "compare: the run whose checkpoints stand beside the averages, by name, folder or recipe")
 	f.StringVar(&o.chooseOn, "choose-on", "", "speedup: the split on which the scheme is chosen (default: the one that is drawn)")
 	f.BoolVar(&o.splitHalf, "split-half", false, "speedup: choose the scheme on one half of the split and draw the other (of a sweep --split-half)")
 	f.StringVar(&o.title, "title", "", "a title above the figure")
@@ -75,12 +78,12 @@ one half of the examples and drawn for the other.`,
 	return c
 }
 
-func runPlot(_ context.Context, cmd *cobra.Command, o plotOptions, figure, sweep string) error {
+func runPlot(_ context.Context, cmd *cobra.Command, o plotOptions, figure string, sweeps []string) error {
 	options, err := o.parse(figure)
 	if err != nil {
 		return wrong(cmd, err)
 	}
-	table, kept, err := readSweep(sweep)
+	table, kept, err := readSweeps(sweeps)
 	if err != nil {
 		return err
 	}
@@ -108,7 +111,10 @@ func (o plotOptions) parse(figure string) (plots.Options, error) {
 	if err != nil {
 		return out, err
 	}
-	out.ChooseOn, out.Title, out.XLabel, out.YLabel = o.chooseOn, o.title, o.xLabel, o.yLabel
+	out.ChooseOn, out.Title, out.XLabel, out.YLabel, out.Reference = o.chooseOn, o.title, o.xLabel, o.yLabel, o.reference
+	if o.reference != "" && figure != "compare" {
+		return out, fmt.Errorf("--reference is of the figure compare: %s has none", figure)
+	}
 	if o.out == "" {
 		return out, errors.New("--out is missing: the file to write")
 	}

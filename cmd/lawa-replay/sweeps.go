@@ -21,11 +21,6 @@ func readSweeps(paths []string) (*results.Table, *examples.Store, error) {
 	return t, kept, err
 }
 
-// readSweep is readSweeps of one.
-func readSweep(path string) (*results.Table, *examples.Store, error) {
-	return readSweeps([]string{path})
-}
-
 // readTables reads the tables of sweeps as one.
 func readTables(paths []string) (*results.Table, error) {
 	var tables []*results.Table
