@@ -20,6 +20,7 @@ type Question struct {
 	Against   string   // a scheme with which all others are compared, as the table writes it; "": with the checkpoints themselves
 	Reference string   // a run whose checkpoints all are compared with, as results.Run.Is knows it; "": each group's own baseline
 	Target    *float64 // value of the metric to be reached; nil: the reference's best
+	Share     float64  // of the reference's best, to be reached instead, such as 0.99; 0: all of it
 	X         string   // axis along which time is counted
 	Last      int      // endpoints of the checkpoint noise; 0 is 10
 	Draws     int      // of the bootstrap; 0 is the usual number
@@ -219,6 +220,9 @@ func answersOf(s *Selection, p Panel, reference *Curve, q Question, axis Axis, e
 	out := AnswersOf{Panel: p, Title: s.Title(p), Reference: reference}
 	if best, ok := reference.Best(s.Metric); ok {
 		out.Level = best.Value
+		if q.Share > 0 {
+			out.Level *= q.Share
+		}
 	}
 	if q.Target != nil {
 		out.Level = *q.Target

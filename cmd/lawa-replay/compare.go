@@ -35,11 +35,19 @@ func (o *questionOptions) flags(c *cobra.Command) {
 	f.StringVar(&o.against, "against", "", "compare with this scheme, such as lawa:k=10 (default: with the checkpoints themselves)")
 	f.StringVar(&o.againstAt, "against-at", "", "the epoch of what is compared with, as in --at 40 --against-at 90 (default: the same as the scheme's)")
 	f.StringVar(&o.question.Reference, "reference", "", "compare with the checkpoints of this run, such as one whose learning rate was decayed, by name, folder or recipe (default: each run with its own)")
-	f.StringVar(&o.target, "target", "", "a value of the metric that is to be reached (default: the best of what is compared with)")
+	f.StringVar(&o.target, "target", "", "a value of the metric that is to be reached, or a share of the best of what is compared with, as in 99% (default: that best)")
 	f.StringVar(&o.question.X, "x", "", "what time is counted in: "+strings.Join(analysis.AxisNames(), ", ")+" (default: epoch)")
 	f.IntVar(&o.question.Last, "noise-over", 0, "endpoints that the checkpoint noise is of, the last ones (default 10)")
 	f.IntVar(&o.question.Draws, "draws", 0, "draws of the bootstrap (default: 10000 of a difference, 200 to 1000 of a time saved, by how much there is to draw from)")
 	f.Uint64Var(&o.question.Seed, "seed", 0, "of the draws")
+}
+
+// share is the target where that is a share, and is read by itself.
+func (o questionOptions) share() string {
+	if strings.HasSuffix(o.target, "%") {
+		return o.target
+	}
+	return ""
 }
 
 func (o questionOptions) parse() (analysis.Question, error) {
@@ -54,7 +62,7 @@ func (o questionOptions) parse() (analysis.Question, error) {
 	for _, v := range []struct {
 		flag, text string
 		to         **float64
-	}{{"at", o.at, &q.At}, {"target", o.target, &q.Target}, {"against-at", o.againstAt, &q.AgainstAt}} {
+	}{{"at", o.at, &q.At}, {"target", strings.TrimSuffix(o.target, o.share()), &q.Target}, {"against-at", o.againstAt, &q.AgainstAt}} {
 		if v.text == "" {
 			continue
 		}
@@ -63,6 +71,13 @@ func (o questionOptions) parse() (analysis.Question, error) {
 			return q, inFlag(v.flag, fmt.Errorf("%q is not a number", v.text))
 		}
 		*v.to = &n
+	}
+	if share, is := strings.CutSuffix(o.target, "%"); is {
+		v, err := strconv.ParseFloat(strings.TrimSpace(share), 64)
+		if err != nil || !(v > 0) || v > 1e6 {
+			return q, inFlag("target", fmt.Errorf("%q is no share of the best, such as 99%%", o.target))
+		}
+		q.Share = v / 100
 	}
 	if q.Last < 0 || q.Draws < 0 || q.Draws > 1_000_000 {
 		return q, fmt.Errorf("--noise-over and --draws take numbers from 1 on, and at most 1,000,000 draws")
