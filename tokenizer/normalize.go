@@ -35,7 +35,7 @@ func normalizerOf(raw json.RawMessage) (normalizer, error) {
 			Prepend string
 		}
 		if err := strict(raw, &p); err != nil {
-			return nil, fmt.Errorf("Prepend: %w", err)
+			return nil, fmt.Errorf("a Prepend: %w", err)
 		}
 		return func(text string) string {
 			if text == "" {
@@ -50,7 +50,7 @@ func normalizerOf(raw json.RawMessage) (normalizer, error) {
 			Content string
 		}
 		if err := strict(raw, &p); err != nil {
-			return nil, fmt.Errorf("Replace: %w", err)
+			return nil, fmt.Errorf("a Replace: %w", err)
 		}
 		if p.Pattern.String == nil || *p.Pattern.String == "" {
 			return nil, errors.New("a Replace of another pattern than a text is not known")
@@ -62,7 +62,7 @@ func normalizerOf(raw json.RawMessage) (normalizer, error) {
 			Normalizers []json.RawMessage
 		}
 		if err := strict(raw, &p); err != nil {
-			return nil, fmt.Errorf("Sequence: %w", err)
+			return nil, fmt.Errorf("a Sequence: %w", err)
 		}
 		var out normalizer
 		for _, one := range p.Normalizers {
@@ -129,7 +129,7 @@ type bertNormalizer struct {
 func bertNormalizerOf(raw json.RawMessage) (bertNormalizer, error) {
 	b := bertNormalizer{Clean: true, Chinese: true, Lower: true}
 	if err := strict(raw, &b); err != nil {
-		return b, fmt.Errorf("BertNormalizer: %w", err)
+		return b, fmt.Errorf("a BertNormalizer: %w", err)
 	}
 	return b, nil
 }
