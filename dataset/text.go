@@ -158,6 +158,9 @@ func (p textSpec) open(o Opening) (*Set, error) {
 	if !p.masked && o.Text.Masked {
 		p.how.mask, p.masked = 0.15, true
 	}
+	if p.how.mask > 0 && o.Text.Vocabulary > 0 && !o.Text.Masked {
+		return nil, fmt.Errorf("the network predicts the tokens that follow, and mask=%v masks some: mask=0 is its own", p.how.mask)
+	}
 	var t *tokenizer.Tokenizer
 	if !p.made {
 		if p.tokenizer == "" {

@@ -214,6 +214,8 @@ func TestAsks(t *testing.T) {
 		"two stages":           {[]string{"stage1-step10.pt", "stage1-step20.pt", "stage2-step10.pt"}, []string{"same step", "'stage1-step{step}.pt'  (2, 10 to 20)", "'stage2-step{step}.pt'  (1, 10)"}},
 		"a file saved anew":    {[]string{"epoch=1-step=10.pt", "epoch=2-step=20.pt", "epoch=2-step=20-v1.pt"}, []string{"'epoch={epoch}-step=#.pt'  (2, 1 to 2)", "-v1.pt'"}},
 		"the same epoch":       {[]string{"a_epoch_1.pt", "a_epoch_01.pt"}, []string{"a_epoch_1.pt", "a_epoch_01.pt", "same epoch"}},
+		"some of the shards":   {[]string{"checkpoint-1/model.safetensors", "checkpoint-2/model-00001-of-00002.safetensors"}, []string{"of 2 shards there are 1 (model-00001-of-00002.safetensors …), and the index"}},
+		"one of the shards":    {[]string{"model-00001-of-00002.safetensors"}, []string{"one of 2 shards of a checkpoint, which is named by its folder"}},
 		"shards":               {[]string{"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"}, []string{"parts of one checkpoint", "index"}},
 		"several runs":         {[]string{"v0/checkpoints/epoch_1.pt", "v0/checkpoints/epoch_2.pt", "v1/checkpoints/epoch_1.pt", "v1/checkpoints/epoch_2.pt"}, []string{"2 folders below", "v0/checkpoints", "v1/checkpoints"}},
 		"files without a name": {[]string{"epoch_1/a.pt", "epoch_1/b.pt", "epoch_2/a.pt", "epoch_2/b.pt"}, []string{"none is called as models are", "a.pt, b.pt"}},

@@ -156,6 +156,9 @@ func (l *listed) passedOver() error {
 	}
 	for _, u := range l.unknown {
 		if stems[parseName(filepath.Base(u.Dir), true).stem] {
+			if u.Reason != "" {
+				return u
+			}
 			return fmt.Errorf("%w: name the files, or a pattern of them such as '%s'", u, filepath.Join(filepath.Dir(u.Dir), "*", cmp.Or(first(u.Files), "model.pt")))
 		}
 	}

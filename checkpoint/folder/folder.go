@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lawa-replay/lawa-replay/checkpoint"
@@ -66,6 +67,19 @@ var besideFile = regexp.MustCompile(`(?i)^(optim|optimizer|opt|scheduler|sched|l
 
 // ofMany matches files that are one of several of one checkpoint: shards and ranks.
 var ofMany = regexp.MustCompile(`(?i)(-[0-9]{5}-of-[0-9]{5}\.|mp_rank_[0-9]+|zero_pp_rank_|_rank_?[0-9]+[._]|^__[0-9]+_[0-9]+\.distcp)`)
+
+// ofShards matches HuggingFace's shards.
+var ofShards = regexp.MustCompile(`^(model|pytorch_model|diffusion_pytorch_model|adapter_model)(\.[a-z0-9]+)?-[0-9]{5}-of-([0-9]{5})\.(safetensors|bin)$`)
+
+// Shards is how many files make a checkpoint together of which one has a name, as HuggingFace calls them; 1 where it has none such.
+func Shards(name string) int {
+	m := ofShards.FindStringSubmatch(name)
+	if m == nil {
+		return 1
+	}
+	n, _ := strconv.Atoi(m[3])
+	return n
+}
 
 // NotOne says that a folder is not known to be one checkpoint.
 type NotOne struct {
@@ -134,6 +148,10 @@ func within(dir string, levels int) (path, why string, err error) {
 		return filepath.Join(dir, name), name + ", " + why, nil
 	}
 	none := &NotOne{Dir: dir, Files: others}
+	shards := slices.DeleteFunc(slices.Clone(files), func(f string) bool { return Shards(f) == 1 })
+	if name == "" && len(shards) > 0 && len(shards) < Shards(shards[0]) {
+		none.Reason = fmt.Sprintf("of %d shards there are %d (%s …), and the index that says what is in which (such as model.safetensors%s) is not there", Shards(shards[0]), len(shards), shards[0], IndexEnding)
+	}
 	if name != "" {
 		none.Files, none.Model = append([]string{name}, others...), name
 	}

@@ -65,6 +65,9 @@ func (f Files) Open(path string, o checkpoint.Options) (checkpoint.Checkpoint, e
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if n := folder.Shards(filepath.Base(file)); n > 1 {
+		return nil, fmt.Errorf("%s: one of %d shards of a checkpoint, which is named by its folder, where an index says what is in which", path, n)
+	}
 	c, err := first(file, slices.Concat(f.Also, All()), func(format checkpoint.Format, in *checkpoint.File) (checkpoint.Checkpoint, error) {
 		return format.Open(in, o)
 	})

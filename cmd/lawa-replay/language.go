@@ -206,16 +206,13 @@ func taskOf(text string, net model.Network) (task.Task, error) {
 	return task.Parse(text)
 }
 
-// asks says it where texts are made for another kind of network.
+// asks says it where a network of masked tokens gets texts of which none are masked; the other way round texts are not opened.
 func asks(net model.Network, set *dataset.Set) error {
 	l, ok := model.LanguageOf(net)
 	made, is := set.Val.(interface{ Masked() bool })
-	if !ok || !is || made.Masked() == l.Masked() {
+	if !ok || !is || !l.Masked() || made.Masked() {
 		return nil
 	}
 	name, _, _ := strings.Cut(net.Spec(), ":")
-	if l.Masked() {
-		return fmt.Errorf("%s predicts masked tokens, and --data %s masks none: mask=0.15 is usual", name, set.Spec)
-	}
-	return fmt.Errorf("%s predicts the tokens that follow, and --data %s masks some: mask=0 is its own", name, set.Spec)
+	return fmt.Errorf("%s predicts masked tokens, and --data %s masks none: mask=0.15 is usual", name, set.Spec)
 }

@@ -39,12 +39,18 @@ func Parse(text string) (*Spec, error) {
 	if !has {
 		return s, nil
 	}
+	if strings.TrimSpace(rest) == "" {
+		return nil, fmt.Errorf("%q: nothing stands behind %s:", text, s.Name)
+	}
 	for i, part := range strings.Split(rest, ",") {
 		key, value, ok := strings.Cut(part, "=")
 		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
 		if i == 0 && !ok && key != "" {
 			s.word = key
 			continue
+		}
+		if !ok && i > 0 && s.word != "" {
+			return nil, fmt.Errorf("%q: %q is not key=value (in a name with a comma ? stands for it, as in %s)", text, part, strings.ReplaceAll(s.word+"?"+part, " ", "?"))
 		}
 		if !ok || key == "" || value == "" {
 			return nil, fmt.Errorf("%q: %q is not key=value", text, part)
