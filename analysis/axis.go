@@ -19,6 +19,12 @@ type Axis struct {
 	factor float64
 }
 
+// Placed is an axis of the same name and label on which points stand elsewhere.
+func (a Axis) Placed(x func(Point) float64) Axis {
+	a.x, a.factor = x, 1
+	return a
+}
+
 // Axes are all of them, the usual one first.
 func Axes() []Axis {
 	return []Axis{

@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"math"
 	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -37,10 +38,14 @@ type tile struct {
 
 // bestK shows which k is best when, and where it makes no difference.
 func bestK(table *results.Table, o Options) (*Drawing, error) {
-	if o.YMin != nil || o.YMax != nil || o.YLabel != "" || o.X != "" && o.X != "epoch" {
-		return nil, errors.New("its axes are k and the epochs")
+	if o.YMin != nil || o.YMax != nil || o.YLabel != "" {
+		return nil, errors.New("its vertical axis is k")
 	}
 	s, err := selected(table, o)
+	if err != nil {
+		return nil, err
+	}
+	axis, err := axisOf(s, o)
 	if err != nil {
 		return nil, err
 	}
@@ -120,18 +125,29 @@ func bestK(table *results.Table, o Options) (*Drawing, error) {
 	if intervals {
 		f.caption = append(f.caption, "hatched: the 95 % interval of the paired difference holds 0")
 	}
-	axis := analysis.Axes()[0]
 	for _, m := range maps {
+		place := axis.Placed(func(p analysis.Point) float64 { // each endpoint among them all
+			return float64(1 + slices.IndexFunc(m.at, func(e float64) bool { return math.Abs(e-p.Epoch) < trajectory.EpochSlack }))
+		})
 		rows := len(m.ks)
-		one := newPanel(axis, o.xLabel(axis), "k", 0.5, float64(len(m.at))+0.5, 0.5, float64(rows)+0.5)
-		one.X.Tick.Marker = plot.TickerFunc(func(float64, float64) []plot.Tick {
+		one := newPanel(place, o.xLabel(axis), "k", 0.5, float64(len(m.at))+0.5, 0.5, float64(rows)+0.5)
+		endpoints := plot.TickerFunc(func(float64, float64) []plot.Tick {
 			var out []plot.Tick
-			every := int(math.Ceil(float64(len(m.at)) / 12))
+			most := 12.
+			if axis.Name != "epoch" { // longer numbers
+				most = 6
+			}
+			every := int(math.Ceil(float64(len(m.at)) / most))
 			for i := 0; i < len(m.at); i += every {
-				out = append(out, plot.Tick{Value: float64(i + 1), Label: trajectory.EpochName(m.at[i])})
+				label := trajectory.EpochName(m.at[i])
+				if axis.Name != "epoch" {
+					label = strconv.FormatFloat(axis.X(m.panel.Baseline.Points[i]), 'g', 4, 64)
+				}
+				out = append(out, plot.Tick{Value: float64(i + 1), Label: label})
 			}
 			return out
 		})
+		one.X.Tick.Marker = endpoints
 		one.Y.Tick.Marker = plot.TickerFunc(func(float64, float64) []plot.Tick {
 			var out []plot.Tick
 			for i, k := range m.ks {
@@ -162,8 +178,11 @@ func bestK(table *results.Table, o Options) (*Drawing, error) {
 				}
 			}
 		})
-		if err := f.add(Options{}, cell{title: s.Title(m.panel), panels: []*panel{one}}, nil); err != nil {
+		if err := f.add(o, cell{title: s.Title(m.panel), panels: []*panel{one}}, []line{{curve: m.panel.Baseline, style: baselinePen()}}); err != nil {
 			return nil, err
+		}
+		if below := f.cells[len(f.cells)-1].strip; below != nil {
+			below.X.Tick.Marker = endpoints
 		}
 	}
 	return o.figure(d, f), nil

@@ -119,8 +119,9 @@ func (p *panel) fit(c draw.Canvas) {
 func (p *panel) bare() {
 	p.X.Label.Text = ""
 	p.X.Tick.Label.Font.Size = 0.01
+	marker := p.X.Tick.Marker
 	p.X.Tick.Marker = plot.TickerFunc(func(lo, hi float64) []plot.Tick {
-		out := p.xTicks.Ticks(lo, hi)
+		out := marker.Ticks(lo, hi)
 		for i := range out {
 			if out[i].Label != "" {
 				out[i].Label = " " // without one it would be a minor tick

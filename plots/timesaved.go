@@ -128,9 +128,14 @@ func timeSaved(table *results.Table, o Options) (*Drawing, error) {
 			dc.StrokeLine2(draw.LineStyle{Color: grey, Width: frameWidth, Dashes: []vg.Length{3, 2}}, dc.Min.X, at(null), dc.Max.X, at(null))
 			note(dc, vg.Point{X: dc.Min.X + 3, Y: at(null) + 2}, fmt.Sprintf("between two runs, nothing averaged: at most %.4g", null), draw.XLeft, draw.YBottom)
 		})
-		if err := f.add(Options{}, cell{title: s.Title(p), panels: []*panel{one}}, nil); err != nil {
+		strip, rates, err := o.strip(axis, x[0], x[1], []line{{curve: p.Baseline, style: baselinePen()}})
+		if err != nil {
 			return nil, err
 		}
+		if strip != nil {
+			strip.X.Label.Text = o.levelLabel(axis)
+		}
+		f.cells = append(f.cells, cell{title: s.Title(p), panels: []*panel{one}, strip: strip, rates: rates})
 	}
 	return o.figure(d, f), nil
 }
