@@ -124,7 +124,7 @@ func (u *Unit) Done(split int, values []Value) error {
 	again := u.given[split]
 	u.given[split] = true
 	now := time.Now()
-	seconds := now.Sub(u.since).Seconds() / float64(u.share)
+	seconds := now.Sub(u.since).Seconds() / float64(max(1, u.share))
 	u.since = now
 	u.mu.Unlock()
 	if again {

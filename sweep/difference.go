@@ -23,8 +23,9 @@ type rowAt struct {
 func rowAtOf(r *results.Row) rowAt { return rowAt{r.RunOf().ID(), r.Split, r.Metric, r.Epoch} }
 
 // Differences gives the rows of a table their differences from the baseline, with 95 % intervals from what each example gave, paired: the
-// mean of the differences and its standard error, over documents where examples belong to such, by the normal distribution. Where it is not known what each example gave there is no
-// interval. before may be an earlier table of the same sweep: what two evaluations differ by is not computed again.
+// mean of the differences and its standard error, over documents where examples belong to such, by the normal distribution. Where it is
+// not known what each example gave there is no interval. before may be an earlier table of the same sweep: what two evaluations differ by
+// is not computed again.
 func Differences(t, before *results.Table, stores Stores) {
 	base := baselines(t)
 	known := map[[3]string]*results.Row{} // by the keys of both and the metric
@@ -62,7 +63,7 @@ func Differences(t, before *results.Table, stores Stores) {
 func baselines(t *results.Table) map[rowAt]*results.Row {
 	out := map[rowAt]*results.Row{}
 	for i := range t.Rows {
-		if r := &t.Rows[i]; r.Scheme == averaging.Last.Spec(averaging.Last{}) && r.Policy == "copy" {
+		if r := &t.Rows[i]; r.Scheme == (averaging.Last{}).Spec() && r.Policy == "copy" {
 			out[rowAtOf(r)] = r
 		}
 	}

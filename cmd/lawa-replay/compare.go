@@ -42,14 +42,6 @@ func (o *questionOptions) flags(c *cobra.Command) {
 	f.Uint64Var(&o.question.Seed, "seed", 0, "of the draws")
 }
 
-// share is the target where that is a share, and is read by itself.
-func (o questionOptions) share() string {
-	if strings.HasSuffix(o.target, "%") {
-		return o.target
-	}
-	return ""
-}
-
 func (o questionOptions) parse() (analysis.Question, error) {
 	q := o.question
 	if o.against != "" {
@@ -59,10 +51,18 @@ func (o questionOptions) parse() (analysis.Question, error) {
 		}
 		q.Against = s.Spec() // as the table writes it
 	}
+	target := o.target
+	if share, is := strings.CutSuffix(target, "%"); is {
+		v, err := strconv.ParseFloat(strings.TrimSpace(share), 64)
+		if err != nil || !(v > 0) || v > 1e6 {
+			return q, inFlag("target", fmt.Errorf("%q is no share of the best, such as 99%%", o.target))
+		}
+		target, q.Share = "", v/100
+	}
 	for _, v := range []struct {
 		flag, text string
 		to         **float64
-	}{{"at", o.at, &q.At}, {"target", strings.TrimSuffix(o.target, o.share()), &q.Target}, {"against-at", o.againstAt, &q.AgainstAt}} {
+	}{{"at", o.at, &q.At}, {"target", target, &q.Target}, {"against-at", o.againstAt, &q.AgainstAt}} {
 		if v.text == "" {
 			continue
 		}
@@ -71,13 +71,6 @@ func (o questionOptions) parse() (analysis.Question, error) {
 			return q, inFlag(v.flag, fmt.Errorf("%q is not a number", v.text))
 		}
 		*v.to = &n
-	}
-	if share, is := strings.CutSuffix(o.target, "%"); is {
-		v, err := strconv.ParseFloat(strings.TrimSpace(share), 64)
-		if err != nil || !(v > 0) || v > 1e6 {
-			return q, inFlag("target", fmt.Errorf("%q is no share of the best, such as 99%%", o.target))
-		}
-		q.Share = v / 100
 	}
 	if q.Last < 0 || q.Draws < 0 || q.Draws > 1_000_000 {
 		return q, fmt.Errorf("--noise-over and --draws take numbers from 1 on, and at most 1,000,000 draws")
