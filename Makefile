@@ -40,7 +40,7 @@ test: setup
 
 # staticcheck is pinned in scripts/tools.mod, apart from what the program itself is made of.
 lint: setup
-	@test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt: $$unformatted" >&2; exit 1; }
 	@$(cgo) && go vet ./... && go tool -modfile=scripts/tools.mod staticcheck ./...
 	@export CGO_ENABLED=0; go vet -tags quick ./cmd/lawa-replay && go tool -modfile=scripts/tools.mod staticcheck -tags quick -checks inherit,-U1000 ./cmd/lawa-replay
 

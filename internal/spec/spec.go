@@ -40,7 +40,7 @@ func Parse(text string) (*Spec, error) {
 		return s, nil
 	}
 	if strings.TrimSpace(rest) == "" {
-		return nil, fmt.Errorf("%q: nothing stands behind %s:", text, s.Name)
+		return nil, fmt.Errorf("%q: nothing stands behind the colon of %s", text, s.Name)
 	}
 	for i, part := range strings.Split(rest, ",") {
 		key, value, ok := strings.Cut(part, "=")

@@ -26,7 +26,7 @@ func TestSpecIsUnderstoodWhole(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                   "want name",
 		":k=6":               "want name",
-		"lawa:":              "nothing stands behind lawa:",
+		"lawa:":              "nothing stands behind the colon of lawa",
 		"lawa:k":             "not key=value",
 		"lawa:k=":            "not key=value",
 		"lawa:k=6,k=7":       "given twice",
