@@ -25,6 +25,7 @@ import (
 	"github.com/lawa-replay/lawa-replay/checkpoint"
 	"github.com/lawa-replay/lawa-replay/checkpoint/formats"
 	"github.com/lawa-replay/lawa-replay/checkpoint/safetensors"
+	"github.com/lawa-replay/lawa-replay/internal/atomicfile"
 	"github.com/lawa-replay/lawa-replay/results"
 	"github.com/lawa-replay/lawa-replay/results/examples"
 	"github.com/lawa-replay/lawa-replay/results/metric"
@@ -149,11 +150,11 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp("", "until")
+	tmp, remove, err := atomicfile.TempDir(os.TempDir(), "until-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
+	defer remove()
 	t, err := oneHot(filepath.Join(tmp, "run"), epochs)
 	if err != nil {
 		return err
@@ -271,7 +272,7 @@ func oneHot(dir string, epochs []float64) (*trajectory.Trajectory, error) {
 			return nil, err
 		}
 		path := fmt.Sprintf("%06d.safetensors", i+1)
-		if err := os.WriteFile(filepath.Join(dir, path), []byte(file.String()), 0o644); err != nil {
+		if err := atomicfile.WriteBytes(filepath.Join(dir, path), []byte(file.String())); err != nil {
 			return nil, err
 		}
 		sum := sha256.Sum256([]byte(file.String()))
