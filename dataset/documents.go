@@ -34,7 +34,9 @@ func (v *view) documents() []float32 {
 
 // documents of texts: each text one, where the file says so, else what stands between its empty lines. Of a plain file without empty
 // lines nobody knows.
-func (p *packed) documents() []float32 {
+func (p *packed) documents() []float32 { return p.belong() }
+
+func (p *packed) findDocuments() []float32 {
 	s := p.ids
 	if !s.Whole && len(s.Blank) == 0 || len(s.ends) > 1<<24 { // which a float32 can count
 		return nil

@@ -46,6 +46,7 @@ type packed struct {
 	fields         []Field
 	notes          []string
 	digest         func() (string, error)
+	belong         func() []float32 // see documents
 }
 
 func wide(ids []int32) []int64 {
@@ -130,6 +131,7 @@ func newPacked(name string, s *ids, how packing) (*packed, error) {
 	if how.mask == 0 && s.Lengths != nil {
 		p.fields = append(p.fields, Field{Name: TextBytes, DType: checkpoint.I64, Shape: []int64{}})
 	}
+	p.belong = sync.OnceValue(p.findDocuments)
 	p.digest = sync.OnceValues(func() (string, error) { return Digest(p) })
 	return p, nil
 }

@@ -111,11 +111,7 @@ func compared(table *results.Table, o Options) (*Drawing, error) {
 			}
 			note(dc, at, fmt.Sprintf("the end of %s: %s", name, s.Metric.Text(end.Value)), draw.XLeft, align)
 		})
-		rates := all[i][:1]
-		if o.LR {
-			rates = append(slices.Clone(rates), other)
-		}
-		if err := f.add(o, cell{title: s.Title(p), panels: []*panel{one}}, rates); err != nil {
+		if err := f.add(o, cell{title: s.Title(p), panels: []*panel{one}}, []line{all[i][0], other}); err != nil {
 			return nil, err
 		}
 	}

@@ -31,7 +31,6 @@ type line struct {
 type panel struct {
 	*plot.Plot
 	axis   analysis.Axis
-	xTicks ticks
 	limits [4]float64 // of x and y: what is added would move the plot's own
 	over   []func(c draw.Canvas, p *plot.Plot)
 }
@@ -41,11 +40,11 @@ func newPanel(axis analysis.Axis, xLabel, yLabel string, xMin, xMax, yMin, yMax 
 	p := &panel{Plot: plot.New(), axis: axis, limits: [4]float64{xMin, xMax, yMin, yMax}}
 	p.BackgroundColor = nil
 	p.X.Label.Text, p.Y.Label.Text = xLabel, yLabel
-	p.xTicks = ticks{n: 7}
+	x := ticks{n: 7}
 	if (axis.Name == "epoch" || axis.Name == "step") && xMax-xMin >= 3 {
-		p.xTicks.least = 1 // a figure of some epochs has no use for halves
+		x.least = 1 // a figure of some epochs has no use for halves
 	}
-	p.X.Tick.Marker, p.Y.Tick.Marker = p.xTicks, ticks{n: 6}
+	p.X.Tick.Marker, p.Y.Tick.Marker = x, ticks{n: 6}
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.Padding = 0
 		a.LineStyle.Width = 0

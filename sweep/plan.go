@@ -76,37 +76,28 @@ func NewPlan(ctx context.Context, spec Spec, b Backend) (*Plan, error) {
 		}
 		p.inputs = append(p.inputs, inputs)
 	}
+	said := map[checkpoint.DType]bool{} // that averages are rounded to it
 	for _, t := range spec.Trajectories {
 		tensors, err := t.Tensors(0)
 		if err != nil {
 			return nil, err
 		}
 		p.rounded = append(p.rounded, roundingOf(tensors, spec.DType))
+		p.noteRounding(len(p.rounded)-1, tensors, said)
 	}
-	p.noteRounding()
 	p.findCells()
 	return p, p.findRecorded()
 }
 
-// noteRounding says where averages lose by being rounded to the checkpoints' type.
-func (p *Plan) noteRounding() {
-	if p.Spec.DType != "" {
+// noteRounding says where averages of a trajectory lose by being rounded to its checkpoints' type, once for each type.
+func (p *Plan) noteRounding(run int, tensors []checkpoint.Tensor, said map[checkpoint.DType]bool) {
+	if p.Spec.DType != "" || !slices.ContainsFunc(p.plans[run].Averages, func(c averaging.Coefficients) bool { return len(c.Indices) > 1 }) {
 		return
 	}
-	var said []checkpoint.DType
-	for run, t := range p.Spec.Trajectories {
-		if !slices.ContainsFunc(p.plans[run].Averages, func(c averaging.Coefficients) bool { return len(c.Indices) > 1 }) {
-			continue
-		}
-		tensors, err := t.Tensors(0)
-		if err != nil {
-			continue // NewPlan has read them
-		}
-		for _, x := range tensors {
-			if (x.DType == checkpoint.BF16 || x.DType == checkpoint.F16) && !slices.Contains(said, x.DType) {
-				said = append(said, x.DType)
-				p.Notes = append(p.Notes, Note{Text: fmt.Sprintf("trajectory %s has tensors of %s: its averages are rounded to that before they are evaluated, as they are when they are written", t.Meta.Run, x.DType)}.With("dtype f32", "evaluates them unrounded"))
-			}
+	for _, d := range []checkpoint.DType{checkpoint.BF16, checkpoint.F16} {
+		if !said[d] && slices.ContainsFunc(tensors, func(t checkpoint.Tensor) bool { return t.DType == d }) {
+			said[d] = true
+			p.Notes = append(p.Notes, Note{Text: fmt.Sprintf("trajectory %s has tensors of %s: its averages are rounded to that before they are evaluated, as they are when they are written", p.Spec.Trajectories[run].Meta.Run, d)}.With("dtype f32", "evaluates them unrounded"))
 		}
 	}
 }

@@ -152,23 +152,25 @@ func (s *Samples) name(sampler Sampler, p part) (string, int, error) {
 
 // round evaluates what the active averages lack of as many parts as they are expected to need.
 func (s *Samples) round(ctx context.Context, b Backend, sampler Sampler, store *Store, o Options, active map[string]Cell, touched map[string]bool) error {
-	spec := s.plan.Spec
-	spec.Splits = nil
-	at := map[part]int{} // where it is among the splits
-	var sizes []int
+	wanted := map[string][]part{} // by key
+	var all []part
 	for key, c := range active {
 		for i := len(s.parts[key]); i < max(s.goal[key], len(s.parts[key])+1); i++ {
-			p := part{c.Split, i}
-			if _, ok := at[p]; ok {
-				continue
-			}
-			name, size, err := s.name(sampler, p)
-			if err != nil {
-				return err
-			}
-			at[p] = len(sizes)
-			spec.Splits, sizes = append(spec.Splits, name), append(sizes, size)
+			wanted[key] = append(wanted[key], part{c.Split, i})
 		}
+		all = append(all, wanted[key]...)
+	}
+	slices.SortFunc(all, func(a, b part) int { return cmp.Or(a.split-b.split, a.share-b.share) })
+	all = slices.Compact(all)
+	spec := s.plan.Spec
+	spec.Splits = nil
+	var sizes []int
+	for _, p := range all {
+		name, size, err := s.name(sampler, p)
+		if err != nil {
+			return err
+		}
+		spec.Splits, sizes = append(spec.Splits, name), append(sizes, size)
 	}
 	p, err := NewPlan(ctx, spec, b)
 	if err != nil {
@@ -182,9 +184,8 @@ func (s *Samples) round(ctx context.Context, b Backend, sampler Sampler, store *
 	}
 	o.only, o.again = map[string]bool{}, true
 	for key, c := range active {
-		split := c.Split
-		for i, goal := len(s.parts[key]), max(s.goal[key], len(s.parts[key])+1); i < goal; i++ {
-			c.Key, c.Split = "", at[part{split, i}]
+		for _, w := range wanted[key] {
+			c.Key, c.Split = "", slices.Index(all, w)
 			one, ok := keys[c]
 			if !ok {
 				return fmt.Errorf("evaluation %.12s…: it has no part", key) // the plans differ in their splits alone

@@ -55,6 +55,7 @@ func (t *Tokenizer) configure(c tokenizerConfig, vocab map[string]int32, byteLev
 	if !ok {
 		return nil
 	}
+	texts := t.texts()
 	t.before, t.after = nil, nil
 	for _, one := range []struct {
 		add   *bool
@@ -71,9 +72,9 @@ func (t *Tokenizer) configure(c tokenizerConfig, vocab map[string]int32, byteLev
 		if len(one.raw) > 0 {
 			text = tokenText(one.raw)
 		}
-		id, ok := vocab[text]
-		if i := slices.IndexFunc(slices.Concat(t.raw, t.later), func(a added) bool { return a.text == text }); i >= 0 {
-			id, ok = slices.Concat(t.raw, t.later)[i].id, true
+		id, ok := texts[text]
+		if !ok {
+			id, ok = vocab[text]
 		}
 		if !ok {
 			return fmt.Errorf("a %s puts its %s_token before or behind every text, and %q is no token", c.Class, one.name, text)

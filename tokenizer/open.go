@@ -368,14 +368,23 @@ func (t *Tokenizer) metaspace(p part) error {
 	return nil
 }
 
-// takeCharacters reads a vocabulary of characters and its merges.
-func (t *Tokenizer) takeCharacters(m model) error {
+// plain refuses what no BPE that is known has.
+func (m model) plain() error {
 	switch {
 	case m.Dropout != nil && *m.Dropout != 0:
 		return fmt.Errorf("dropout=%v: ids would depend on chance", *m.Dropout)
 	case m.Prefix != "" || m.Suffix != "":
 		return fmt.Errorf("continuing_subword_prefix=%q, end_of_word_suffix=%q: only none is known", m.Prefix, m.Suffix)
-	case !m.ByteFallback:
+	}
+	return nil
+}
+
+// takeCharacters reads a vocabulary of characters and its merges.
+func (t *Tokenizer) takeCharacters(m model) error {
+	if err := m.plain(); err != nil {
+		return err
+	}
+	if !m.ByteFallback {
 		return errors.New("a BPE of characters without byte_fallback is not known")
 	}
 	t.chars = map[string]int32{}
@@ -441,12 +450,10 @@ func (t *Tokenizer) takePieces(m model) error {
 
 // take reads a vocabulary of bytes and its merges.
 func (t *Tokenizer) take(m model) error {
-	switch {
-	case m.Dropout != nil && *m.Dropout != 0:
-		return fmt.Errorf("dropout=%v: ids would depend on chance", *m.Dropout)
-	case m.Prefix != "" || m.Suffix != "":
-		return fmt.Errorf("continuing_subword_prefix=%q, end_of_word_suffix=%q: only none is known", m.Prefix, m.Suffix)
-	case m.ByteFallback:
+	if err := m.plain(); err != nil {
+		return err
+	}
+	if m.ByteFallback {
 		return errors.New("byte_fallback of a vocabulary of bytes is not known")
 	}
 	vocab := make(map[string]int32, len(m.Vocab))
@@ -728,12 +735,18 @@ func (o *opener) none() error {
 	return errors.New("no tokenizer.json, nor vocab.json and merges.txt, nor vocab.txt")
 }
 
+// texts are the ids of the added tokens.
+func (t *Tokenizer) texts() map[string]int32 {
+	out := map[string]int32{}
+	for _, a := range slices.Concat(t.raw, t.later) {
+		out[a.text] = a.id
+	}
+	return out
+}
+
 // roles reads which tokens are bos, eos, pad, mask and unk.
 func (o *opener) roles(t *Tokenizer) error {
-	texts := map[string]int32{}
-	for _, a := range slices.Concat(t.raw, t.later) {
-		texts[a.text] = a.id
-	}
+	texts := t.texts()
 	for _, name := range []string{"special_tokens_map.json", "tokenizer_config.json"} {
 		data, err := o.file(name)
 		if errors.Is(err, fs.ErrNotExist) {
