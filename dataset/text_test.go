@@ -429,6 +429,7 @@ func TestTokens(t *testing.T) {
 		"text:" + write(t, "d.jsonl", `{"txt": "a"}`):              "row 1 has no field text (column=…); it has txt",
 		"text:" + write(t, "d.json", `["a", "b"]`):                 "row 1 is a string; an object with the field text is expected",
 		"text:" + write(t, "d.csv", "id,body\n1,a\n"):              "no column text (column=…); it has id, body",
+		"text:" + write(t, "u.csv", "\xff\xfea\x00"):               "u.csv: the row with the columns' names is not UTF-8",
 		"text:" + write(t, "d.zip", "PK"):                          "texts are not read of .zip",
 		"text:" + write(t, "e.jsonl", `{"text": 1}`):               "row 1: text is 1; a text is expected",
 		"text:" + path + ",mask=0.15":                              "mask=… needs a token that masks",

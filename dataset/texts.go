@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	columns "github.com/apache/arrow/go/v15/arrow/array"
@@ -272,6 +273,9 @@ func (t texts) csvRows(r io.Reader, comma rune, f func(text string, blank bool) 
 	names, err := in.Read()
 	if err != nil {
 		return fmt.Errorf("the row with the columns' names: %w", err)
+	}
+	if !utf8.ValidString(strings.Join(names, "")) {
+		return errors.New("the row with the columns' names is not UTF-8")
 	}
 	at := slices.Index(names, t.column)
 	if at < 0 && len(names) > 0 {
